@@ -1,0 +1,96 @@
+"""HMAC-SHA256 (RFC 2104), HKDF (RFC 5869) and AES-CTR (SP 800-38A, section 6.5).
+
+MicroPython has SHA-256 and AES-ECB, nothing else. Here one ECB call over a buffer of counters and one
+XOR of two big integers serve a whole frame.
+"""
+
+import hashlib
+
+from hedgerow_core.compat import aes_ecb_encrypt
+from hedgerow_core.errors import LimitError
+
+_INNER = bytes(0x36 ^ i for i in range(256))
+_OUTER = bytes(0x5C ^ i for i in range(256))
+
+
+def sha256(data: bytes) -> bytes:
+    """SHA-256 of ``data``, 32 bytes."""
+    return hashlib.sha256(data).digest()
+
+
+def hmac_sha256(key: bytes, data: bytes) -> bytes:
+    """HMAC-SHA256 of ``data`` under ``key`` (any length), 32 bytes."""
+    if len(key) > 64:
+        key = sha256(key)
+    inner = bytearray(64)
+    outer = bytearray(64)
+    for i in range(64):
+        byte = key[i] if i < len(key) else 0
+        inner[i] = _INNER[byte]
+        outer[i] = _OUTER[byte]
+    hash_inner = hashlib.sha256(inner)
+    hash_inner.update(data)
+    hash_outer = hashlib.sha256(outer)
+    hash_outer.update(hash_inner.digest())
+    return hash_outer.digest()
+
+
+def hkdf(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+    """HKDF-SHA256: extract with ``salt``, expand with ``info`` to ``length`` bytes (at most 8160)."""
+    if length > 255 * 32:
+        raise LimitError("HKDF gives at most 8160 bytes")
+    key = hmac_sha256(salt, secret)
+    result = b""
+    block = b""
+    index = 1
+    while len(result) < length:
+        block = hmac_sha256(key, block + info + bytes((index,)))
+        result += block
+        index += 1
+    return result[:length]
+
+
+def xor(a: bytes, b: bytes) -> bytes:
+    """XOR of two byte strings of one length."""
+    if not a:
+        return b""
+    return (int.from_bytes(a, "big") ^ int.from_bytes(b, "big")).to_bytes(len(a), "big")
+
+
+def equal(a: bytes, b: bytes) -> bool:
+    """Whether two byte strings are equal, in a time that tells nothing about where they differ."""
+    if len(a) != len(b):
+        return False
+    difference = 0
+    for x, y in zip(a, b):
+        difference |= x ^ y
+    return difference == 0
+
+
+def aes_ctr(key: bytes, counter: bytes, data: bytes) -> bytes:
+    """Encrypt or decrypt ``data`` with AES-CTR; ``counter`` is the first 16-byte block."""
+    if not data:
+        return b""
+    prefix = bytes(counter[:14])
+    low = counter[14] << 8 | counter[15]
+    blocks = (len(data) + 15) >> 4
+    if low + blocks > 0x10000:
+        return _aes_ctr_long(key, counter, data)
+    stream = bytearray(blocks << 4)
+    at = 0
+    for number in range(low, low + blocks):
+        stream[at : at + 14] = prefix
+        stream[at + 14] = number >> 8
+        stream[at + 15] = number & 0xFF
+        at += 16
+    return xor(data, aes_ecb_encrypt(key, stream)[: len(data)])
+
+
+def _aes_ctr_long(key: bytes, counter: bytes, data: bytes) -> bytes:
+    """AES-CTR where the counter carries past its last 16 bits: rare, so block numbers are bignums."""
+    number = int.from_bytes(counter, "big")
+    stream = b""
+    for _ in range((len(data) + 15) >> 4):
+        stream += number.to_bytes(16, "big")
+        number = (number + 1) % (1 << 128)
+    return xor(data, aes_ecb_encrypt(key, stream)[: len(data)])
