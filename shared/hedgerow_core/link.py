@@ -1,0 +1,176 @@
+"""A link: framing, session and exchange in one engine, for serial, TCP and BLE alike."""
+
+from hedgerow_core import limits
+from hedgerow_core.errors import HedgerowError, PeerError
+from hedgerow_core.fragment import Fragmenter, Reassembler
+from hedgerow_core.frame import Deframer, encode
+from hedgerow_core.peer import Peer
+from hedgerow_core.session import Session
+from hedgerow_core.shelf import Shelf
+
+_BAD_FRAMES = 64
+
+
+class Stream:
+    """Framing for a byte stream: serial or TCP."""
+
+    def __init__(self) -> None:
+        self._deframer = Deframer()
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """Frames completed by ``data``."""
+        return self._deframer.receive(data)
+
+    def send(self, frame: bytes) -> list[bytes]:
+        """What to write for ``frame``."""
+        return [encode(frame)]
+
+    def pending(self) -> bytes:
+        """What came of an unfinished frame."""
+        return self._deframer.pending()
+
+    @property
+    def noise(self) -> int:
+        """Frames that were damaged."""
+        return self._deframer.noise
+
+
+class Packets:
+    """Framing for packets of at most ``mtu`` bytes: a GATT write or notification each."""
+
+    def __init__(self, mtu: int) -> None:
+        self._fragmenter = Fragmenter(mtu)
+        self._reassembler = Reassembler()
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """The frame completed by one packet, if any."""
+        frame = self._reassembler.receive(data)
+        return [] if frame is None else [frame]
+
+    def send(self, frame: bytes) -> list[bytes]:
+        """The packets of ``frame``."""
+        return self._fragmenter.split(frame)
+
+    @property
+    def noise(self) -> int:
+        """Frames that were damaged."""
+        return self._reassembler.lost
+
+
+class Link:
+    """One end of a link. Events: ("up", kind), ("stored", id), ("acked", id), ("service", message), ("down", reason)."""
+
+    def __init__(
+        self,
+        framing: "Stream | Packets",
+        session: Session,
+        shelf: Shelf,
+        now: int,
+        credit_bytes: int = limits.IN_FLIGHT_BYTES,
+    ) -> None:
+        self.framing = framing
+        self.session = session
+        self.peer: Peer | None = None
+        self.closed = False
+        self.reason = ""
+        self.bad = 0
+        self._shelf = shelf
+        self._credit_bytes = credit_bytes
+        self._generation = 0
+
+    @property
+    def established(self) -> bool:
+        """Whether both ends know that the other holds the key."""
+        return self.peer is not None and not self.closed
+
+    @property
+    def kind(self) -> int:
+        """session.MESH or session.PAIR, 0 before the handshake."""
+        return self.session.kind
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is nothing left to exchange."""
+        return self.peer is not None and self.peer.settled
+
+    def receive(self, data: bytes, now: int) -> list[tuple]:
+        """Take bytes of the line; the events they caused. Never raises for what the other side sent."""
+        events: list[tuple] = []
+        if self.closed:
+            return events
+        for frame in self.framing.receive(data):
+            try:
+                for message in self.session.receive(frame, now):
+                    self._renew(now, events)
+                    if self.peer is not None:
+                        events.extend(self.peer.receive(message, now))
+            except PeerError:
+                self.bad += 1
+                if self.bad > _BAD_FRAMES:
+                    self.session.close("too many bad frames")
+            self._renew(now, events)
+        self._check(events)
+        return events
+
+    def _renew(self, now: int, events: list[tuple]) -> None:
+        if self.session.generation != self._generation:
+            self._generation = self.session.generation
+            self.peer = Peer(self._shelf, now, self._credit_bytes)
+            events.append(("up", self.session.kind))
+
+    def _check(self, events: list[tuple]) -> None:
+        if self.session.closed and not self.closed:
+            self.closed = True
+            self.reason = self.session.reason
+            events.append(("down", self.reason))
+
+    def outgoing(self, now: int) -> list[bytes]:
+        """What to write to the line, in order: one item a write."""
+        if self.peer is not None and not self.closed:
+            try:
+                for message in self.peer.outgoing(now):
+                    self.session.send(message)
+            except HedgerowError as error:
+                # The shelf cannot be written: what is not kept must not be acknowledged.
+                self.session.close(str(error))
+        writes: list[bytes] = []
+        for frame in self.session.outgoing():
+            writes.extend(self.framing.send(frame))
+        return writes
+
+    def service(self, message: bytes) -> None:
+        """Send a host-board service message. HedgerowError where the link is not up."""
+        if self.peer is None or self.closed:
+            raise HedgerowError("the link is not up")
+        self.peer.service(message)
+
+    def push(self, now: int) -> None:
+        """Tell the link that the shelf has something new."""
+        if self.peer is not None:
+            self.peer.push(now)
+
+    def tick(self, now: int) -> list[tuple]:
+        """Do what is due; events as in ``receive``."""
+        events: list[tuple] = []
+        self.session.tick(now)
+        if self.peer is not None and not self.closed and not self.peer.tick(now):
+            self.session.close("stalled")
+        self._check(events)
+        return events
+
+    def deadline(self) -> int | None:
+        """When ``tick`` has something to do, in ms, or None."""
+        if self.closed:
+            return None
+        due = self.session.deadline()
+        if self.peer is not None:
+            other = self.peer.deadline()
+            if due is None or (other is not None and other < due):
+                due = other
+        return due
+
+    def close(self, reason: str = "closed") -> None:
+        """End the link from this side."""
+        self.session.close(reason)
+        self.closed = True
+        self.reason = self.session.reason

@@ -1,0 +1,54 @@
+"""Reconciling two sets of ids: here the plain list, behind the interface that the sketch takes over.
+
+A reconciler gives parts to send and takes the other side's parts; ``missing`` of a part are the ids that
+the other side has and we do not know.
+"""
+
+from hedgerow_core import limits
+from hedgerow_core.errors import PeerError
+
+_LAST = 1
+
+
+class IdList:
+    """Both sides send all their ids, 8 bytes each, in parts of one frame. ``known`` tells what we know."""
+
+    def __init__(self, ids: list[bytes]) -> None:
+        self._ids = ids
+        self._at = 0
+        self._received = 0
+        self.sent = False
+        self.received = False
+
+    def next_part(self) -> bytes | None:
+        """The next part of our set, or None when all was sent."""
+        if self.sent:
+            return None
+        chunk = self._ids[self._at : self._at + limits.OFFER_IDS]
+        self._at += len(chunk)
+        self.sent = self._at >= len(self._ids)
+        if self.sent:
+            self._ids = []
+            self._at = 0
+        return bytes((_LAST if self.sent else 0,)) + b"".join(chunk)
+
+    def receive(self, part: bytes) -> list[bytes]:
+        """The ids in one part of theirs. PeerError where it is damaged or past the bound."""
+        if not part or part[0] > _LAST:
+            raise PeerError("a damaged offer")
+        ids = split_ids(part[1:])
+        self._received += len(ids)
+        if self._received > limits.EXCHANGE_IDS:
+            raise PeerError("an offer above the limit")
+        if part[0] & _LAST:
+            self.received = True
+            self._received = 0
+        return ids
+
+
+def split_ids(data: bytes) -> list[bytes]:
+    """The 8-byte ids in ``data``. PeerError where the length does not fit."""
+    size = limits.ID_BYTES
+    if len(data) % size or len(data) > limits.FRAME_BYTES:
+        raise PeerError("a damaged list of ids")
+    return [bytes(data[at : at + size]) for at in range(0, len(data), size)]

@@ -1,0 +1,278 @@
+"""A link's secure session: mutual challenge and response, then AES-CTR and HMAC (docs/protocol.md, "Session").
+
+    initiator                                   responder
+    HELLO   version, kind, Na         ->
+                                      <-        REPLY  version, Nb, MAC(auth, "responder" | transcript)
+    CONFIRM MAC(auth, "initiator" | transcript) ->
+    DATA    counter, ciphertext, tag  <->       DATA
+
+A running session is replaced only by a handshake that authenticated, so a board that restarted and a host
+that restarted both find back, and forged bytes change nothing. There is no forward secrecy of links.
+"""
+
+from hedgerow_core import limits
+from hedgerow_core.errors import AuthError, LimitError, PeerError, VersionError
+from hedgerow_core.mac import aes_ctr, equal, hkdf, hmac_sha256
+
+VERSION = 1
+INITIATOR = 0
+RESPONDER = 1
+# Which key opens the link.
+MESH = 1
+PAIR = 2
+
+_HELLO = 1
+_REPLY = 2
+_CONFIRM = 3
+_DATA = 4
+_REJECT = 5
+
+_REASONS = {1: "wrong key", 2: "version", 3: "no session"}
+_WRONG_KEY = 1
+_OTHER_VERSION = 2
+_NO_SESSION = 3
+
+_MAC_BYTES = 16
+_REPEAT_MS = 1_000
+OVERHEAD = 3 + limits.TAG_BYTES
+PLAINTEXT_BYTES = limits.FRAME_BYTES - OVERHEAD
+
+
+class _Keys:
+    """The five keys of one handshake, and the frame counters that belong to them."""
+
+    def __init__(self, role: int, key: bytes, kind: int, nonce_i: bytes, nonce_r: bytes) -> None:
+        transcript = b"hedgerow session" + bytes((VERSION, kind)) + nonce_i + nonce_r
+        okm = hkdf(key, nonce_i + nonce_r, transcript, 160)
+        auth = okm[:32]
+        self.proof_i = hmac_sha256(auth, b"initiator" + transcript)[:_MAC_BYTES]
+        self.proof_r = hmac_sha256(auth, b"responder" + transcript)[:_MAC_BYTES]
+        ours, theirs = (okm[32:96], okm[96:]) if role == INITIATOR else (okm[96:], okm[32:96])
+        self.encrypt, self.encrypt_mac = ours[:32], ours[32:]
+        self.decrypt, self.decrypt_mac = theirs[:32], theirs[32:]
+        self.sent = 0
+        self.received = -1
+
+
+class Session:
+    """One end of a session.
+
+    ``keys`` maps MESH or PAIR to a 32-byte key (the initiator has exactly one); ``seed`` is 16 bytes or
+    more of secret randomness, which this end's nonces come from.
+    """
+
+    def __init__(self, role: int, keys: dict[int, bytes], seed: bytes, now: int) -> None:
+        self.role = role
+        self.kind = 0
+        self.closed = False
+        self.reason = ""
+        self.generation = 0  # counts handshakes that authenticated
+        self.bad = 0  # frames that were refused
+        self._all_keys = keys
+        self._seed = seed
+        self._nonces = 0
+        self._keys: _Keys | None = None
+        self._out: list[bytes] = []
+        self._pending: _Keys | None = None
+        self._pending_kind = 0
+        self._nonce = b""
+        self._hello = b""
+        self._reply = b""
+        self._expires: int | None = now + limits.HANDSHAKE_MS
+        self._repeat: int | None = None
+        if role == INITIATOR:
+            self._start(now)
+
+    @property
+    def established(self) -> bool:
+        """Whether the other end proved that it holds the key."""
+        return self._keys is not None and not self.closed
+
+    def _fresh_nonce(self) -> bytes:
+        self._nonces += 1
+        return hmac_sha256(self._seed, b"nonce" + self._nonces.to_bytes(4, "big"))[: limits.SESSION_NONCE_BYTES]
+
+    def _start(self, now: int) -> None:
+        for kind in self._all_keys:
+            self._pending_kind = kind
+        self._nonce = self._fresh_nonce()
+        self._hello = bytes((_HELLO, VERSION, self._pending_kind)) + self._nonce
+        self._out.append(self._hello)
+        self._repeat = now + _REPEAT_MS
+        self._expires = now + limits.HANDSHAKE_MS
+
+    def close(self, reason: str = "closed") -> None:
+        """End the session; what was not sent is dropped."""
+        if not self.closed:
+            self.closed = True
+            self.reason = reason
+            self._expires = self._repeat = None
+
+    def deadline(self) -> int | None:
+        """When ``tick`` has something to do, in ms, or None."""
+        if self._repeat is None:
+            return self._expires
+        if self._expires is None:
+            return self._repeat
+        return min(self._repeat, self._expires)
+
+    def tick(self, now: int) -> None:
+        """Repeat what was lost, give up what takes too long."""
+        if self.closed:
+            return
+        if self._expires is not None and now >= self._expires:
+            self._expires = self._repeat = None
+            self._hello = b""
+            if self._keys is None:
+                self.close("timeout")
+            return
+        if self._repeat is not None and now >= self._repeat:
+            self._repeat = now + _REPEAT_MS
+            self._out.append(self._hello if self.role == INITIATOR else self._reply)
+
+    def outgoing(self) -> list[bytes]:
+        """Frames to send, in order; each call gives them once."""
+        out = self._out
+        self._out = []
+        return out
+
+    def send(self, plaintext: bytes) -> None:
+        """Encrypt ``plaintext`` (at most ``PLAINTEXT_BYTES``) into a frame."""
+        keys = self._keys
+        if keys is None or self.closed:
+            raise LimitError("the session is not established")
+        if len(plaintext) > PLAINTEXT_BYTES:
+            raise LimitError("a message above the limit")
+        if keys.sent >= limits.SESSION_FRAMES:
+            self.close("worn out")
+            return
+        counter = keys.sent.to_bytes(4, "big")
+        keys.sent += 1
+        content = aes_ctr(keys.encrypt, bytes(8) + counter + bytes(4), plaintext)
+        tag = hmac_sha256(keys.encrypt_mac, counter + content)[: limits.TAG_BYTES]
+        self._out.append(bytes((_DATA,)) + counter[2:] + content + tag)
+
+    def receive(self, frame: bytes, now: int) -> list[bytes]:
+        """Take a frame; the plaintexts it brought (none or one). PeerError where it is refused."""
+        if self.closed:
+            return []
+        try:
+            return self._receive(frame, now)
+        except PeerError:
+            self.bad += 1
+            raise
+
+    def _receive(self, frame: bytes, now: int) -> list[bytes]:
+        kind = frame[0] if frame else 0
+        if kind == _DATA:
+            return self._receive_data(frame)
+        if kind == _HELLO and self.role == RESPONDER:
+            self._receive_hello(frame, now)
+        elif kind == _REPLY and self.role == INITIATOR:
+            self._receive_reply(frame)
+        elif kind == _CONFIRM and self.role == RESPONDER:
+            self._receive_confirm(frame)
+        elif kind == _REJECT and self.role == INITIATOR and len(frame) == 2:
+            self._receive_reject(frame[1], now)
+        else:
+            raise PeerError("an unexpected frame")
+        return []
+
+    def _receive_hello(self, frame: bytes, now: int) -> None:
+        if len(frame) < 2 or frame[1] != VERSION:
+            self._out.append(bytes((_REJECT, _OTHER_VERSION)))
+            raise VersionError("the other side speaks another version")
+        if len(frame) != 3 + limits.SESSION_NONCE_BYTES:
+            raise PeerError("a damaged hello")
+        if frame == self._hello and self._reply:
+            self._out.append(self._reply)
+            return
+        kind = frame[2]
+        key = self._all_keys.get(kind)
+        if key is None:
+            self._out.append(bytes((_REJECT, _WRONG_KEY)))
+            raise AuthError("no key for this kind of link")
+        nonce = self._fresh_nonce()
+        if nonce == frame[3:]:
+            raise PeerError("equal nonces")
+        pending = _Keys(RESPONDER, key, kind, bytes(frame[3:]), nonce)
+        self._hello = bytes(frame)
+        self._pending = pending
+        self._pending_kind = kind
+        self._reply = bytes((_REPLY, VERSION)) + nonce + pending.proof_r
+        self._out.append(self._reply)
+        self._repeat = now + _REPEAT_MS
+        # The first hello must lead to keys in time, however many hellos come.
+        if self._keys is not None or self._expires is None:
+            self._expires = now + limits.HANDSHAKE_MS
+
+    def _receive_reply(self, frame: bytes) -> None:
+        if len(frame) < 2 or frame[1] != VERSION:
+            raise VersionError("the other side speaks another version")
+        if len(frame) != 2 + limits.SESSION_NONCE_BYTES + _MAC_BYTES:
+            raise PeerError("a damaged reply")
+        if not self._hello:
+            if frame == self._reply and self._keys is not None:
+                # Our confirmation was lost.
+                self._out.append(bytes((_CONFIRM,)) + self._keys.proof_i)
+            return
+        nonce = bytes(frame[2:18])
+        if nonce == self._nonce:
+            raise PeerError("equal nonces")
+        keys = _Keys(INITIATOR, self._all_keys[self._pending_kind], self._pending_kind, self._nonce, nonce)
+        if not equal(keys.proof_r, bytes(frame[18:])):
+            if self._keys is None:
+                self.close("wrong key")
+            raise AuthError("the other side does not hold the key")
+        self._reply = bytes(frame)
+        self._out.append(bytes((_CONFIRM,)) + keys.proof_i)
+        self._adopt(keys)
+
+    def _receive_confirm(self, frame: bytes) -> None:
+        pending = self._pending
+        if pending is None:
+            return  # repeated
+        if not equal(pending.proof_i, bytes(frame[1:])):
+            self._pending = None
+            self._reply = b""
+            self._repeat = None
+            self._out.append(bytes((_REJECT, _WRONG_KEY)))
+            raise AuthError("the other side does not hold the key")
+        self._adopt(pending)
+
+    def _adopt(self, keys: _Keys) -> None:
+        self._keys = keys
+        self._pending = None
+        self.kind = self._pending_kind
+        self._hello = b"" if self.role == INITIATOR else self._hello
+        self._expires = self._repeat = None
+        self.generation += 1
+
+    def _receive_reject(self, code: int, now: int) -> None:
+        if self._keys is not None:
+            # The other end lost its keys, or somebody says so: try again, keep what we have until it worked.
+            if code == _NO_SESSION and not self._hello:
+                self._start(now)
+            return
+        if code != _NO_SESSION:
+            self.close(_REASONS.get(code, "refused"))
+
+    def _receive_data(self, frame: bytes) -> list[bytes]:
+        keys = self._keys
+        if keys is None:
+            if self.role == RESPONDER and self._pending is None:
+                self._out.append(bytes((_REJECT, _NO_SESSION)))
+            raise PeerError("a frame before the handshake")
+        if not OVERHEAD <= len(frame) <= limits.FRAME_BYTES:
+            raise PeerError("a damaged frame")
+        # The high half of the counter is not sent: it is the next one that fits.
+        number = (keys.received + 1 & ~0xFFFF) | frame[1] << 8 | frame[2]
+        if number <= keys.received:
+            number += 0x10000
+        counter = number.to_bytes(4, "big")
+        content = bytes(frame[3 : -limits.TAG_BYTES])
+        tag = hmac_sha256(keys.decrypt_mac, counter + content)[: limits.TAG_BYTES]
+        if not equal(tag, bytes(frame[-limits.TAG_BYTES :])):
+            raise AuthError("a frame that is not authentic")
+        keys.received = number
+        return [aes_ctr(keys.decrypt, bytes(8) + counter + bytes(4), content)]

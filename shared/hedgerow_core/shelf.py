@@ -1,0 +1,242 @@
+"""The shelf: the envelopes that a carrier keeps, and the ids that it knows.
+
+Policy only; a store behind it keeps the records (flash on a board, SQLite on a host, memory in tests).
+"""
+
+from hedgerow_core import limits
+from hedgerow_core.envelope import BULK, NORMAL, TTL_MINUTES, URGENT, Envelope, decode
+from hedgerow_core.errors import HedgerowError, PeerError
+
+KEPT = 1
+KNOWN = 2
+REFUSED = 3
+
+_MINUTE_MS = 60_000
+_RECENT = 64
+# Evicted first to evicted last.
+_RANK = {BULK: 0, NORMAL: 1, URGENT: 2}
+
+
+class MemoryStore:
+    """Records in memory. Every store has these verbs; a place is any integer."""
+
+    def __init__(self) -> None:
+        self._records: dict[int, bytes] = {}
+        self._next = 0
+
+    def append(self, record: bytes) -> int:
+        """Keep ``record``; its place."""
+        self._next += 1
+        self._records[self._next] = bytes(record)
+        return self._next
+
+    def read(self, place: int) -> bytes:
+        """The record at ``place``."""
+        return self._records[place]
+
+    def drop(self, place: int) -> None:
+        """Forget the record at ``place``."""
+        self._records.pop(place, None)
+
+    def flush(self) -> None:
+        """Return when what was appended survives a loss of power."""
+
+    def records(self) -> list[tuple[int, bytes]]:
+        """(place, record) of everything kept, oldest first."""
+        return [(place, self._records[place]) for place in sorted(self._records)]
+
+
+class _Row:
+    """What the index knows of one envelope, without reading its record."""
+
+    def __init__(self, place: int, size: int, rank: int, arrived: int, expiry: int, serial: int) -> None:
+        self.place = place
+        self.size = size
+        self.rank = rank
+        self.arrived = arrived  # minutes of the shelf's clock
+        self.expiry = expiry
+        self.serial = serial
+
+
+class Shelf:
+    """Keeps at most ``max_count`` envelopes of ``max_bytes`` in all; remembers ``max_tombstones`` more ids.
+
+    Minutes are those of the shelf's own clock: it goes on from the last record that the store holds.
+    """
+
+    def __init__(
+        self,
+        store: "MemoryStore",
+        now: int,
+        max_count: int = limits.SHELF_COUNT,
+        max_bytes: int = limits.SHELF_BYTES,
+        max_tombstones: int = limits.TOMBSTONES,
+    ) -> None:
+        self.serial = 0
+        self.evicted = 0
+        self.damaged = 0
+        self._store = store
+        self._max_count = max_count
+        self._max_bytes = max_bytes
+        self._max_tombstones = max_tombstones
+        self._rows: dict[bytes, _Row] = {}
+        self._bytes = 0
+        self._tombstones: list[bytes] = []
+        self._tombstone_set: set[bytes] = set()
+        self._summary = bytearray(4)
+        self._recent: list[bytes] = []
+        self._dirty = False
+        self._base = 0
+        self._base_ms = now
+        self._load()
+
+    def _load(self) -> None:
+        for place, record in self._store.records():
+            try:
+                arrived = int.from_bytes(record[:4], "big")
+                envelope = decode(record[4:])
+            except PeerError:
+                self.damaged += 1
+                continue
+            if envelope.id in self._rows:
+                continue
+            self._base = max(self._base, arrived)
+            self._index(envelope, place, len(record), arrived)
+
+    def _minute(self, now: int) -> int:
+        return self._base + (now - self._base_ms) // _MINUTE_MS
+
+    def _fold(self, identity: bytes) -> None:
+        for i in range(limits.ID_BYTES):
+            self._summary[i & 3] ^= identity[i]
+
+    def _index(self, envelope: Envelope, place: int, size: int, arrived: int) -> None:
+        expiry = arrived + TTL_MINUTES[envelope.ttl] - envelope.age
+        self.serial += 1
+        self._rows[envelope.id] = _Row(place, size, _RANK[envelope.priority], arrived, expiry, self.serial)
+        self._bytes += size
+        self._fold(envelope.id)
+        self._recent.append(envelope.id)
+        if len(self._recent) > _RECENT:
+            self._recent.pop(0)
+
+    def put(self, envelope: Envelope, now: int) -> int:
+        """Keep ``envelope``: KEPT, KNOWN (nothing changed) or REFUSED (expired, or no room for its kind)."""
+        if self.knows(envelope.id):
+            return KNOWN
+        if envelope.expired():
+            return REFUSED
+        arrived = self._minute(now)
+        record = arrived.to_bytes(4, "big") + envelope.encode()
+        if not self._make_room(len(record), _RANK[envelope.priority]):
+            return REFUSED
+        place = self._store.append(record)
+        self._dirty = True
+        self._index(envelope, place, len(record), arrived)
+        return KEPT
+
+    def _make_room(self, size: int, rank: int) -> bool:
+        if size > self._max_bytes:
+            return False
+        while len(self._rows) >= self._max_count or self._bytes + size > self._max_bytes:
+            victim = None
+            worst = None
+            for identity, row in self._rows.items():
+                order = (row.rank, row.serial)
+                if worst is None or order < worst:
+                    worst = order
+                    victim = identity
+            if victim is None or worst is None or worst[0] > rank:
+                return False
+            self.evicted += 1
+            self.drop(victim)
+        return True
+
+    def get(self, identity: bytes, now: int) -> Envelope | None:
+        """The envelope as it is to be handed on now (its age counted up), or None."""
+        row = self._rows.get(identity)
+        if row is None:
+            return None
+        try:
+            envelope = decode(self._store.read(row.place)[4:])
+        except (PeerError, OSError):
+            envelope = None
+        if envelope is None or envelope.id != identity:
+            # The store cannot give it back: say so by not having it.
+            self.damaged += 1
+            self.drop(identity)
+            return None
+        return envelope.carried(envelope.hops, envelope.age + self._minute(now) - row.arrived)
+
+    def has(self, identity: bytes) -> bool:
+        """Whether the envelope is here."""
+        return identity in self._rows
+
+    def knows(self, identity: bytes) -> bool:
+        """Whether the envelope is here or was, and is not wanted again."""
+        return identity in self._rows or identity in self._tombstone_set
+
+    def ids(self) -> list[bytes]:
+        """Ids of what is here; urgent first, then the oldest."""
+        order = [((2 - row.rank) << 28 | row.serial, identity) for identity, row in self._rows.items()]
+        order.sort()
+        return [identity for _, identity in order]
+
+    def drop(self, identity: bytes) -> None:
+        """Forget an envelope but remember its id."""
+        row = self._rows.pop(identity, None)
+        if row is None:
+            return
+        self._bytes -= row.size
+        self._store.drop(row.place)
+        self._dirty = True
+        self._tombstones.append(identity)
+        self._tombstone_set.add(identity)
+        if len(self._tombstones) > self._max_tombstones:
+            old = self._tombstones.pop(0)
+            self._tombstone_set.discard(old)
+            self._fold(old)
+
+    def expire(self, now: int) -> int:
+        """Drop what is past its lifetime; how many."""
+        minute = self._minute(now)
+        old = [identity for identity, row in self._rows.items() if row.expiry <= minute]
+        for identity in old:
+            self.drop(identity)
+        return len(old)
+
+    def summary(self) -> bytes:
+        """4 bytes that are equal where the ids known are equal."""
+        return bytes(self._summary)
+
+    def count(self) -> int:
+        """How many envelopes are here."""
+        return len(self._rows)
+
+    def known_count(self) -> int:
+        """How many ids the summary covers."""
+        return len(self._rows) + len(self._tombstones)
+
+    def load(self) -> int:
+        """How full the shelf is: 0 to 255."""
+        return max(len(self._rows) * 255 // self._max_count, self._bytes * 255 // self._max_bytes)
+
+    def new_since(self, serial: int) -> tuple[int, list[bytes]]:
+        """(serial now, ids that came after ``serial``), in the order in which they came."""
+        missed = self.serial - serial
+        if missed <= 0:
+            return self.serial, []
+        if missed <= len(self._recent):
+            return self.serial, [i for i in self._recent[-missed:] if i in self._rows]
+        order = [(row.serial, identity) for identity, row in self._rows.items() if row.serial > serial]
+        order.sort()
+        return self.serial, [identity for _, identity in order]
+
+    def flush(self) -> None:
+        """Return when everything put or dropped survives a loss of power. HedgerowError where it cannot."""
+        if self._dirty:
+            try:
+                self._store.flush()
+            except OSError as error:
+                raise HedgerowError("the shelf cannot be written: " + str(error))
+            self._dirty = False
