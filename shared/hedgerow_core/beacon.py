@@ -28,12 +28,14 @@ def _mac(mesh_key: bytes, address: bytes, content: bytes) -> bytes:
     return hmac_sha256(mesh_key, b"hedgerow beacon" + address + content)[:8]
 
 
-def encode(
-    mesh_key: bytes, address: bytes, beacon_id: bytes, count: int, summary: bytes, load: int
-) -> bytes:
+def encode(mesh_key: bytes, address: bytes, beacon_id: bytes, count: int, summary: bytes, load: int) -> bytes:
     """The advertising data (29 bytes) of a board that advertises from the 6-byte ``address``."""
     content = (
-        bytes((VERSION,)) + beacon_id + min(count, 0xFFFF).to_bytes(2, "big") + summary + bytes((min(load, 255),))
+        bytes((VERSION,))
+        + beacon_id
+        + min(count, 0xFFFF).to_bytes(2, "big")
+        + summary
+        + bytes((min(load, 255),))
     )
     return _HEAD + content + _mac(mesh_key, address, content)
 

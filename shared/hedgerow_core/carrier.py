@@ -65,7 +65,9 @@ class Carrier:
     def neighbours(self, now: int) -> list[Neighbour]:
         """The boards heard lately."""
         gone = [
-            key for key, entry in self._neighbours.items() if now - entry.heard_at > limits.NEIGHBOUR_FORGET_MS
+            key
+            for key, entry in self._neighbours.items()
+            if now - entry.heard_at > limits.NEIGHBOUR_FORGET_MS
         ]
         for key in gone:
             del self._neighbours[key]

@@ -1,7 +1,7 @@
 """The few names that MicroPython and CPython spell differently."""
 
 try:
-    from cryptolib import aes as _aes
+    from cryptolib import aes as _aes  # type: ignore[import-not-found,unused-ignore]
 except ImportError:
     _aes = None
 
@@ -19,4 +19,4 @@ else:
 
     def aes_ecb_encrypt(key: bytes, blocks: bytes) -> bytes:
         """Encrypt whole 16-byte ``blocks`` with AES in ECB mode; ``key`` has 16 or 32 bytes."""
-        return _aes(key, 1).encrypt(blocks)
+        return bytes(_aes(key, 1).encrypt(blocks))

@@ -46,7 +46,9 @@ class Envelope:
 
     def prefix(self) -> bytes:
         """The immutable part, which the id is the hash of."""
-        return cbor.encode(self.flags) + cbor.encode(self.ttl) + cbor.encode(self.lock) + cbor.encode(self.body)
+        return (
+            cbor.encode(self.flags) + cbor.encode(self.ttl) + cbor.encode(self.lock) + cbor.encode(self.body)
+        )
 
     def encode(self) -> bytes:
         """The whole envelope."""
@@ -84,7 +86,9 @@ def padded_body_size(least: int) -> int:
 
     LimitError where that passes the limit of an envelope.
     """
-    size = ((least + header_bytes(least) + limits.ENVELOPE_PAD - 1) // limits.ENVELOPE_PAD) * limits.ENVELOPE_PAD
+    size = (
+        (least + header_bytes(least) + limits.ENVELOPE_PAD - 1) // limits.ENVELOPE_PAD
+    ) * limits.ENVELOPE_PAD
     while size <= limits.ENVELOPE_BYTES:
         for header in (18, 19, 20):
             body = size - header

@@ -93,9 +93,9 @@ class Link:
         """Whether there is nothing left to exchange."""
         return self.peer is not None and self.peer.settled
 
-    def receive(self, data: bytes, now: int) -> list[tuple]:
+    def receive(self, data: bytes, now: int) -> "list[tuple[str, object]]":
         """Take bytes of the line; the events they caused. Never raises for what the other side sent."""
-        events: list[tuple] = []
+        events: list[tuple[str, object]] = []
         if self.closed:
             return events
         for frame in self.framing.receive(data):
@@ -112,13 +112,13 @@ class Link:
         self._check(events)
         return events
 
-    def _renew(self, now: int, events: list[tuple]) -> None:
+    def _renew(self, now: int, events: "list[tuple[str, object]]") -> None:
         if self.session.generation != self._generation:
             self._generation = self.session.generation
             self.peer = Peer(self._shelf, now, self._credit_bytes)
             events.append(("up", self.session.kind))
 
-    def _check(self, events: list[tuple]) -> None:
+    def _check(self, events: "list[tuple[str, object]]") -> None:
         if self.session.closed and not self.closed:
             self.closed = True
             self.reason = self.session.reason
@@ -149,9 +149,9 @@ class Link:
         if self.peer is not None:
             self.peer.push(now)
 
-    def tick(self, now: int) -> list[tuple]:
+    def tick(self, now: int) -> "list[tuple[str, object]]":
         """Do what is due; events as in ``receive``."""
-        events: list[tuple] = []
+        events: list[tuple[str, object]] = []
         self.session.tick(now)
         if self.peer is not None and not self.closed and not self.peer.tick(now):
             self.session.close("stalled")

@@ -83,7 +83,7 @@ def aes_ctr(key: bytes, counter: bytes, data: bytes) -> bytes:
         stream[at + 14] = number >> 8
         stream[at + 15] = number & 0xFF
         at += 16
-    return xor(data, aes_ecb_encrypt(key, stream)[: len(data)])
+    return xor(data, aes_ecb_encrypt(key, bytes(stream))[: len(data)])
 
 
 def _aes_ctr_long(key: bytes, counter: bytes, data: bytes) -> bytes:

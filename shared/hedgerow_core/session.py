@@ -90,7 +90,9 @@ class Session:
 
     def _fresh_nonce(self) -> bytes:
         self._nonces += 1
-        return hmac_sha256(self._seed, b"nonce" + self._nonces.to_bytes(4, "big"))[: limits.SESSION_NONCE_BYTES]
+        return hmac_sha256(self._seed, b"nonce" + self._nonces.to_bytes(4, "big"))[
+            : limits.SESSION_NONCE_BYTES
+        ]
 
     def _start(self, now: int) -> None:
         for kind in self._all_keys:
