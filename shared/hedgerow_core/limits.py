@@ -22,6 +22,7 @@ SESSION_FRAMES = 1 << 24  # frames under one key, far below the counter's 32 bit
 # Exchange
 OFFER_IDS = 56  # ids a frame holds
 EXCHANGE_IDS = 4_096  # ids one peer may offer in one round
+ASK_IDS = 128  # ids remembered at once as wanted from one peer
 IN_FLIGHT = 8  # envelopes put and not yet acknowledged
 IN_FLIGHT_BYTES = 1_600
 RETRY_MS = 4_000

@@ -42,6 +42,7 @@ class Peer:
         self._gone: list[bytes] = []
         self._from_peer: set[bytes] = set()
         self._again = False
+        self._more = False  # they offered what we had no room to remember
         self._parts = b""
         self._part_index = 0
         self._services: list[bytes] = []
@@ -54,7 +55,8 @@ class Peer:
         return (
             self._reconcile.sent
             and self._reconcile.received
-            and not (self._wanted or self._ask or self._queue or self._in_flight or self._ack or self._gone)
+            and not (self._wanted or self._ask or self._more or self._queue)
+            and not (self._in_flight or self._ack or self._gone)
         )
 
     def service(self, message: bytes) -> None:
@@ -105,8 +107,10 @@ class Peer:
         for identity in self._reconcile.receive(body):
             if self._shelf.knows(identity) or identity in self._wanted or identity in self._ask:
                 continue
-            if len(self._ask) + len(self._wanted) < limits.EXCHANGE_IDS:
+            if len(self._ask) + len(self._wanted) < limits.ASK_IDS:
                 self._ask.append(identity)
+            else:
+                self._more = True
 
     def _receive_put(self, body: bytes, now: int) -> list[tuple[str, bytes]]:
         if not body:
@@ -154,9 +158,8 @@ class Peer:
         self._serial, fresh = self._shelf.new_since(self._serial)
         was_settled = self.settled
         for identity in fresh:
-            if identity not in self._from_peer and identity not in self._in_flight:
-                if identity not in self._queue:
-                    self._queue.append(identity)
+            if not (identity in self._from_peer or identity in self._in_flight or identity in self._queue):
+                self._queue.append(identity)
         self._from_peer = set()
         if was_settled:
             self._moved(now)
@@ -179,6 +182,9 @@ class Peer:
         while part is not None:
             out.append(bytes((_OFFER,)) + part)
             part = self._reconcile.next_part()
+        if self._more and self._reconcile.received and not (self._ask or self._wanted):
+            self._more = self._reconcile.received = False
+            out.append(bytes((_AGAIN,)))
         if self._ask and len(self._wanted) < limits.IN_FLIGHT:
             chunk = self._ask[: limits.OFFER_IDS]
             self._ask = self._ask[len(chunk) :]
@@ -200,11 +206,9 @@ class Peer:
             self._queue.pop(0)
             self._in_flight[envelope.id] = len(data)
             self.put_count += 1
-            index = 0
-            for at in range(0, len(data), _PUT_BYTES):
+            for index, at in enumerate(range(0, len(data), _PUT_BYTES)):
                 last = _PUT_LAST if at + _PUT_BYTES >= len(data) else 0
                 out.append(bytes((_PUT, index | last)) + data[at : at + _PUT_BYTES])
-                index += 1
 
     def deadline(self) -> int | None:
         """When ``tick`` has something to do, in ms, or None."""

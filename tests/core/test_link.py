@@ -1,0 +1,199 @@
+from support import KEY, letter, links, run, sessions, shelf
+
+from hedgerow_core import limits, peer
+from hedgerow_core.errors import PeerError
+from hedgerow_core.link import Link, Packets, Stream
+from hedgerow_core.peer import SERVICE, Peer
+
+
+def framings():
+    return (Stream, lambda: Packets(244), lambda: Packets(20))
+
+
+def test_two_shelves_become_equal_over_every_kind_of_line():
+    for framing in framings():
+        a, b = shelf(60), shelf(70, start=40)
+        run(*links(a, b, framing))
+        assert a.summary() == b.summary() and a.count() == b.count() == 110
+
+
+def test_equal_shelves_exchange_no_envelope():
+    a, b = shelf(40), shelf(40)
+    one, two = links(a, b)
+    run(one, two)
+    assert one.peer.put_count == two.peer.put_count == 0
+
+
+def test_the_largest_envelope_crosses():
+    a, b = shelf(), shelf()
+    big = letter(1, limits.ENVELOPE_BYTES - 20)
+    assert len(big.encode()) == limits.ENVELOPE_BYTES
+    a.put(big, 0)
+    run(*links(a, b, lambda: Packets(20)))
+    assert b.get(big.id, 0).body == big.body
+
+
+def test_a_hop_is_counted_on_every_link_and_the_age_goes_on():
+    a, b = shelf(), shelf()
+    a.put(letter(1).carried(3, 10), 0)
+    run(*links(a, b))
+    assert (b.get(letter(1).id, 0).hops, b.get(letter(1).id, 0).age) == (4, 10)
+
+
+def test_a_letter_at_its_last_hop_is_kept_but_not_handed_on():
+    a, b = shelf(), shelf()
+    a.put(letter(1).carried(limits.HOPS, 0), 0)
+    a.put(letter(2), 0)
+    run(*links(a, b))
+    assert b.has(letter(2).id) and not b.has(letter(1).id) and a.has(letter(1).id)
+
+
+def test_a_new_letter_is_pushed_at_once_on_an_open_link():
+    a, b = shelf(5), shelf(5)
+    one, two = links(a, b)
+    now = run(one, two)
+    a.put(letter(99), now)
+    one.push(now)
+    for data in one.outgoing(now):
+        two.receive(data, now)
+    assert b.has(letter(99).id)
+    two.push(now)
+    run(one, two, now)
+    assert two.peer.put_count == 0, "it must not come back"
+
+
+def test_lost_bytes_cost_time_and_no_letter():
+    for every in (7, 11, 13):
+        a, b = shelf(30), shelf(30, start=25)
+        one, two = links(a, b, lambda: Packets(60))
+        count = [0]
+
+        def line(data, count=count, every=every):
+            count[0] += 1
+            return b"" if count[0] % every == 0 else data
+
+        run(one, two, line=line, rounds=4000)
+        assert a.summary() == b.summary(), every
+
+
+def test_noise_on_a_serial_line_costs_no_letter():
+    a, b = shelf(30), shelf(30, start=25)
+    one, two = links(a, b)
+    count = [0]
+
+    def line(data):
+        count[0] += 1
+        if count[0] % 6 == 0:
+            data = data[: len(data) // 2] + b"noise"
+        return data
+
+    run(one, two, line=line, rounds=4000)
+    assert a.summary() == b.summary()
+    assert one.framing.noise + two.framing.noise > 0
+
+
+def test_an_ack_is_sent_only_after_the_shelf_was_flushed():
+    a, b = shelf(1), shelf()
+    one, two = links(a, b)
+    order = []
+    b.flush = lambda: order.append("flush")
+    acked = []
+    for _ in range(20):
+        for data in one.outgoing(0):
+            two.receive(data, 0)
+        for data in two.outgoing(0):
+            events = one.receive(data, 0)
+            if ("acked", letter(0).id) in events:
+                order.append("ack")
+                acked.append(letter(0).id)
+    assert order[-2:] == ["flush", "ack"] and len(acked) == 1
+
+
+def test_a_shelf_that_cannot_be_written_acknowledges_nothing():
+    a, b = shelf(1), shelf()
+
+    def full():
+        raise OSError(28)
+
+    b._store.flush = full
+    one, two = links(a, b)
+    run(one, two, rounds=50)
+    assert two.closed and "cannot be written" in two.reason
+    assert one.peer is None or letter(0).id in one.peer._in_flight or not one.settled
+
+
+def test_a_peer_that_stops_answering_is_given_up():
+    a, b = shelf(3), shelf()
+    one, two = links(a, b)
+    for _ in range(2):
+        for data in one.outgoing(0):
+            two.receive(data, 0)
+        for data in two.outgoing(0):
+            one.receive(data, 0)
+    now = 0
+    while not one.closed and now < 10 * limits.STALL_MS:
+        now += 1000
+        one.tick(now)
+        one.outgoing(now)
+    assert one.closed and one.reason == "stalled"
+
+
+def test_a_peer_cannot_make_us_ask_for_endless_ids():
+    exchange = Peer(shelf(), 0)
+    refused = 0
+    for number in range(100_000 // limits.OFFER_IDS):
+        ids = b"".join((number * 64 + i).to_bytes(8, "big") for i in range(limits.OFFER_IDS))
+        try:
+            exchange.receive(b"\1\0" + ids, 0)
+        except PeerError:
+            refused += 1
+        if number > 100 and refused:
+            break
+    assert refused
+    assert len(exchange._ask) <= limits.ASK_IDS
+
+
+def test_more_letters_than_are_asked_for_at_once_all_arrive():
+    a, b = shelf(limits.ASK_IDS + 40), shelf()
+    run(*links(a, b), rounds=2000)
+    assert a.summary() == b.summary()
+
+
+def test_damaged_messages_are_refused():
+    exchange = Peer(shelf(3), 0)
+    for message in (b"", b"\0", b"\1", b"\1\2", b"\1\1short", b"\2abc", b"\3", b"\3\5x", b"\3\x80bad", b"\4a", b"\x20"):
+        try:
+            exchange.receive(message, 0)
+        except PeerError:
+            continue
+        raise AssertionError(message)
+
+
+def test_service_messages_pass_beside_the_exchange():
+    one, two = links(shelf(3), shelf())
+    run(one, two)
+    one.service(bytes((SERVICE,)) + b"status?")
+    events = []
+    for data in one.outgoing(0):
+        events.extend(two.receive(data, 0))
+    assert events == [("service", bytes((SERVICE,)) + b"status?")]
+
+
+def test_a_link_whose_other_end_restarts_goes_on():
+    a, b = shelf(5), shelf()
+    one, two = links(a, b)
+    now = run(one, two)
+    _, session = sessions()
+    session._seed = b"after the restart"
+    two = Link(Stream(), session, b, now)
+    a.put(letter(77), now)
+    one.push(now)
+    run(one, two, now)
+    assert b.has(letter(77).id)
+    assert one.session.generation == 2
+
+
+def test_the_limits_of_messages_fit_into_frames():
+    assert 1 + 1 + limits.OFFER_IDS * limits.ID_BYTES <= limits.FRAME_BYTES - 11
+    assert 2 + peer._PUT_BYTES <= limits.FRAME_BYTES - 11
+    assert KEY

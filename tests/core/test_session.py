@@ -1,0 +1,213 @@
+from support import KEY, refuses, sessions
+
+from hedgerow_core import limits
+from hedgerow_core.errors import LimitError, PeerError, VersionError
+from hedgerow_core.session import INITIATOR, MESH, PAIR, PLAINTEXT_BYTES, RESPONDER, Session
+
+
+def deliver(giver, taker, now=0):
+    """Carry all frames one way; the plaintexts."""
+    found = []
+    for frame in giver.outgoing():
+        found.extend(taker.receive(frame, now))
+    return found
+
+
+def handshake(a, b, now=0):
+    deliver(a, b, now)
+    deliver(b, a, now)
+    deliver(a, b, now)
+
+
+def established():
+    a, b = sessions()
+    handshake(a, b)
+    assert a.established and b.established
+    return a, b
+
+
+def test_messages_pass_both_ways_and_are_not_readable_on_the_line():
+    a, b = established()
+    for size in (0, 1, 16, PLAINTEXT_BYTES):
+        a.send(b"m" * size)
+        frames = a.outgoing()
+        assert len(frames[0]) <= limits.FRAME_BYTES
+        assert size < 8 or b"mmmm" not in frames[0]
+        assert b.receive(frames[0], 0) == [b"m" * size]
+        b.send(b"n" * size)
+        assert deliver(b, a) == [b"n" * size]
+
+
+def test_a_wrong_key_ends_both_ends_with_a_reason_and_no_message():
+    a, b = sessions(key_b=b"other" * 6)
+    deliver(a, b)
+    for frame in b.outgoing():
+        assert refuses(a.receive, frame, 0)
+    assert a.closed and a.reason == "wrong key"
+    assert not b.established
+
+
+def test_a_responder_without_that_kind_of_key_says_so():
+    a = Session(INITIATOR, {PAIR: KEY}, b"a", 0)
+    b = Session(RESPONDER, {MESH: KEY}, b"b", 0)
+    for frame in a.outgoing():
+        assert refuses(b.receive, frame, 0)
+    deliver(b, a)
+    assert a.closed and a.reason == "wrong key"
+
+
+def test_another_version_is_named_on_both_ends():
+    a, b = sessions()
+    hello = bytearray(a.outgoing()[0])
+    hello[1] = 2
+    try:
+        b.receive(bytes(hello), 0)
+    except VersionError:
+        deliver(b, a)
+        assert a.closed and a.reason == "version"
+        return
+    raise AssertionError
+
+
+def test_a_recorded_frame_is_refused_the_second_time():
+    a, b = established()
+    a.send(b"once")
+    frame = a.outgoing()[0]
+    assert b.receive(frame, 0) == [b"once"]
+    assert refuses(b.receive, frame, 0)
+
+
+def test_a_frame_sent_back_to_its_sender_is_refused():
+    a, b = established()
+    a.send(b"mine")
+    assert refuses(a.receive, a.outgoing()[0], 0)
+
+
+def test_every_flipped_bit_is_refused_and_the_true_frame_still_arrives():
+    a, b = established()
+    a.send(b"a message")
+    frame = a.outgoing()[0]
+    for at in range(len(frame)):
+        for bit in range(8):
+            bad = bytearray(frame)
+            bad[at] ^= 1 << bit
+            assert refuses(b.receive, bytes(bad), 0), (at, bit)
+    assert b.receive(frame, 0) == [b"a message"]
+
+
+def test_lost_frames_do_not_end_the_session():
+    a, b = established()
+    for number in range(300):
+        a.send(bytes((number & 0xFF,)))
+        frame = a.outgoing()[0]
+        if number % 7 == 0:
+            assert b.receive(frame, 0) == [bytes((number & 0xFF,))]
+
+
+def test_the_counter_passes_two_to_the_sixteen():
+    a, b = established()
+    a._keys.sent, b._keys.received = 0xFFFE, 0xFFFD
+    for number in range(5):
+        a.send(bytes((number,)))
+        assert deliver(a, b) == [bytes((number,))]
+    assert b._keys.received > 0xFFFF
+
+
+def test_every_handshake_frame_may_be_lost_once():
+    for lost in range(3):
+        a, b = sessions()
+        now = sent = 0
+        while not (a.established and b.established) and now < limits.HANDSHAKE_MS:
+            for giver, taker in ((a, b), (b, a)):
+                for frame in giver.outgoing():
+                    if sent != lost:
+                        taker.receive(frame, now)
+                    sent += 1
+            now += 100
+            a.tick(now)
+            b.tick(now)
+        assert a.established and b.established, lost
+        a.send(b"x")
+        assert deliver(a, b, now) == [b"x"]
+
+
+def test_who_does_not_authenticate_in_time_is_given_up():
+    a, b = sessions()
+    assert b.deadline() == limits.HANDSHAKE_MS
+    deliver(a, b)
+    b.tick(limits.HANDSHAKE_MS)
+    assert b.closed and b.reason == "timeout"
+    # However many hellos come.
+    b = Session(RESPONDER, {MESH: KEY}, b"b", 0)
+    for now in range(0, 6000, 500):
+        for frame in Session(INITIATOR, {MESH: KEY}, b"n%d" % now, now).outgoing():
+            b.receive(frame, now)
+        b.tick(now)
+    assert b.closed
+
+
+def test_a_host_that_restarts_is_let_in_again_and_forged_hellos_change_nothing():
+    a, b = established()
+    generation = b.generation
+    stranger = Session(INITIATOR, {MESH: b"other" * 6}, b"stranger", 0)
+    deliver(stranger, b)
+    b.outgoing()
+    a.send(b"still here")
+    assert deliver(a, b) == [b"still here"]
+    again = Session(INITIATOR, {MESH: KEY}, b"again", 0)
+    handshake(again, b)
+    assert b.generation == generation + 1
+    again.send(b"back")
+    assert deliver(again, b) == [b"back"]
+
+
+def test_a_board_that_restarts_is_shaken_hands_with_again():
+    a, b = established()
+    fresh = Session(RESPONDER, {MESH: KEY}, b"after the restart", 0)
+    a.send(b"lost")
+    for frame in a.outgoing():
+        assert refuses(fresh.receive, frame, 0)
+    deliver(fresh, a)
+    handshake(a, fresh)
+    assert a.generation == 2 and fresh.established
+    a.send(b"found")
+    assert deliver(a, fresh) == [b"found"]
+
+
+def test_a_reflected_handshake_is_refused():
+    a, b = sessions()
+    hello = a.outgoing()[0]
+    assert refuses(a.receive, hello, 0)
+    assert refuses(a.receive, b"\2\1" + hello[3:] + bytes(16), 0)
+    assert not a.established
+
+
+def test_every_byte_string_is_refused_or_ignored():
+    for make in (lambda: sessions()[0], lambda: sessions()[1], lambda: established()[0], lambda: established()[1]):
+        end = make()
+        for first in range(256):
+            for size in (0, 1, 2, 10, 18, 19, 34, 40):
+                try:
+                    assert end.receive((bytes((first, 1)) + bytes(40))[:size], 0) == []
+                except PeerError:
+                    pass
+
+
+def test_messages_above_the_limit_or_too_early_are_our_own_mistakes():
+    a, _ = sessions()
+    for message, end in ((b"x", a), (bytes(PLAINTEXT_BYTES + 1), established()[0])):
+        try:
+            end.send(message)
+        except LimitError:
+            continue
+        raise AssertionError
+
+
+def test_equal_keys_and_new_seeds_give_new_nonces_and_new_keys():
+    a, b = established()
+    c = Session(INITIATOR, {MESH: KEY}, b"another seed", 0)
+    d = Session(RESPONDER, {MESH: KEY}, b"yet another", 0)
+    handshake(c, d)
+    a.send(b"same")
+    c.send(b"same")
+    assert a.outgoing() != c.outgoing()
