@@ -46,7 +46,9 @@ def shelf(count: int = 0, start: int = 0, **bounds) -> Shelf:
 
 def sessions(key_a: bytes = KEY, key_b: bytes = KEY) -> "tuple[Session, Session]":
     """An initiator and a responder of a mesh link, before the handshake."""
-    return Session(INITIATOR, {MESH: key_a}, b"seed of a", 0), Session(RESPONDER, {MESH: key_b}, b"seed of b", 0)
+    return Session(INITIATOR, {MESH: key_a}, b"seed of a", 0), Session(
+        RESPONDER, {MESH: key_b}, b"seed of b", 0
+    )
 
 
 def links(shelf_a: Shelf, shelf_b: Shelf, framing=Stream) -> "tuple[Link, Link]":

@@ -13,7 +13,10 @@ def test_a_beacon_fits_a_legacy_advertisement():
 def test_a_beacon_says_what_was_put_in():
     found = beacon.parse(DATA, KEY, ADDRESS)
     assert (found.beacon_id, found.count, found.summary, found.load) == (b"beacon", 300, b"sum.", 17)
-    assert beacon.parse(beacon.encode(KEY, ADDRESS, b"beacon", 1 << 20, b"sum.", 999), KEY, ADDRESS).count == 65535
+    assert (
+        beacon.parse(beacon.encode(KEY, ADDRESS, b"beacon", 1 << 20, b"sum.", 999), KEY, ADDRESS).count
+        == 65535
+    )
 
 
 def test_a_copied_beacon_is_worth_nothing_from_another_address():

@@ -13,7 +13,12 @@ def test_an_envelope_comes_back_and_keeps_its_id_on_the_way():
     first = envelope.make(envelope.URGENT, 3, b"lock lock lo", b"body", hops=2, shared=True)
     for hops, age in ((2, 0), (9, 59), (32, 40000)):
         found = envelope.decode(first.carried(hops, age).encode())
-        assert (found.flags, found.ttl, found.lock, found.body) == (first.flags, first.ttl, first.lock, first.body)
+        assert (found.flags, found.ttl, found.lock, found.body) == (
+            first.flags,
+            first.ttl,
+            first.lock,
+            first.body,
+        )
         assert (found.hops, found.age, found.id) == (hops, age, first.id)
         assert found.priority == envelope.URGENT and found.shared
 

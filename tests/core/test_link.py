@@ -161,7 +161,19 @@ def test_more_letters_than_are_asked_for_at_once_all_arrive():
 
 def test_damaged_messages_are_refused():
     exchange = Peer(shelf(3), 0)
-    for message in (b"", b"\0", b"\1", b"\1\2", b"\1\1short", b"\2abc", b"\3", b"\3\5x", b"\3\x80bad", b"\4a", b"\x20"):
+    for message in (
+        b"",
+        b"\0",
+        b"\1",
+        b"\1\2",
+        b"\1\1short",
+        b"\2abc",
+        b"\3",
+        b"\3\5x",
+        b"\3\x80bad",
+        b"\4a",
+        b"\x20",
+    ):
         try:
             exchange.receive(message, 0)
         except PeerError:

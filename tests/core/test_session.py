@@ -183,7 +183,12 @@ def test_a_reflected_handshake_is_refused():
 
 
 def test_every_byte_string_is_refused_or_ignored():
-    for make in (lambda: sessions()[0], lambda: sessions()[1], lambda: established()[0], lambda: established()[1]):
+    for make in (
+        lambda: sessions()[0],
+        lambda: sessions()[1],
+        lambda: established()[0],
+        lambda: established()[1],
+    ):
         end = make()
         for first in range(256):
             for size in (0, 1, 2, 10, 18, 19, 34, 40):

@@ -1,0 +1,219 @@
+"""Property tests of core's codecs and engines (hypothesis; CPython only)."""
+
+import io
+
+import cbor2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support import KEY, letter, links, run, sessions
+
+from hedgerow_core import beacon, cbor, envelope, frame, limits, mac
+from hedgerow_core.errors import PeerError
+from hedgerow_core.fragment import Fragmenter, Reassembler
+from hedgerow_core.link import Packets, Stream
+from hedgerow_core.peer import Peer
+from hedgerow_core.shelf import MemoryStore, Shelf
+
+integers = st.integers(-(1 << 64), (1 << 64) - 1)
+scalars = st.none() | st.booleans() | integers | st.binary(max_size=300) | st.text(max_size=80)
+keys = st.text(max_size=20) | st.integers(2, 1 << 40) | st.binary(max_size=20)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(keys, inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(values)
+def test_cbor2_agrees_byte_for_byte_and_reads_what_we_write(value):
+    data = cbor.encode(value)
+    # RFC 8949, 4.2.1: keys in bytewise order (cbor2's "canonical" is the older length-first order).
+    assert cbor2.loads(data) == value
+    assert cbor.decode(data) == value
+
+    def ordered(item):
+        if isinstance(item, dict):
+            pairs = sorted(((cbor2.dumps(k), k, ordered(v)) for k, v in item.items()), key=lambda p: p[0])
+            return {k: v for _, k, v in pairs}
+        return [ordered(part) for part in item] if isinstance(item, list) else item
+
+    assert cbor2.dumps(ordered(value)) == data
+
+
+@given(st.binary(max_size=200))
+def test_every_byte_string_decodes_to_its_only_encoding_or_is_refused(data):
+    try:
+        value = cbor.decode(data)
+    except PeerError:
+        return
+    assert cbor.encode(value) == data
+    assert cbor2.CBORDecoder(io.BytesIO(data)).decode() == value
+
+
+@given(st.lists(st.binary(min_size=1, max_size=limits.FRAME_BYTES), max_size=5), st.data())
+def test_frames_survive_any_cutting_of_the_stream(payloads, data):
+    line = b"".join(frame.encode(payload) for payload in payloads)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(line)), max_size=8)))
+    deframer = frame.Deframer()
+    found = []
+    for start, end in zip([0, *cuts], [*cuts, len(line)], strict=True):
+        found.extend(deframer.receive(line[start:end]))
+    assert found == payloads
+
+
+@given(st.binary(max_size=3000))
+def test_any_noise_on_a_stream_is_survived(noise):
+    deframer = frame.Deframer()
+    deframer.receive(noise)
+    assert deframer.receive(b"\0" + frame.encode(b"after"))[-1] == b"after"
+
+
+@given(st.integers(2, 300), st.lists(st.binary(max_size=limits.FRAME_BYTES), max_size=6))
+def test_fragments_give_the_frames_back(mtu, frames):
+    out, back = Fragmenter(mtu), Reassembler()
+    found = [back.receive(packet) for item in frames for packet in out.split(item)]
+    assert [item for item in found if item is not None] == frames
+
+
+envelopes = st.builds(
+    envelope.make,
+    st.integers(0, 2),
+    st.integers(0, 15),
+    st.binary(min_size=12, max_size=12),
+    st.binary(max_size=900),
+    st.integers(0, 23),
+    st.booleans(),
+)
+
+
+@given(envelopes, st.integers(0, 40), st.integers(0, 1 << 20))
+def test_an_envelope_is_the_same_after_any_way(one, hops, age):
+    found = envelope.decode(one.carried(hops, age).encode())
+    assert found.id == one.id and found.body == one.body and found.lock == one.lock
+    assert found.hops == min(hops, limits.HOPS)
+
+
+@given(st.binary(max_size=1200))
+def test_every_byte_string_is_an_envelope_or_refused(data):
+    try:
+        found = envelope.decode(data)
+    except PeerError:
+        return
+    assert found.encode() == data
+
+
+@given(envelopes, st.integers(0, 10**6), st.integers(0, 7))
+def test_a_flipped_bit_gives_another_id_or_is_refused(one, at, bit):
+    prefix = len(one.prefix())
+    data = bytearray(one.encode())
+    data[at % prefix] ^= 1 << bit
+    try:
+        found = envelope.decode(bytes(data))
+    except PeerError:
+        return
+    assert found.id != one.id
+
+
+@given(st.binary(max_size=40))
+def test_no_foreign_advertisement_is_taken_for_ours(data):
+    assert beacon.parse(data, KEY, b"addr..") is None
+
+
+@given(st.binary(min_size=16, max_size=16), st.binary(max_size=600))
+def test_aes_ctr_agrees_with_a_library(counter, data):
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    cipher = Cipher(algorithms.AES(KEY), modes.CTR(counter)).encryptor()
+    assert mac.aes_ctr(KEY, counter, data) == cipher.update(data)
+
+
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=60), max_size=20), st.booleans())
+def test_no_bytes_from_the_line_raise_or_establish_a_link(noise, packets):
+    a, b = links(Shelf(MemoryStore(), 0), Shelf(MemoryStore(), 0), Packets100 if packets else Stream)
+    for link in (a, b):
+        for item in noise:
+            link.receive(item if packets else frame.encode(item), 0)
+            link.outgoing(0)
+        assert not link.established
+
+
+def Packets100():
+    return Packets(100)
+
+
+@given(st.lists(st.binary(max_size=60), max_size=20))
+def test_messages_of_a_hostile_member_are_values_or_refused(messages):
+    peer = Peer(Shelf(MemoryStore(), 0), 0)
+    for message in messages:
+        try:
+            peer.receive(message, 0)
+        except PeerError:
+            pass
+        peer.outgoing(0)
+
+
+@settings(deadline=None)
+@given(
+    st.sets(st.integers(0, 60), max_size=40),
+    st.sets(st.integers(0, 60), max_size=40),
+    st.integers(0, 1 << 30),
+    st.sampled_from([Stream, Packets100]),
+)
+def test_any_two_shelves_become_their_union_over_a_lossy_line(left, right, seed, framing):
+    import random
+
+    dice = random.Random(seed)
+    shelves = []
+    for numbers in (left, right):
+        one = Shelf(MemoryStore(), 0)
+        for number in numbers:
+            one.put(letter(number, 77 + number * 3), 0)
+        shelves.append(one)
+    a, b = links(shelves[0], shelves[1], framing)
+    for _ in range(3):  # the handshake is tested elsewhere
+        for giver, taker in ((a, b), (b, a)):
+            for data in giver.outgoing(0):
+                taker.receive(data, 0)
+    now = run(a, b, rounds=3000, line=lambda data: b"" if dice.random() < 0.05 else data)
+    run(a, b, now=now)
+    expected = {letter(number, 77 + number * 3).id for number in left | right}
+    assert set(shelves[0].ids()) == set(shelves[1].ids()) == expected
+
+
+@given(st.lists(st.tuples(st.sampled_from(["put", "drop", "expire"]), st.integers(0, 30)), max_size=60))
+def test_a_shelf_keeps_its_bounds_and_its_summary_is_that_of_what_it_knows(steps):
+    shelf = Shelf(MemoryStore(), 0, max_count=8, max_bytes=900, max_tombstones=5)
+    now = 0
+    for step, number in steps:
+        if step == "put":
+            shelf.put(letter(number, 40 + number, number % 3, number % 4), now)
+        elif step == "drop":
+            shelf.drop(letter(number, 40 + number, number % 3, number % 4).id)
+        else:
+            now += number * 60_000
+            shelf.expire(now)
+        assert shelf.count() <= 8 and shelf._bytes <= 900 and len(shelf._tombstones) <= 5
+        folded = bytearray(4)
+        for identity in [*shelf.ids(), *shelf._tombstones]:
+            for i, byte in enumerate(identity):
+                folded[i & 3] ^= byte
+        assert shelf.summary() == bytes(folded)
+        for identity in shelf.ids():
+            assert shelf.get(identity, now) is not None
+
+
+@given(st.binary(min_size=1, max_size=200), st.integers(0, 10**6), st.integers(0, 7))
+def test_an_altered_frame_is_never_read_as_a_message(message, at, bit):
+    a, b = sessions()
+    for giver, taker in ((a, b), (b, a), (a, b)):
+        for item in giver.outgoing():
+            taker.receive(item, 0)
+    a.send(message)
+    data = bytearray(a.outgoing()[0])
+    good = bytes(data)
+    data[at % len(data)] ^= 1 << bit
+    with pytest.raises(PeerError):
+        b.receive(bytes(data), 0)
+    assert b.receive(good, 0) == [message]
