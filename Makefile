@@ -1,0 +1,48 @@
+# Hedgerow. Every target sets up what it needs; the second time is quick.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint aioble clean
+PYTHON ?= python3
+BIN := .venv/bin
+VENV := .cache/venv.stamp
+MICROPYTHON := .cache/micropython.stamp
+
+help:
+	@echo "make demo    a letter crosses three virtual boards, explained step by step"
+	@echo "make test    all tests, on CPython and on 64-bit and 32-bit MicroPython"
+	@echo "make lint    ruff, mypy, the three floors, and what core may use"
+	@echo "make setup   only what the others need"
+	@echo "make aioble  fetch the real aioble for the lab (needs the internet)"
+	@echo "make clean   remove what was set up"
+
+$(VENV): pyproject.toml constraints.txt
+	@mkdir -p .cache
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lab,dev]'
+	@touch $@
+
+$(MICROPYTHON): tools/get_micropython
+	@mkdir -p .cache
+	$(BIN)/python tools/get_micropython
+	@touch $@
+
+setup: $(VENV) $(MICROPYTHON)
+
+demo: setup
+	@$(BIN)/hedgerow demo
+
+test: setup
+	@tools/run_core_tests
+	@$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_core
+
+aioble: setup
+	$(BIN)/python tools/get_aioble
+
+clean:
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
