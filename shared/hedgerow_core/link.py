@@ -58,7 +58,10 @@ class Packets:
 
 
 class Link:
-    """One end of a link. Events: ("up", kind), ("stored", id), ("acked", id), ("service", message), ("down", reason)."""
+    """One end of a link.
+
+    Events: ("up", kind), ("stored", id), ("acked", id), ("service", message), ("down", reason).
+    """
 
     def __init__(
         self,

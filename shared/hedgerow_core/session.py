@@ -1,4 +1,4 @@
-"""A link's secure session: mutual challenge and response, then AES-CTR and HMAC (docs/protocol.md, "Session").
+"""A link's session: mutual challenge and response, then AES-CTR and HMAC (docs/protocol.md, "Session").
 
     initiator                                   responder
     HELLO   version, kind, Na         ->

@@ -1,4 +1,4 @@
-"""Runs tests/core/test_*.py under MicroPython, from the top of the repository; property tests stay on CPython."""
+"""Runs tests/core/test_*.py under MicroPython, from the top of the repository; not the property tests."""
 
 import gc
 import os
@@ -23,5 +23,5 @@ for name in sorted(os.listdir("tests/core")):
             sys.print_exception(error)
 bits = 64 if sys.maxsize > 1 << 32 else 32
 version = ".".join(str(part) for part in sys.implementation[1][:3])
-print("core under MicroPython %s, %d-bit: %d passed, %d failed" % (version, bits, passed, failed))
+print(f"core under MicroPython {version}, {bits}-bit: {passed} passed, {failed} failed")
 sys.exit(1 if failed or not passed else 0)

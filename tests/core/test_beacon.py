@@ -1,6 +1,5 @@
-from support import KEY
-
 from hedgerow_core import beacon
+from support import KEY
 
 ADDRESS = b"\xc0addr1"
 DATA = beacon.encode(KEY, ADDRESS, b"beacon", 300, b"sum.", 17)

@@ -1,7 +1,6 @@
-from support import refuses, unhex, vectors
-
 from hedgerow_core import cbor
 from hedgerow_core.errors import LimitError
+from support import refuses, unhex, vectors
 
 
 def test_rfc8949_values_encode_and_decode_byte_for_byte():

@@ -6,7 +6,6 @@ import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import KEY, letter, links, run, sessions
 
 from hedgerow_core import beacon, cbor, envelope, frame, limits, mac
 from hedgerow_core.errors import PeerError
@@ -14,6 +13,7 @@ from hedgerow_core.fragment import Fragmenter, Reassembler
 from hedgerow_core.link import Packets, Stream
 from hedgerow_core.peer import Peer
 from hedgerow_core.shelf import MemoryStore, Shelf
+from support import KEY, letter, links, run, sessions
 
 integers = st.integers(-(1 << 64), (1 << 64) - 1)
 scalars = st.none() | st.booleans() | integers | st.binary(max_size=300) | st.text(max_size=80)

@@ -1,7 +1,6 @@
-from support import letter, refuses
-
 from hedgerow_core import cbor, envelope, limits
 from hedgerow_core.errors import LimitError, VersionError
+from support import letter, refuses
 
 
 def test_the_header_of_a_letter_is_19_bytes_at_its_origin():

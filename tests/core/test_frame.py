@@ -1,6 +1,5 @@
-from support import refuses
-
 from hedgerow_core import frame, limits
+from support import refuses
 
 PAYLOADS = [
     b"a",

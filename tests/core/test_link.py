@@ -1,9 +1,8 @@
-from support import KEY, letter, links, run, sessions, shelf
-
 from hedgerow_core import limits, peer
 from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link, Packets, Stream
 from hedgerow_core.peer import SERVICE, Peer
+from support import KEY, letter, links, run, sessions, shelf
 
 
 def framings():

@@ -1,6 +1,5 @@
-from support import unhex, vectors
-
 from hedgerow_core import mac
+from support import unhex, vectors
 
 
 def test_hmac_gives_the_tags_of_rfc4231():

@@ -1,8 +1,7 @@
-from support import KEY, refuses, sessions
-
 from hedgerow_core import limits
 from hedgerow_core.errors import LimitError, PeerError, VersionError
 from hedgerow_core.session import INITIATOR, MESH, PAIR, PLAINTEXT_BYTES, RESPONDER, Session
+from support import KEY, refuses, sessions
 
 
 def deliver(giver, taker, now=0):

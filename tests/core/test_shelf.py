@@ -1,7 +1,6 @@
-from support import letter, shelf
-
 from hedgerow_core.envelope import BULK, NORMAL, URGENT
 from hedgerow_core.shelf import KEPT, KNOWN, REFUSED, MemoryStore, Shelf
+from support import letter, shelf
 
 MINUTE = 60_000
 
