@@ -1,0 +1,1 @@
+"""Virtual air and virtual boards: the real firmware in a real MicroPython, without hardware."""

@@ -1,0 +1,95 @@
+"""Starts one virtual board: boot.py CONFIG.json, inside MicroPython."""
+
+import sys
+
+import ujson
+
+with open(sys.argv[1]) as _file:
+    _config = ujson.load(_file)
+# The flash is the root of the file system, as on a board; the computer's files are below /pc.
+sys.path[:] = ["/pc" + _path for _path in _config["paths"]] + [".frozen"]
+import vfs
+
+vfs.umount("/")
+vfs.mount(vfs.VfsPosix(), "/pc")
+
+import lab
+
+lab.costs = _config["costs"]
+lab.ticks_offset = _config["ticks_offset"]
+
+
+def _unhex(text):
+    return bytes(int(text[i : i + 2], 16) for i in range(0, len(text), 2))
+
+
+import random
+
+import os
+
+os._seed_urandom(_unhex(_config["seed"]))
+random.seed(int(_config["seed"][:7], 16))
+import _asyncio
+
+sys.modules["_asyncio"] = _asyncio
+import poller
+
+poller.install()
+import machine
+
+machine._unique = _unhex(_config["address"])
+machine._cause = _config["reset_cause"]
+
+from flash import BLOCK, Flash
+
+_device = Flash("/pc" + _config["flash"], _config["flash_blocks"])
+lab.connect(_config["read_fd"], _config["write_fd"])
+lab.exchange(0)
+try:
+    vfs.mount(vfs.VfsLfs2(_device, readsize=32, progsize=32), "/")
+except OSError:
+    vfs.VfsLfs2.mkfs(_device, readsize=32, progsize=32)
+    vfs.mount(vfs.VfsLfs2(_device, readsize=32, progsize=32), "/")
+if _config["settings"] is not None:
+    _wanted = _unhex(_config["settings"])
+    try:
+        with open("/settings", "rb") as _file:
+            _have = _file.read()
+    except OSError:
+        _have = None
+    if _have is None:
+        with open("/settings", "wb") as _file:
+            _file.write(_wanted)
+
+
+def _charged(function, cost_us, per_byte_ns=0, argument=-1):
+    def call(*arguments):
+        lab.charge(cost_us + per_byte_ns * len(arguments[argument]) // 1000)
+        return function(*arguments)
+
+    return call
+
+
+import hedgerow_core.mac as _mac
+
+_mac.hmac_sha256 = _charged(_mac.hmac_sha256, lab.costs["hmac_us"])
+_mac.aes_ctr = _charged(_mac.aes_ctr, lab.costs["ctr_us"], lab.costs["ctr_byte_ns"])
+
+if _config["console"]:
+    from console import Console
+
+    import hedgerow_board.wire
+
+    _console = Console()
+    hedgerow_board.wire.console = lambda: (_console, _console)
+
+_entry = "/pc" + _config["entry"]
+with open(_entry) as _file:
+    _source = _file.read()
+try:
+    exec(compile(_source, _entry, "exec"), {"__name__": "__main__"})
+except Exception as _error:
+    sys.print_exception(_error)
+    lab.command(lab.STOP)
+while True:
+    lab.exchange(lab.NEVER)

@@ -1,0 +1,35 @@
+"""A flash chip in a file: what was programmed is there after the process was killed."""
+
+import lab
+
+BLOCK = 4096
+_ERASE = 6
+
+
+class Flash:
+    """Block device for littlefs (docs of `vfs.AbstractBlockDev`): programme and erase take their time."""
+
+    def __init__(self, path, blocks):
+        self._file = open(path, "r+b")
+        self._blocks = blocks
+
+    def readblocks(self, block, buffer, offset=0):
+        lab.charge(lab.costs["flash_read_us"])
+        self._file.seek(block * BLOCK + offset)
+        self._file.readinto(buffer)
+
+    def writeblocks(self, block, buffer, offset=0):
+        lab.charge(lab.costs["flash_program_us"])
+        self._file.seek(block * BLOCK + offset)
+        self._file.write(buffer)
+
+    def ioctl(self, op, arg):
+        if op == 4:
+            return self._blocks
+        if op == 5:
+            return BLOCK
+        if op == _ERASE:
+            lab.charge(lab.costs["flash_erase_us"])
+            self._file.seek(arg * BLOCK)
+            self._file.write(b"\xff" * BLOCK)
+            return 0

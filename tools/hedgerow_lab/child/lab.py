@@ -1,0 +1,109 @@
+"""The child's end of the lockstep: virtual clock, costs, and the stream to the parent.
+
+The parent wakes us with a batch of events at a virtual time; we run until nothing is left to do and answer
+with our commands, each with its own time, and the time at which we want to be woken.
+"""
+
+import struct
+
+IDLE = 0
+ADVERTISE = 1
+SCAN = 2
+CONNECT = 3
+CONNECT_CANCEL = 4
+DISCONNECT = 5
+PDU = 6
+ADDRESS = 7
+SERIAL = 8
+RESET = 9
+STOP = 10
+NOTE = 11
+
+NEVER = 0xFFFFFFFF
+PERIOD = 1 << 30
+_YIELD_US = 1_000
+
+ms = 0  # the virtual time
+us = 0
+ticks_offset = 0
+costs = {}
+_ahead_us = 0
+_reader = None
+_writer = None
+_commands = []
+_handlers = {}
+
+
+def charge(cost_us):
+    """Let the clock go on by ``cost_us``: what the real board would have taken."""
+    global ms, us, _ahead_us
+    us += cost_us
+    _ahead_us += cost_us
+    if us >= 1000:
+        ms += us // 1000
+        us %= 1000
+
+
+def sleep_us(duration_us):
+    """Sleep without running tasks."""
+    charge(duration_us)
+
+
+def command(kind, payload=b""):
+    """Send ``payload`` to the parent, stamped with the time now."""
+    _commands.append(struct.pack("<BIHH", kind, ms, us, len(payload)) + payload)
+
+
+def on(kind, handler):
+    """Call ``handler(payload)`` for events of ``kind``."""
+    _handlers[kind] = handler
+
+
+def connect(read_fd, write_fd):
+    """Open the stream; then the first wake sets the clock."""
+    global _reader, _writer
+    _reader = open(read_fd, "rb")
+    _writer = open(write_fd, "wb")
+
+
+def _read(size):
+    data = _reader.read(size)
+    if len(data) == size:
+        return data
+    parts = bytearray(data)
+    while len(parts) < size:
+        data = _reader.read(size - len(parts))
+        if not data:
+            raise SystemExit
+        parts.extend(data)
+    return bytes(parts)
+
+
+def exchange(until_ms):
+    """Give the parent our commands, sleep until it wakes us, handle what happened."""
+    global _commands, ms, us, _ahead_us
+    answer = b"".join(_commands) + struct.pack("<BIHHI", IDLE, ms, us, 4, until_ms)
+    _commands = []
+    _writer.write(struct.pack("<I", len(answer)) + answer)
+    batch = _read(struct.unpack("<I", _read(4))[0])
+    ms, us = struct.unpack("<IH", batch)
+    _ahead_us = 0
+    at = 6
+    while at < len(batch):
+        kind, size = struct.unpack_from("<BH", batch, at)
+        at += 3
+        handler = _handlers.get(kind)
+        if handler:
+            handler(batch[at : at + size])
+        at += size
+
+
+def ahead():
+    """Whether we ran so far ahead that the others should have their turn."""
+    return _ahead_us >= _YIELD_US
+
+
+def ticks_ms():
+    """Milliseconds with the wrap of a board; reading the clock takes a little time, so busy loops end."""
+    charge(5)
+    return (ms + ticks_offset) & (PERIOD - 1)

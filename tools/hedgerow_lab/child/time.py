@@ -1,0 +1,46 @@
+"""`time` on virtual time."""
+
+from utime import *
+
+import lab
+
+_HALF = lab.PERIOD >> 1
+_EPOCH_S = 0
+
+ticks_ms = lab.ticks_ms
+
+
+def ticks_us():
+    lab.charge(5)
+    return (lab.ms * 1000 + lab.us) & (lab.PERIOD - 1)
+
+
+ticks_cpu = ticks_us
+
+
+def ticks_add(ticks, delta):
+    return (ticks + delta) & (lab.PERIOD - 1)
+
+
+def ticks_diff(end, start):
+    return ((end - start + _HALF) & (lab.PERIOD - 1)) - _HALF
+
+
+def sleep_ms(duration):
+    lab.sleep_us(duration * 1000)
+
+
+def sleep_us(duration):
+    lab.sleep_us(duration)
+
+
+def sleep(duration):
+    lab.sleep_us(int(duration * 1000000))
+
+
+def time():
+    return _EPOCH_S + lab.ms // 1000
+
+
+def time_ns():
+    return lab.ms * 1000000 + lab.us * 1000
