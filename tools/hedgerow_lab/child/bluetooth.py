@@ -57,8 +57,9 @@ class UUID:
     def __hash__(self):
         return hash(self._data)
 
-    def __bytes__(self):
-        return self._data
+    def __iter__(self):
+        # What bytes(uuid) walks through.
+        return iter(self._data)
 
     def __len__(self):
         return len(self._data)

@@ -29,9 +29,10 @@ import os
 
 os._seed_urandom(_unhex(_config["seed"]))
 random.seed(int(_config["seed"][:7], 16))
-import _asyncio
+import tasks
 
-sys.modules["_asyncio"] = _asyncio
+# The built-in one would win by its name.
+sys.modules["_asyncio"] = tasks
 import poller
 
 poller.install()

@@ -1,0 +1,273 @@
+"""One virtual board: a MicroPython process in lockstep with the lab's clock."""
+
+import ctypes
+import json
+import os
+import struct
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hedgerow_lab import costs
+from hedgerow_lab.air import CENTRAL, Air, Radio
+from hedgerow_lab.clock import Clock
+
+NEVER = 0xFFFFFFFF
+BLOCK_BYTES = 4096
+
+# Commands from the child and events to it; child/lab.py and child/bluetooth.py have the same numbers.
+(IDLE, ADVERTISE, SCAN, CONNECT, CONNECT_CANCEL, DISCONNECT, PDU, ADDRESS, SERIAL, RESET, STOP, NOTE) = range(12)
+SCAN_RESULT, SCAN_DONE, CONNECTED, DISCONNECTED, PDU_IN, TX_DONE, SERIAL_IN = range(1, 8)
+_NO_CONNECTION = 0xFFFF
+_ADDR_NO_RANDOMIZE = 0x0040000
+
+
+class BoardError(Exception):
+    """A board's process ended or answered nonsense."""
+
+
+@dataclass
+class Machine:
+    """What a board is made of; ``paths`` are the import folders, ``entry`` the file that runs."""
+
+    interpreter: Path
+    paths: list[Path]
+    entry: Path
+    console: bool = True
+    heap_bytes: int = 160_000
+    flash_blocks: int = 128
+    ticks_offset: int = 0
+    settings: bytes | None = None
+
+
+@dataclass
+class _Inbox:
+    """Events that wait for the next wake."""
+
+    events: list[bytes] = field(default_factory=list)
+    wake_us: int | None = None
+    turn: int = 0
+
+
+class Board:
+    """The parent's side of one board. The air speaks to it as a ``Listener``."""
+
+    def __init__(self, name: str, machine: Machine, clock: Clock, air: Air, seed: str, workdir: Path) -> None:
+        self.name = name
+        self.machine = machine
+        self.radio = Radio(self)
+        self.on_serial: Callable[[bytes], None] | None = None
+        self.note: Callable[[str, str, str], None] = lambda who, what, detail: None
+        self.wakes = 0
+        self.powered = False
+        self.address = bytes.fromhex(seed)[:6]
+        self.flash_path = workdir / f"{name}.flash"
+        self.log_path = workdir / f"{name}.log"
+        self._config_path = workdir / f"{name}.json"
+        self._seed = seed
+        self._boots = 0
+        self._clock = clock
+        self._air = air
+        self._process: subprocess.Popen[bytes] | None = None
+        self._inbox = _Inbox()
+        self._busy_us = 0
+        if not self.flash_path.exists():
+            self.flash_path.write_bytes(b"\xff" * (BLOCK_BYTES * machine.flash_blocks))
+        self.log_path.touch()
+
+    # Power
+
+    def power_on(self, reset_cause: int = 1) -> None:
+        """Start the process; it runs from the time now on."""
+        if self.powered:
+            return
+        self._boots += 1
+        to_child, from_parent = os.pipe()
+        to_parent, from_child = os.pipe()
+        machine = self.machine
+        self._config_path.write_text(
+            json.dumps(
+                {
+                    "paths": [str(path) for path in machine.paths],
+                    "entry": str(machine.entry),
+                    "console": machine.console,
+                    "costs": costs.COSTS,
+                    "ticks_offset": machine.ticks_offset,
+                    "seed": f"{self._boots:02x}{self._seed}",
+                    "address": self.address.hex(),
+                    "reset_cause": reset_cause,
+                    "flash": str(self.flash_path),
+                    "flash_blocks": machine.flash_blocks,
+                    "settings": machine.settings.hex() if machine.settings is not None else None,
+                    "read_fd": to_child,
+                    "write_fd": from_child,
+                }
+            )
+        )
+        boot = Path(__file__).parent / "child" / "boot.py"
+        with self.log_path.open("ab") as log:
+            self._process = subprocess.Popen(
+                [machine.interpreter, "-X", f"heapsize={machine.heap_bytes}", boot, self._config_path],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(to_child, from_child),
+                preexec_fn=_fixed_addresses,
+                env={"PATH": os.environ.get("PATH", "")},
+            )
+        os.close(to_child)
+        os.close(from_child)
+        self._write_fd, self._read_fd = from_parent, to_parent
+        self.powered = True
+        self._inbox = _Inbox(turn=self._inbox.turn + 1)
+        self._busy_us = self._clock.now_us
+        self.note(self.name, "power", "on")
+        self._receive()
+        self._wake_at(self._clock.now_us)
+
+    def power_off(self, reason: str = "off") -> None:
+        """Cut the power: what was not programmed into the flash is lost."""
+        if not self.powered:
+            return
+        self.powered = False
+        self._inbox.turn += 1
+        process = self._process
+        if process is not None:
+            process.kill()
+            process.wait()
+        os.close(self._write_fd)
+        os.close(self._read_fd)
+        self._air.silence(self.radio)
+        self.note(self.name, "power", reason)
+
+    # Lockstep
+
+    def _wake_at(self, when_us: int) -> None:
+        if not self.powered:
+            return
+        when_us = max(when_us, self._busy_us)
+        inbox = self._inbox
+        if inbox.wake_us is not None and inbox.wake_us <= when_us:
+            return
+        inbox.wake_us = when_us
+        turn = inbox.turn
+        self._clock.at(when_us, lambda: self._wake(turn, when_us))
+
+    def _wake(self, turn: int, when_us: int) -> None:
+        inbox = self._inbox
+        if not self.powered or inbox.turn != turn or inbox.wake_us != when_us:
+            return
+        inbox.wake_us = None
+        events, inbox.events = inbox.events, []
+        now = self._clock.now_us
+        batch = struct.pack("<IH", now // 1000, now % 1000) + b"".join(events)
+        self.wakes += 1
+        try:
+            os.write(self._write_fd, struct.pack("<I", len(batch)) + batch)
+        except OSError as error:
+            raise BoardError(f"The process of board {self.name} ended; its log is {self.log_path}.") from error
+        self._receive()
+
+    def _read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            part = os.read(self._read_fd, size - len(data))
+            if not part:
+                raise BoardError(f"The process of board {self.name} ended; its log is {self.log_path}.")
+            data += part
+        return data
+
+    def _receive(self) -> None:
+        answer = self._read(struct.unpack("<I", self._read(4))[0])
+        at = 0
+        while at < len(answer):
+            kind, ms, us, size = struct.unpack_from("<BIHH", answer, at)
+            at += 9
+            payload = answer[at : at + size]
+            at += size
+            when = ms * 1000 + us
+            if kind == IDLE:
+                self._busy_us = max(when, self._clock.now_us)
+                until = struct.unpack("<I", payload)[0]
+                if until != NEVER:
+                    self._wake_at(until * 1000)
+                elif self._inbox.events:
+                    self._wake_at(self._busy_us)
+            else:
+                turn = self._inbox.turn
+                self._clock.at(when, lambda k=kind, p=payload, t=turn: self._command(k, p, t))  # type: ignore[misc]
+
+    def _command(self, kind: int, payload: bytes, turn: int) -> None:
+        if not self.powered or turn != self._inbox.turn:
+            return
+        air, radio = self._air, self.radio
+        if kind == ADVERTISE:
+            interval, connectable, size = struct.unpack_from("<IBB", payload)
+            air.advertise(radio, interval, bool(connectable), payload[6 : 6 + size], payload[6 + size :])
+        elif kind == SCAN:
+            duration, interval, window, active = struct.unpack("<IIIB", payload)
+            air.scan(radio, duration, interval, window, bool(active))
+        elif kind == CONNECT:
+            address_type, timeout_ms = struct.unpack_from("<BI", payload)
+            air.connect(radio, (address_type, payload[5:]), timeout_ms)
+        elif kind == CONNECT_CANCEL:
+            air.cancel(radio)
+        elif kind == DISCONNECT:
+            air.disconnect(radio, struct.unpack("<H", payload)[0])
+        elif kind == PDU:
+            air.send(radio, struct.unpack_from("<H", payload)[0], payload[2:])
+        elif kind == ADDRESS:
+            radio.address = (payload[0], payload[1:])
+            self.note(self.name, "address", payload.hex())
+        elif kind == SERIAL and self.on_serial is not None:
+            self.on_serial(payload)
+        elif kind == RESET:
+            self.power_off("reset")
+            self._clock.at(self._clock.now_us + 300_000, lambda: self.power_on(3))
+        elif kind in (STOP, NOTE):
+            self.note(self.name, "stopped" if kind == STOP else "note", payload.decode(errors="replace"))
+
+    def _event(self, kind: int, payload: bytes, delay_us: int | None = 0) -> None:
+        if not self.powered:
+            return
+        self._inbox.events.append(struct.pack("<BH", kind, len(payload)) + payload)
+        if kind not in (SCAN_RESULT, TX_DONE):
+            self.note(self.name, "event", f"{kind} {payload.hex()}")
+        if delay_us is not None:
+            self._wake_at(self._clock.now_us + delay_us)
+
+    def serial(self, data: bytes) -> None:
+        """Bytes from the host."""
+        for at in range(0, len(data), 1024):
+            self._event(SERIAL_IN, data[at : at + 1024])
+
+    # The air's Listener
+
+    def scan_result(self, address: tuple[int, bytes], kind: int, rssi: int, data: bytes) -> None:
+        head = struct.pack("<BBb", address[0], kind, rssi)
+        self._event(SCAN_RESULT, head + address[1] + data, costs.SCAN_BATCH_US)
+
+    def scan_done(self) -> None:
+        self._event(SCAN_DONE, b"")
+
+    def connected(self, handle: int, role: int, address: tuple[int, bytes]) -> None:
+        self._event(CONNECTED, struct.pack("<HBB", handle, role, address[0]) + address[1])
+
+    def disconnected(self, handle: int, role: int, address: tuple[int, bytes]) -> None:
+        self._event(DISCONNECTED, struct.pack("<HBB", handle, role, address[0]) + address[1])
+
+    def connect_failed(self, address: tuple[int, bytes]) -> None:
+        self.disconnected(_NO_CONNECTION, CENTRAL, address)
+
+    def packet(self, handle: int, data: bytes) -> None:
+        self._event(PDU_IN, struct.pack("<H", handle) + data)
+
+    def sent(self, handle: int, count: int) -> None:
+        # Room in the transmit queue: told with the next wake, whoever waits for it asks again by timer.
+        self._event(TX_DONE, struct.pack("<HB", handle, count), None)
+
+
+def _fixed_addresses() -> None:
+    """Turn off address randomisation, so that two runs are the same to the byte."""
+    ctypes.CDLL(None).personality(_ADDR_NO_RANDOMIZE)
