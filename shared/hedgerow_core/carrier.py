@@ -3,6 +3,7 @@
 from hedgerow_core import limits
 from hedgerow_core.beacon import Beacon
 
+_FRESH_MS = 20_000  # who was not heard for longer is not called: it moved on, or took another address
 _ANSWER_MS = 1_500  # how long the neighbour with the greater beacon id leaves the call to the other
 
 
@@ -29,6 +30,7 @@ class Carrier:
     def __init__(self, beacon_id: bytes, now: int) -> None:
         self.beacon_id = beacon_id
         self._neighbours: dict[bytes, Neighbour] = {}
+        self._busy: list[object] = []
         self._changed = now
 
     def rotate(self, beacon_id: bytes) -> None:
@@ -87,7 +89,7 @@ class Carrier:
                 continue
             if entry.differs_since is None:
                 entry.differs_since = now
-            if now < entry.next_try:
+            if now < entry.next_try or now - entry.heard_at > _FRESH_MS or entry.address in self._busy:
                 continue
             if entry.beacon_id < self.beacon_id and now - entry.differs_since < _ANSWER_MS:
                 continue
@@ -97,8 +99,15 @@ class Carrier:
                 best_order = order
         return None if best is None else best.address
 
+    def busy(self, address: object, linked: bool) -> None:
+        """Whether there is a link to ``address``, which needs no call then."""
+        if linked:
+            self._busy.append(address)
+        elif address in self._busy:
+            self._busy.remove(address)
+
     def met(self, address: object, now: int, ok: bool) -> None:
-        """A meeting with ``address`` ended: well, or not at all."""
+        """A meeting with ``address`` ended: envelopes moved, or nothing came of it."""
         for entry in self._neighbours.values():
             if entry.address == address:
                 break

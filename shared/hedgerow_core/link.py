@@ -111,6 +111,9 @@ class Link:
                 self.bad += 1
                 if self.bad > _BAD_FRAMES:
                     self.session.close("too many bad frames")
+            except HedgerowError as error:
+                # The shelf cannot be written: what is not kept must not be acknowledged.
+                self.session.close(str(error))
             self._renew(now, events)
         self._check(events)
         return events
@@ -134,7 +137,6 @@ class Link:
                 for message in self.peer.outgoing(now):
                     self.session.send(message)
             except HedgerowError as error:
-                # The shelf cannot be written: what is not kept must not be acknowledged.
                 self.session.close(str(error))
         writes: list[bytes] = []
         for frame in self.session.outgoing():

@@ -97,8 +97,10 @@ class Shelf:
                 envelope = decode(record[4:])
             except PeerError:
                 self.damaged += 1
+                self._store.drop(place)
                 continue
             if envelope.id in self._rows:
+                self._store.drop(place)
                 continue
             self._base = max(self._base, arrived)
             self._index(envelope, place, len(record), arrived)
@@ -130,7 +132,10 @@ class Shelf:
         record = arrived.to_bytes(4, "big") + envelope.encode()
         if not self._make_room(len(record), _RANK[envelope.priority]):
             return REFUSED
-        place = self._store.append(record)
+        try:
+            place = self._store.append(record)
+        except OSError as error:
+            raise HedgerowError("the shelf cannot be written: " + str(error))
         self._dirty = True
         self._index(envelope, place, len(record), arrived)
         return KEPT

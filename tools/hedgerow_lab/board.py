@@ -35,7 +35,7 @@ class Machine:
     paths: list[Path]
     entry: Path
     console: bool = True
-    heap_bytes: int = 160_000
+    heap_bytes: int = 320_000
     flash_blocks: int = 128
     ticks_offset: int = 0
     settings: bytes | None = None

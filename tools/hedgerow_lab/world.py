@@ -11,6 +11,7 @@ from hedgerow_core import cbor
 from hedgerow_lab import costs
 from hedgerow_lab.air import Air
 from hedgerow_lab.board import Board, Machine
+from hedgerow_lab.build import compiled
 from hedgerow_lab.clock import Clock
 from hedgerow_lab.trace import Trace
 
@@ -27,7 +28,8 @@ class LabError(Exception):
 def find_micropython(bits: int = 64) -> Path:
     """The interpreter: $HEDGEROW_MICROPYTHON, else what tools/get_micropython fetched."""
     named = os.environ.get("HEDGEROW_MICROPYTHON") if bits == 64 else None
-    path = Path(named) if named else TOP / ".cache/micropython/bin" / ("micropython" if bits == 64 else "micropython32")
+    fetched = TOP / ".cache/micropython/bin" / ("micropython" if bits == 64 else "micropython32")
+    path = Path(named) if named else fetched
     if not path.exists():
         raise LabError("There is no MicroPython here: run `make setup` first.")
     return path
@@ -121,12 +123,14 @@ class Lab:
         settings: dict[str, object] | None = None,
         script: Path | None = None,
         power_on_ms: int | None = None,
-        heap_bytes: int = 160_000,
+        heap_bytes: int = 320_000,
         ticks_offset: int = 0,
         source: Path | None = None,
     ) -> Board:
         """A board that runs the firmware, or ``script``; it hears nobody yet."""
-        paths = [CHILD, self.aioble or CHILD / "standin", source or TOP / "shared", source or TOP / "firmware"]
+        bluetooth = self.aioble or CHILD / "standin"
+        floors = [source] if source is not None else [TOP / "shared", TOP / "firmware"]
+        paths = [compiled(folder) for folder in [CHILD, bluetooth, *floors]]
         machine = Machine(
             interpreter=self._micropython,
             paths=paths,

@@ -25,13 +25,10 @@ class Console(io.IOBase):
             return ready | (1 if self._buffer and flags & 1 else 0)
         return 0
 
-    def readinto(self, buffer):
-        size = min(len(buffer), len(self._buffer))
-        if not size:
-            return None
-        buffer[:size] = self._buffer[:size]
+    def read(self, size):
+        data = bytes(self._buffer[:size])
         self._buffer[:size] = b""
-        return size
+        return data or None
 
     def write(self, data):
         data = bytes(data)

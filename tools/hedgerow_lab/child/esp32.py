@@ -4,6 +4,7 @@
 class NVS:
     def __init__(self, namespace):
         self._path = "/.nvs_" + namespace
+        self._values = None
 
     def _load(self):
         try:
@@ -13,9 +14,19 @@ class NVS:
             return {}
 
     def _set(self, key, value):
-        values = self._load()
-        values[key] = value
-        self._values = values
+        if self._values is None:
+            self._values = self._load()
+        self._values[key] = value
+
+    def get_blob(self, key, buffer):
+        value = self._load().get(key)
+        if value is None:
+            raise OSError(-4354)
+        buffer[: len(value)] = value
+        return len(value)
+
+    def set_blob(self, key, value):
+        self._set(key, bytes(value))
 
     def get_i32(self, key):
         value = self._load().get(key)

@@ -1,0 +1,1 @@
+"""Hedgerow's firmware: an asyncio shell around hedgerow_core."""

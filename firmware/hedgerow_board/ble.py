@@ -1,0 +1,270 @@
+"""Bluetooth LE over aioble: beacons, scanning, and links to the boards in earshot."""
+
+import asyncio
+import os
+from collections import deque
+
+import aioble
+import bluetooth
+from hedgerow_board.line import Line
+from hedgerow_core import beacon, limits
+from hedgerow_core.link import Link, Packets
+from hedgerow_core.session import INITIATOR, RESPONDER
+
+SERVICE = bluetooth.UUID("8d1f0001-6c0b-4b6e-9d5a-0e5f4c7a51e1")
+WRITE = bluetooth.UUID("8d1f0002-6c0b-4b6e-9d5a-0e5f4c7a51e1")
+NOTIFY = bluetooth.UUID("8d1f0003-6c0b-4b6e-9d5a-0e5f4c7a51e1")
+
+_LINKS = 2  # to other boards at once
+_MTU = 247  # one packet of the link layer with data length extension
+_ATT_HEAD = 3
+_CREDIT_BYTES = 800  # two callers share aioble's ten places for what they wrote
+_NOTIFICATIONS = 16
+_ROTATE_MS = 15 * 60_000
+_SCAN_MS = 3_000
+_SCAN_INTERVAL_US = 100_000
+_SCAN_WINDOW_US = 50_000
+_CONNECT_MS = 2_500
+_REQUEST_MS = 2_000
+_DISCOVER_MS = 3_000
+_ADDR_MODE_NRPA = 3  # non-resolvable private address (Core Specification, volume 6, part B, 1.3.2.2)
+
+# What a link that breaks may raise: aioble gives a TypeError for a write after the loss, and discovery that
+# found nothing a None.
+_BROKEN = (
+    OSError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    asyncio.TimeoutError,
+    aioble.DeviceDisconnectedError,
+    aioble.GattError,
+)
+
+
+class Radio:
+    """Speaks and listens for one board."""
+
+    def __init__(self, board: object) -> None:
+        self._board = board
+        self._calls = 0  # mesh links open or on their way
+        self._callers: dict[object, Line] = {}
+        self._advertising = None
+        self._silent = True
+        self._rotate_at = 0
+        self._heard: dict[bytes, tuple] = {}
+
+    async def run(self) -> None:
+        """Advertise, scan and call until cancelled."""
+        aioble.config(mtu=_MTU)
+        service = aioble.Service(SERVICE)
+        written = aioble.BufferedCharacteristic(service, WRITE, max_len=_MTU, write=True, capture=True)
+        self._notify = aioble.Characteristic(service, NOTIFY, notify=True)
+        aioble.register_services(service)
+        tasks = [asyncio.create_task(self._advertise()), asyncio.create_task(self._read_callers(written))]
+        try:
+            while True:
+                if self._board.now() >= self._rotate_at:
+                    await self._rotate()
+                device = self._next_call()
+                if device is None:
+                    await self._scan()
+                else:
+                    await self._call(device)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def stop(self) -> None:
+        """Switch the radio off."""
+        await asyncio.sleep_ms(0)
+        aioble.stop()
+
+    def refresh(self) -> None:
+        """The beacon says something else from now on."""
+        if self._advertising is not None:
+            self._advertising.cancel()
+
+    # The address
+
+    async def _rotate(self) -> None:
+        """Take a new random address and beacon id; the radio is quiet until that worked."""
+        self._silent = True
+        self.refresh()
+        while self._advertising is not None:
+            await asyncio.sleep_ms(10)
+        before = bytes(aioble.config("mac")[1])
+        aioble.config(addr_mode=_ADDR_MODE_NRPA)
+        if bytes(aioble.config("mac")[1]) == before:
+            await asyncio.sleep_ms(200)
+            return
+        self._board.carrier.rotate(os.urandom(6))
+        self._rotate_at = self._board.now() + _ROTATE_MS
+        self._silent = False
+
+    # Speaking
+
+    async def _advertise(self) -> None:
+        board = self._board
+        while True:
+            if self._silent:
+                await asyncio.sleep_ms(20)
+                continue
+            shelf = board.shelf
+            interval_ms = board.carrier.beacon_interval_ms(board.now())
+            data = beacon.encode(
+                board.settings.mesh_key,
+                bytes(aioble.config("mac")[1]),
+                board.carrier.beacon_id,
+                shelf.known_count(),
+                shelf.summary(),
+                shelf.load(),
+            )
+            # aioble swallows the cancellation and gives None.
+            self._advertising = asyncio.create_task(
+                aioble.advertise(
+                    interval_ms * 1000,
+                    adv_data=data,
+                    connectable=self._calls < _LINKS,
+                    timeout_ms=max(4 * interval_ms, limits.BEACON_FAST_FOR_MS),
+                )
+            )
+            try:
+                connection = await self._advertising
+            except asyncio.TimeoutError:
+                connection = None
+            except OSError:
+                await asyncio.sleep_ms(100)
+                connection = None
+            self._advertising = None
+            if connection is not None:
+                self._calls += 1
+                asyncio.create_task(self._serve(connection))
+
+    # Listening
+
+    async def _scan(self) -> None:
+        board = self._board
+        async with aioble.scan(_SCAN_MS, _SCAN_INTERVAL_US, _SCAN_WINDOW_US) as scanner:
+            async for result in scanner:
+                data = result.adv_data
+                if not data or not beacon.is_ours(data):
+                    continue
+                device = result.device
+                seen = self._heard.get(device.addr)
+                if seen is None or seen[0] != data:
+                    if len(self._heard) >= limits.NEIGHBOURS:
+                        self._heard.clear()
+                    seen = (data, beacon.parse(data, board.settings.mesh_key, device.addr))
+                    self._heard[device.addr] = seen
+                if seen[1] is not None:
+                    board.carrier.heard(seen[1], (device.addr_type, device.addr), result.rssi, board.now())
+                    if self._next_call() is not None:
+                        return
+
+    def _next_call(self) -> object:
+        shelf = self._board.shelf
+        if self._silent or self._calls >= _LINKS:
+            return None
+        return self._board.carrier.meeting(shelf.summary(), shelf.known_count(), self._board.now())
+
+    # Links
+
+    async def _call(self, address: tuple) -> None:
+        """Call a neighbour; the link then runs by itself."""
+        try:
+            connection = await aioble.Device(address[0], address[1]).connect(timeout_ms=_CONNECT_MS)
+        except _BROKEN:
+            # A connect that timed out goes on otherwise.
+            bluetooth.BLE().gap_connect(None)
+            self._board.carrier.met(address, self._board.now(), False)
+            return
+        self._calls += 1
+        self._board.carrier.busy(address, True)
+        asyncio.create_task(self._meet(connection, address))
+
+    async def _meet(self, connection: object, address: tuple) -> None:
+        line = None
+        reader = None
+        try:
+            mtu = await connection.exchange_mtu(_MTU, timeout_ms=_REQUEST_MS)
+            service = await asyncio.wait_for_ms(connection.service(SERVICE), _DISCOVER_MS)
+            write = await asyncio.wait_for_ms(service.characteristic(WRITE), _DISCOVER_MS)
+            notify = await asyncio.wait_for_ms(service.characteristic(NOTIFY), _DISCOVER_MS)
+            notify._notify_queue = deque((), _NOTIFICATIONS)  # aioble keeps only the last
+            await asyncio.wait_for_ms(notify.subscribe(), _DISCOVER_MS)
+
+            async def send(packet: bytes) -> None:
+                await write.write(packet, response=True, timeout_ms=_REQUEST_MS)
+
+            line = Line(self._board, self._link(mtu, INITIATOR), send, linger=True)
+            reader = asyncio.create_task(self._read(notify, line))
+            await line.run()
+        except _BROKEN:
+            pass
+        if reader is not None:
+            reader.cancel()
+        await self._hang_up(connection)
+        board = self._board
+        board.carrier.busy(address, False)
+        board.carrier.met(address, board.now(), line is not None and line.useful > 0)
+
+    async def _read(self, notify: object, line: Line) -> None:
+        try:
+            while True:
+                line.receive(await notify.notified())
+        except _BROKEN:
+            line.lost()
+
+    async def _serve(self, connection: object) -> None:
+        """Answer a board that called."""
+        address = (connection.device.addr_type, connection.device.addr)
+        self._board.carrier.busy(address, True)
+        gone = asyncio.create_task(self._wait_gone(connection))
+
+        async def send(packet: bytes) -> None:
+            while True:
+                try:
+                    self._notify.notify(connection, packet)
+                    return
+                except OSError:
+                    # The queue of the stack is full, or the link is gone.
+                    if not connection.is_connected():
+                        raise
+                    await asyncio.sleep_ms(30)
+
+        line = Line(self._board, self._link(_MTU, RESPONDER), send)
+        self._callers[connection] = line
+        try:
+            await line.run()
+        except _BROKEN:
+            pass
+        del self._callers[connection]
+        self._board.carrier.busy(address, False)
+        gone.cancel()
+        await self._hang_up(connection)
+
+    async def _wait_gone(self, connection: object) -> None:
+        await connection.disconnected(timeout_ms=None)
+        line = self._callers.get(connection)
+        if line is not None:
+            line.lost()
+
+    async def _read_callers(self, written: object) -> None:
+        while True:
+            connection, data = await written.written()
+            line = self._callers.get(connection)
+            if line is not None:
+                line.receive(data)
+
+    async def _hang_up(self, connection: object) -> None:
+        try:
+            await connection.disconnect(timeout_ms=_REQUEST_MS)
+        except _BROKEN:
+            pass
+        self._calls -= 1
+        self.refresh()
+
+    def _link(self, mtu: int, role: int) -> Link:
+        board = self._board
+        return Link(Packets(mtu - _ATT_HEAD), board.session(role), board.shelf, board.now(), _CREDIT_BYTES)

@@ -1,0 +1,72 @@
+"""Drives one link of core over something that takes bytes: the cable or a connection."""
+
+import asyncio
+
+_IDLE_MS = 60_000
+_LINGER_MS = 2_000  # how long an end that called stays when there is nothing left to exchange
+
+
+class Line:
+    """``send`` is an async function that takes one write; whoever receives bytes calls ``receive``."""
+
+    def __init__(self, board: object, link: object, send: object, linger: bool = False) -> None:
+        self.link = link
+        self.useful = 0  # envelopes that moved, either way
+        self._board = board
+        self._send = send
+        self._linger = linger
+        self._event = asyncio.Event()
+        self._active = board.now()
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the other side."""
+        board = self._board
+        stored = False
+        for name, _ in self.link.receive(data, board.now()):
+            if name == "stored":
+                stored = True
+            if name == "stored" or name == "acked":
+                self.useful += 1
+        self._active = board.now()
+        self._event.set()
+        if stored:
+            board.changed()
+
+    def push(self) -> None:
+        """The shelf has something new."""
+        self.link.push(self._board.now())
+        self._event.set()
+
+    def lost(self) -> None:
+        """The other side is gone."""
+        self.link.close("lost")
+        self._event.set()
+
+    async def run(self) -> None:
+        """Until the link ends. Whatever ``send`` raises comes through."""
+        link = self.link
+        board = self._board
+        board.lines.append(self)
+        try:
+            while True:
+                for data in link.outgoing(board.now()):
+                    await self._send(data)
+                if link.closed:
+                    return
+                now = board.now()
+                due = link.deadline()
+                if self._linger and link.settled:
+                    leave = self._active + _LINGER_MS
+                    if now >= leave:
+                        return
+                    due = leave if due is None else min(due, leave)
+                wait = _IDLE_MS if due is None else max(due - now, 0)
+                try:
+                    await asyncio.wait_for_ms(self._event.wait(), wait)
+                except asyncio.TimeoutError:
+                    pass
+                self._event.clear()
+                link.tick(board.now())
+        finally:
+            link.close("ended")
+            board.lines.remove(self)

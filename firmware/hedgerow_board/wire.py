@@ -1,0 +1,91 @@
+"""The host's cable: frames on the serial console, and the escape that gives the REPL back."""
+
+import asyncio
+import select
+import sys
+
+import micropython
+from hedgerow_board.line import Line
+from hedgerow_core.link import Link, Stream
+from hedgerow_core.session import RESPONDER
+
+_ESCAPES = (b"\x03", b"\r\x03")
+_SILENCE_MS = 300
+_READ_BYTES = 256
+_USB_PACKET = 64
+
+
+def console() -> tuple:
+    """The serial console: a stream to read from and one to write to."""
+    return sys.stdin.buffer, sys.stdout.buffer
+
+
+class Wire:
+    """Serves the one host that is plugged in. ``run`` ends when the escape came."""
+
+    def __init__(self, board: object) -> None:
+        self._board = board
+        self._line = None
+        self._task = None
+        self._tail = b""  # what came since the last end of a frame, as far as it may be the escape
+        self._heard = board.now()
+
+    async def run(self) -> None:
+        """Read until the escape."""
+        source, self._sink = console()
+        micropython.kbd_intr(-1)
+        reader = asyncio.StreamReader(source)
+        poll = select.poll()
+        poll.register(source, select.POLLIN)
+        try:
+            while True:
+                try:
+                    if self._tail:
+                        first = await asyncio.wait_for_ms(reader.read(1), _SILENCE_MS)
+                    else:
+                        first = await reader.read(1)
+                except asyncio.TimeoutError:
+                    if self._tail in _ESCAPES:
+                        return
+                    self._tail = b""
+                    continue
+                data = bytearray(first)
+                while len(data) < _READ_BYTES and poll.poll(0):
+                    data += source.read(1)
+                self._receive(bytes(data))
+        finally:
+            if self._line is not None:
+                self._line.lost()
+            micropython.kbd_intr(3)
+
+    def _receive(self, data: bytes) -> None:
+        end = data.rfind(b"\0")
+        if end >= 0:
+            self._tail = data[end + 1 :]
+        elif self._tail or self._at_boundary():
+            self._tail += data
+        if len(self._tail) > 2:
+            self._tail = b""
+        line = self._line
+        if line is None or line.link.closed:
+            if b"\0" not in data:
+                return
+            now = self._board.now()
+            line = Line(self._board, Link(Stream(), self._board.session(RESPONDER), self._board.shelf, now), self._send)
+            self._line = line
+            self._task = asyncio.create_task(line.run())
+        line.receive(data)
+
+    def _at_boundary(self) -> bool:
+        return self._line is None or self._line.link.closed or not self._line.link.framing.pending()
+
+    async def _send(self, data: bytes) -> None:
+        # A write of a multiple of 64 bytes hangs on the USB of C3 and C6.
+        at = 0
+        while at < len(data):
+            size = min(len(data) - at, _USB_PACKET * 2 - 1)
+            if size % _USB_PACKET == 0:
+                size -= 1
+            self._sink.write(data[at : at + size])
+            at += size
+            await asyncio.sleep_ms(0)
