@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections import deque
 
 import aioble
 import bluetooth
@@ -42,6 +41,35 @@ _BROKEN = (
 )
 
 
+class _Inbox:
+    """Stands in for aioble's queue of notifications, which keeps one and forgets to wake for the next."""
+
+    def __init__(self) -> None:
+        self._packets = []
+        self._flag = asyncio.ThreadSafeFlag()
+
+    def __len__(self) -> int:
+        return 0
+
+    def append(self, data: bytes) -> None:
+        """Called by aioble for each notification."""
+        if len(self._packets) < _NOTIFICATIONS:
+            self._packets.append(bytes(data))
+            self._flag.set()
+
+    async def feed(self, line: Line) -> None:
+        """Hand everything to ``line``."""
+        while True:
+            await self._flag.wait()
+            while self._packets:
+                line.receive(self._packets.pop(0))
+
+
+async def _watch(connection: object, line: Line) -> None:
+    await connection.disconnected(timeout_ms=None)
+    line.lost()
+
+
 class Radio:
     """Speaks and listens for one board."""
 
@@ -50,7 +78,9 @@ class Radio:
         self._calls = 0  # mesh links open or on their way
         self._callers: dict[object, Line] = {}
         self._advertising = None
+        self._interval_ms = 0
         self._silent = True
+        self._stopped = False
         self._rotate_at = 0
         self._heard: dict[bytes, tuple] = {}
 
@@ -72,6 +102,7 @@ class Radio:
                 else:
                     await self._call(device)
         finally:
+            self._stopped = True
             for task in tasks:
                 task.cancel()
 
@@ -111,7 +142,7 @@ class Radio:
                 await asyncio.sleep_ms(20)
                 continue
             shelf = board.shelf
-            interval_ms = board.carrier.beacon_interval_ms(board.now())
+            interval_ms = self._interval_ms = board.carrier.beacon_interval_ms(board.now())
             data = beacon.encode(
                 board.settings.mesh_key,
                 bytes(aioble.config("mac")[1]),
@@ -132,6 +163,11 @@ class Radio:
             try:
                 connection = await self._advertising
             except asyncio.TimeoutError:
+                connection = None
+            except asyncio.CancelledError:
+                # Ours, before the task had begun, unless the whole radio stops.
+                if self._stopped:
+                    raise
                 connection = None
             except OSError:
                 await asyncio.sleep_ms(100)
@@ -163,10 +199,12 @@ class Radio:
                         return
 
     def _next_call(self) -> object:
-        shelf = self._board.shelf
-        if self._silent or self._calls >= _LINKS:
-            return None
-        return self._board.carrier.meeting(shelf.summary(), shelf.known_count(), self._board.now())
+        board = self._board
+        now = board.now()
+        address = board.carrier.meeting(board.shelf.summary(), board.shelf.known_count(), now)
+        if board.carrier.beacon_interval_ms(now) < self._interval_ms:
+            self.refresh()
+        return None if self._silent or self._calls >= _LINKS else address
 
     # Links
 
@@ -185,42 +223,35 @@ class Radio:
 
     async def _meet(self, connection: object, address: tuple) -> None:
         line = None
-        reader = None
+        tasks = []
         try:
             mtu = await connection.exchange_mtu(_MTU, timeout_ms=_REQUEST_MS)
             service = await asyncio.wait_for_ms(connection.service(SERVICE), _DISCOVER_MS)
             write = await asyncio.wait_for_ms(service.characteristic(WRITE), _DISCOVER_MS)
             notify = await asyncio.wait_for_ms(service.characteristic(NOTIFY), _DISCOVER_MS)
-            notify._notify_queue = deque((), _NOTIFICATIONS)  # aioble keeps only the last
+            inbox = _Inbox()
+            notify._notify_queue = inbox
             await asyncio.wait_for_ms(notify.subscribe(), _DISCOVER_MS)
 
             async def send(packet: bytes) -> None:
                 await write.write(packet, response=True, timeout_ms=_REQUEST_MS)
 
             line = Line(self._board, self._link(mtu, INITIATOR), send, linger=True)
-            reader = asyncio.create_task(self._read(notify, line))
+            tasks = [asyncio.create_task(inbox.feed(line)), asyncio.create_task(_watch(connection, line))]
             await line.run()
         except _BROKEN:
             pass
-        if reader is not None:
-            reader.cancel()
+        for task in tasks:
+            task.cancel()
         await self._hang_up(connection)
         board = self._board
         board.carrier.busy(address, False)
         board.carrier.met(address, board.now(), line is not None and line.useful > 0)
 
-    async def _read(self, notify: object, line: Line) -> None:
-        try:
-            while True:
-                line.receive(await notify.notified())
-        except _BROKEN:
-            line.lost()
-
     async def _serve(self, connection: object) -> None:
         """Answer a board that called."""
         address = (connection.device.addr_type, connection.device.addr)
         self._board.carrier.busy(address, True)
-        gone = asyncio.create_task(self._wait_gone(connection))
 
         async def send(packet: bytes) -> None:
             while True:
@@ -235,20 +266,15 @@ class Radio:
 
         line = Line(self._board, self._link(_MTU, RESPONDER), send)
         self._callers[connection] = line
+        watch = asyncio.create_task(_watch(connection, line))
         try:
             await line.run()
         except _BROKEN:
             pass
         del self._callers[connection]
         self._board.carrier.busy(address, False)
-        gone.cancel()
+        watch.cancel()
         await self._hang_up(connection)
-
-    async def _wait_gone(self, connection: object) -> None:
-        await connection.disconnected(timeout_ms=None)
-        line = self._callers.get(connection)
-        if line is not None:
-            line.lost()
 
     async def _read_callers(self, written: object) -> None:
         while True:

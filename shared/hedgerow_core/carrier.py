@@ -88,7 +88,9 @@ class Carrier:
                 entry.differs_since = None
                 continue
             if entry.differs_since is None:
+                # An inconsistency resets the timer (RFC 6206, 4.2): whoever calls us should find us soon.
                 entry.differs_since = now
+                self._changed = now
             if now < entry.next_try or now - entry.heard_at > _FRESH_MS or entry.address in self._busy:
                 continue
             if entry.beacon_id < self.beacon_id and now - entry.differs_since < _ANSWER_MS:
