@@ -61,7 +61,8 @@ class _Row:
 class Shelf:
     """Keeps at most ``max_count`` envelopes of ``max_bytes`` in all; remembers ``max_tombstones`` more ids.
 
-    Minutes are those of the shelf's own clock: it goes on from the last record that the store holds.
+    Minutes are those of the shelf's own clock: it goes on from the last record that the store holds, or,
+    where ``absolute``, they are those of ``now``, which then goes on while nobody is here.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Shelf:
         max_count: int = limits.SHELF_COUNT,
         max_bytes: int = limits.SHELF_BYTES,
         max_tombstones: int = limits.TOMBSTONES,
+        absolute: bool = False,
     ) -> None:
         self.serial = 0
         self.evicted = 0
@@ -87,7 +89,8 @@ class Shelf:
         self._recent: list[bytes] = []
         self._dirty = False
         self._base = 0
-        self._base_ms = now
+        self._base_ms = 0 if absolute else now
+        self._absolute = absolute
         self._load()
 
     def _load(self) -> None:
@@ -102,7 +105,8 @@ class Shelf:
             if envelope.id in self._rows:
                 self._store.drop(place)
                 continue
-            self._base = max(self._base, arrived)
+            if not self._absolute:
+                self._base = max(self._base, arrived)
             self._index(envelope, place, len(record), arrived)
 
     def _minute(self, now: int) -> int:

@@ -1,0 +1,196 @@
+"""What a host keeps: one SQLite file (WAL) in its home. Every change is one transaction."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hedgerow.errors import CannotWrite, HomeBusy, HomeDamaged, HomeExists, NoHome
+
+_FILE = "hedgerow.db"
+_VERSION = 1
+_BUSY_SECONDS = 5.0
+_SCHEMA = """
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    name TEXT NOT NULL,
+    keys BLOB NOT NULL,
+    deep_ms INTEGER NOT NULL
+);
+CREATE TABLE invites (id BLOB PRIMARY KEY, secret BLOB NOT NULL, expires_ms INTEGER NOT NULL);
+CREATE TABLE requests_seen (ephemeral BLOB PRIMARY KEY, expires_ms INTEGER NOT NULL);
+CREATE TABLE contacts (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    account_key BLOB NOT NULL UNIQUE,
+    device_key BLOB NOT NULL,
+    connected INTEGER NOT NULL,
+    ratchet BLOB NOT NULL,
+    request BLOB,
+    asked_ms INTEGER,
+    sequence INTEGER NOT NULL DEFAULT 0,
+    clock INTEGER NOT NULL DEFAULT 0,
+    seen INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY,
+    contact INTEGER NOT NULL REFERENCES contacts(id),
+    mine INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    clock INTEGER NOT NULL,
+    reference INTEGER NOT NULL,
+    written_ms INTEGER NOT NULL,
+    received_ms INTEGER,
+    text TEXT NOT NULL,
+    envelope BLOB,
+    hops INTEGER
+);
+CREATE UNIQUE INDEX entries_once ON entries (contact, mine, sequence) WHERE sequence > 0;
+CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NULL);
+"""
+
+
+class Database:
+    """The open file. sqlite3's errors leave as the sentences of ``hedgerow.errors``."""
+
+    def __init__(self, home: Path, connection: sqlite3.Connection) -> None:
+        self.home = home
+        self._connection = connection
+        self._depth = 0
+
+    @classmethod
+    def create(cls, home: Path) -> "Database":
+        """Make a new home. HomeExists where there is one; nothing stays behind where it fails."""
+        path = home / _FILE
+        if path.exists():
+            raise HomeExists(home=home)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            os.chmod(home, 0o700)
+            connection = _connect(path)
+        except (OSError, sqlite3.Error) as error:
+            raise CannotWrite(home=home, reason=_reason(error)) from None
+        database = cls(home, connection)
+        try:
+            connection.executescript("BEGIN;" + _SCHEMA + f"PRAGMA user_version = {_VERSION}; COMMIT;")
+        except sqlite3.Error as error:
+            connection.close()
+            path.unlink(missing_ok=True)
+            raise CannotWrite(home=home, reason=_reason(error)) from None
+        return database
+
+    @classmethod
+    def open(cls, home: Path) -> "Database":
+        """Open a home. NoHome where there is none."""
+        path = home / _FILE
+        if not path.exists():
+            raise NoHome(home=home)
+        try:
+            connection = _connect(path)
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.Error as error:
+            raise HomeDamaged(home=home, reason=_reason(error)) from None
+        if version != _VERSION:
+            connection.close()
+            raise HomeDamaged(home=home, reason=f"version {version} of the data, not {_VERSION}")
+        return cls(home, connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; within another transaction a part of that."""
+        if self._depth:
+            yield
+            return
+        self._depth += 1
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise self._translate(error) from None
+        finally:
+            self._depth -= 1
+
+    def run(self, statement: str, *values: object) -> int:
+        """Execute a statement that changes something; the row id of an insert."""
+        try:
+            return self._connection.execute(statement, values).lastrowid or 0
+        except sqlite3.Error as error:
+            raise self._translate(error) from None
+
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """All rows of a query."""
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._translate(error) from None
+
+    def row(self, query: str, *values: object) -> sqlite3.Row | None:
+        """The first row of a query."""
+        found = self.rows(query, *values)
+        return found[0] if found else None
+
+    def _translate(self, error: sqlite3.Error) -> Exception:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is not None:
+            code &= 0xFF
+        if code == sqlite3.SQLITE_BUSY or code == sqlite3.SQLITE_LOCKED:
+            return HomeBusy(home=self.home)
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return HomeDamaged(home=self.home, reason=_reason(error))
+        return CannotWrite(home=self.home, reason=_reason(error))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+class ShelfStore:
+    """The store of the host's shelf: the verbs of ``hedgerow_core.shelf.MemoryStore``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, record: bytes) -> int:
+        """Keep ``record``; its place."""
+        return self._database.run("INSERT INTO shelf (record) VALUES (?)", record)
+
+    def read(self, place: int) -> bytes:
+        """The record at ``place``."""
+        row = self._database.row("SELECT record FROM shelf WHERE place = ?", place)
+        return bytes(row["record"]) if row else b""
+
+    def drop(self, place: int) -> None:
+        """Forget the record at ``place``."""
+        self._database.run("DELETE FROM shelf WHERE place = ?", place)
+
+    def flush(self) -> None:
+        """Nothing is left to do: each change was committed."""
+
+    def records(self) -> list[tuple[int, bytes]]:
+        """(place, record) of everything kept, oldest first."""
+        rows = self._database.rows("SELECT place, record FROM shelf ORDER BY place")
+        return [(row["place"], bytes(row["record"])) for row in rows]
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")
+    return connection
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error).lower()

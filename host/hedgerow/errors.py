@@ -1,0 +1,94 @@
+"""What can go wrong for a user. An error's docstring is the sentence that the user reads."""
+
+from hedgerow_core.errors import HedgerowError
+
+
+class UserError(HedgerowError):
+    """Something went wrong."""
+
+    def __init__(self, **details: object) -> None:
+        self.details = details
+        super().__init__((type(self).__doc__ or "").format(**details))
+
+
+class NoHome(UserError):
+    """There is no account in {home}: run `hedgerow init` first."""
+
+
+class HomeExists(UserError):
+    """There is an account in {home} already: choose another folder with --home."""
+
+
+class HomeDamaged(UserError):
+    """The data in {home} cannot be read ({reason}): restore it from a copy, or start anew with `hedgerow init`."""
+
+
+class HomeBusy(UserError):
+    """Another program is writing to {home}: wait until it has finished and try again."""
+
+
+class CannotWrite(UserError):
+    """{home} cannot be written ({reason}): make room or choose another folder with --home, then try again."""
+
+
+class BadName(UserError):
+    """A name has 1 to 32 characters and none that cannot be printed: choose another one."""
+
+
+class InviteDamaged(UserError):
+    """This invite is damaged: copy it whole, from `hedgerow:` to its last character, and try again."""
+
+
+class InviteExpired(UserError):
+    """This invite has expired: ask for a new one."""
+
+
+class InviteVersion(UserError):
+    """This invite was made by another version of Hedgerow: update both sides and ask for a new one."""
+
+
+class InviteOwn(UserError):
+    """This invite is your own: give it to somebody else, they add it."""
+
+
+class AlreadyContact(UserError):
+    """{name} is a contact of yours already: write with `hedgerow send`."""
+
+
+class UnknownContact(UserError):
+    """There is no contact named {name}: `hedgerow contacts` lists them."""
+
+
+class EmptyText(UserError):
+    """There is nothing to send: write a text behind the name."""
+
+
+class TextTooLong(UserError):
+    """This text has {size} bytes, {limit} fit into a letter: send it in parts."""
+
+
+class WrongPairingKey(UserError):
+    """The board refuses the pairing key: use the key that the board was flashed with."""
+
+
+class OtherVersion(UserError):
+    """The board speaks another version of the protocol: flash it again with this version."""
+
+
+class BoardSilent(UserError):
+    """The board does not answer: is it plugged in, and does it run Hedgerow?"""
+
+
+class LinkLost(UserError):
+    """The link to the board ended ({reason}): plug it in again; nothing was lost."""
+
+
+def of_link(reason: str) -> UserError:
+    """The error that tells why a link to a board went down; ``reason`` as in hedgerow_core.session."""
+    if reason == "wrong key":
+        return WrongPairingKey()
+    if reason == "version":
+        return OtherVersion()
+    if reason == "timeout":
+        return BoardSilent()
+    return LinkLost(reason=reason)

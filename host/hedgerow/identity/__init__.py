@@ -1,0 +1,1 @@
+"""Who we are: account and device keys."""

@@ -1,0 +1,85 @@
+"""The account: an Ed25519 key for the person, keys of this device that it certifies."""
+
+from dataclasses import dataclass
+
+from hedgerow.identity import keys
+from hedgerow.identity.keys import Random
+from hedgerow_core import cbor
+from hedgerow_core.errors import PeerError
+
+
+@dataclass(frozen=True)
+class Card:
+    """What others know of somebody: a name they chose, 32-byte keys, and the account's certificate."""
+
+    name: str
+    account_key: bytes
+    device_key: bytes
+    device_dh: bytes
+    certificate: bytes
+
+    def fields(self) -> list[object]:
+        """The fields in order, for CBOR."""
+        return [self.name, self.account_key, self.device_key, self.device_dh, self.certificate]
+
+    @classmethod
+    def read(cls, found: object) -> "Card":
+        """The card of ``fields``. PeerError where it is damaged or the certificate does not hold."""
+        if not isinstance(found, list) or len(found) != 5 or not isinstance(found[0], str):
+            raise PeerError("a damaged card")
+        name, account_key, device_key, device_dh, certificate = found
+        for key in (account_key, device_key, device_dh):
+            if not isinstance(key, bytes) or len(key) != keys.KEY_BYTES:
+                raise PeerError("a damaged card")
+        certified = _certified(device_key, device_dh)
+        if not isinstance(certificate, bytes) or not keys.verify(account_key, certificate, certified):
+            raise PeerError("a card without a valid certificate")
+        return cls(name, account_key, device_key, device_dh, certificate)
+
+
+@dataclass(frozen=True)
+class Account:
+    """The private keys, 32 bytes each: Ed25519 seeds of account and device, X25519 of the device."""
+
+    account_seed: bytes
+    device_seed: bytes
+    device_dh_private: bytes
+
+    @classmethod
+    def create(cls, random: Random) -> "Account":
+        """New keys."""
+        return cls(random(keys.KEY_BYTES), random(keys.KEY_BYTES), random(keys.KEY_BYTES))
+
+    @property
+    def account_key(self) -> bytes:
+        """The public account key: what a contact is known by."""
+        return keys.signing_public(self.account_seed)
+
+    @property
+    def device_key(self) -> bytes:
+        """The public device key."""
+        return keys.signing_public(self.device_seed)
+
+    @property
+    def device_dh(self) -> bytes:
+        """The public X25519 key of the device."""
+        return keys.dh_public(self.device_dh_private)
+
+    def card(self, name: str) -> Card:
+        """What others are told."""
+        certificate = keys.sign(self.account_seed, _certified(self.device_key, self.device_dh))
+        return Card(name, self.account_key, self.device_key, self.device_dh, certificate)
+
+    def to_cbor(self) -> bytes:
+        """For the database."""
+        return cbor.encode([self.account_seed, self.device_seed, self.device_dh_private])
+
+    @classmethod
+    def from_cbor(cls, data: bytes) -> "Account":
+        """Read what ``to_cbor`` wrote."""
+        account_seed, device_seed, device_dh_private = cbor.decode(data)  # type: ignore[misc]
+        return cls(account_seed, device_seed, device_dh_private)
+
+
+def _certified(device_key: bytes, device_dh: bytes) -> bytes:
+    return b"hedgerow device" + device_key + device_dh

@@ -1,0 +1,1 @@
+"""The conversation: entries, and how they are written on the air."""

@@ -1,0 +1,1 @@
+"""Whom we know: invites and contact requests."""

@@ -1,0 +1,1 @@
+"""The Double Ratchet with header keys, adapted to letters that are found by their lock."""
