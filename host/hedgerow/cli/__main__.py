@@ -1,0 +1,5 @@
+"""``python -m hedgerow.cli``."""
+
+from hedgerow.cli import main
+
+main()
