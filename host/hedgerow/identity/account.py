@@ -1,6 +1,7 @@
 """The account: an Ed25519 key for the person, keys of this device that it certifies."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from hedgerow.identity import keys
 from hedgerow.identity.keys import Random
@@ -77,8 +78,8 @@ class Account:
     @classmethod
     def from_cbor(cls, data: bytes) -> "Account":
         """Read what ``to_cbor`` wrote."""
-        account_seed, device_seed, device_dh_private = cbor.decode(data)  # type: ignore[misc]
-        return cls(account_seed, device_seed, device_dh_private)
+        found: Any = cbor.decode(data)
+        return cls(*found)
 
 
 def _certified(device_key: bytes, device_dh: bytes) -> bytes:

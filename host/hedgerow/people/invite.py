@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from hedgerow.identity import keys
 from hedgerow.identity.account import Account, Card
@@ -54,8 +55,8 @@ class InviteSecret:
     @classmethod
     def from_cbor(cls, data: bytes) -> "InviteSecret":
         """Read what ``to_cbor`` wrote."""
-        secret, prekey_private, expiry_ms = cbor.decode(data)  # type: ignore[misc]
-        return cls(secret, prekey_private, expiry_ms)
+        found: Any = cbor.decode(data)
+        return cls(*found)
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,9 @@ def invite_id(secret: bytes) -> bytes:
     return hashlib.sha256(b"hedgerow invite id" + secret).digest()[:8]
 
 
-def _signed(prekey: bytes, expiry_minutes: int, secret: bytes) -> bytes:
-    return b"hedgerow invite" + prekey + expiry_minutes.to_bytes(4, "big") + invite_id(secret)
+def _signed(name: str, prekey: bytes, expiry_minutes: int, secret: bytes) -> bytes:
+    head = b"hedgerow invite" + prekey + expiry_minutes.to_bytes(4, "big") + invite_id(secret)
+    return head + hashlib.sha256(b"hedgerow invite secret" + secret).digest() + name.encode()
 
 
 def create(
@@ -89,7 +91,7 @@ def create(
     expiry_minutes = (now + lifetime_ms) // 60_000
     kept = InviteSecret(random(_SECRET_BYTES), random(keys.KEY_BYTES), expiry_minutes * 60_000)
     prekey = keys.dh_public(kept.prekey_private)
-    signature = keys.sign(account.device_seed, _signed(prekey, expiry_minutes, kept.secret))
+    signature = keys.sign(account.device_seed, _signed(name, prekey, expiry_minutes, kept.secret))
     content = cbor.encode([*account.card(name).fields(), prekey, expiry_minutes, kept.secret, signature])
     content += hashlib.sha256(content).digest()[:_CHECK_BYTES]
     return kept, _SCHEME + _VERSION + "/" + base64.urlsafe_b64encode(content).decode().rstrip("=")
@@ -122,7 +124,7 @@ def parse(uri: str, now: int) -> Invite:
         or not (isinstance(secret, bytes) and len(secret) == _SECRET_BYTES)
         or not (type(expiry_minutes) is int and 0 <= expiry_minutes < 1 << 32)
         or not isinstance(signature, bytes)
-        or not keys.verify(card.device_key, signature, _signed(prekey, expiry_minutes, secret))
+        or not keys.verify(card.device_key, signature, _signed(card.name, prekey, expiry_minutes, secret))
     ):
         raise PeerError("a damaged invite")
     if now >= expiry_minutes * 60_000:

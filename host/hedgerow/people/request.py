@@ -7,6 +7,7 @@ Nobody needs to be online: the signed prekey came with the invite, the request t
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from hedgerow.identity import keys
 from hedgerow.identity.account import Account, Card
@@ -42,8 +43,8 @@ class RequestSent:
     @classmethod
     def from_cbor(cls, data: bytes) -> "RequestSent":
         """Read what ``to_cbor`` wrote."""
-        root, ad, ephemeral_private, stop, invite_secret, sealed = cbor.decode(data)  # type: ignore[misc]
-        return cls(root, ad, ephemeral_private, stop, invite_secret, sealed)
+        found: Any = cbor.decode(data)
+        return cls(*found)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from hedgerow_core import cbor
 
@@ -65,5 +66,7 @@ class State:
     @classmethod
     def from_cbor(cls, data: bytes) -> "State":
         """Read what ``to_cbor`` wrote."""
-        keys, numbers, skipped = cbor.decode(data)  # type: ignore[misc]
-        return cls(*keys, *numbers, tuple(Skipped(*row) for row in skipped))
+        found: Any = cbor.decode(data)
+        keys, numbers, skipped = found
+        values: list[Any] = [*keys, *numbers, tuple(Skipped(*row) for row in skipped)]
+        return cls(*values)
