@@ -78,6 +78,7 @@ class Air:
         self.hears: dict[tuple[str, str], tuple[float, int]] = {}
         self._recent: list[tuple[int, int, str]] = []  # start, channel, who
         self.watchers: list[Callable[[bytes], None]] = []
+        self.advert_watchers: list[Callable[[str, bytes], None]] = []
         self.counters = dict.fromkeys(
             ("adverts", "scan_results", "collisions", "connections", "failed", "packets", "bytes", "lost"), 0
         )
@@ -106,6 +107,8 @@ class Air:
         for watch in self.watchers:
             watch(data + response)
         name = radio.listener.name
+        for tell in self.advert_watchers:
+            tell(name, data)
         hop = costs.ADVERTISING_PDU_US + costs.CHANNEL_HOP_US
         self._recent = [entry for entry in self._recent if entry[0] > now - 4 * hop]
         for channel in range(3):

@@ -29,6 +29,7 @@ def compiled(folder: Path, cache: Path = _CACHE) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as name:
         out = Path(name) / "out"
+        out.mkdir()
         for path in sources:
             relative = path.relative_to(folder)
             result = out / relative.with_suffix(".mpy")

@@ -4,6 +4,7 @@ import lab
 
 BLOCK = 4096
 _ERASE = 6
+_ERASED = b"\xff" * 64
 
 
 class Flash:
@@ -31,5 +32,6 @@ class Flash:
         if op == _ERASE:
             lab.charge(lab.costs["flash_erase_us"])
             self._file.seek(arg * BLOCK)
-            self._file.write(b"\xff" * BLOCK)
+            for _ in range(BLOCK // len(_ERASED)):
+                self._file.write(_ERASED)
             return 0

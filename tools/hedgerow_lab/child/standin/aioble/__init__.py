@@ -1,0 +1,13 @@
+"""The lab's own stand-in for the package `aioble` (0.6.2): the same calls and the same traps, other code.
+
+It leaves out pairing and L2CAP channels. Traps that are kept on purpose stand beside the lines that make them.
+"""
+
+from .client import ClientCharacteristic, ClientDescriptor, ClientService
+from .core import GattError, config, log_error, log_info, log_warn, stop
+from .gap import ScanResult, advertise, scan
+from .link import Device, DeviceConnection, DeviceDisconnectedError
+from .server import BufferedCharacteristic, Characteristic, Descriptor, Service, register_services
+
+ADDR_PUBLIC = 0
+ADDR_RANDOM = 1

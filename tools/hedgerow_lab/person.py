@@ -1,0 +1,103 @@
+"""A host in the lab: the real node on virtual time, with a cable to a virtual board."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from hedgerow import errors
+from hedgerow.node import Connected, Node, Received
+from hedgerow_core.link import Link
+from hedgerow_lab.world import Lab, SerialLine
+
+# When the virtual world begins, in unix time.
+EPOCH_MS = 1_767_225_600_000
+_TICK_MS = 1_000
+_POLL_MS = 60_000
+
+
+class Person:
+    """``on_event`` hears what the node tells; ``failure`` is why the link cannot work."""
+
+    def __init__(self, lab: Lab, name: str, home: Path, seed: int) -> None:
+        self.name = name
+        self.failure: errors.UserError | None = None
+        self.on_event: Callable[[Connected | Received, int], None] = lambda event, now: None
+        self._lab = lab
+        self._random = random.Random(f"host {seed} {name}").randbytes
+        self.node = Node.create(home, name, self._random, self.unix_ms)
+        self._line: SerialLine | None = None
+        self._link: Link | None = None
+        self._pairing_key = b""
+        self._plugged = 0
+
+    @property
+    def unix_ms(self) -> int:
+        """The time in this world."""
+        return EPOCH_MS + self._lab.now_ms
+
+    def plug(self, board: str, pairing_key: bytes) -> None:
+        """Connect the cable to a board."""
+        self.unplug()
+        self._plugged += 1
+        self._pairing_key = pairing_key
+        self._line = self._lab.serial(board)
+        self._line.connected = True
+        self._line.on_receive = self._receive
+        self._attach()
+        self._tick(self._plugged)
+        self._poll_later(self._plugged)
+
+    def unplug(self) -> None:
+        """Pull the cable out, whatever is on its way."""
+        if self._line is not None:
+            self._line.connected = False
+            self._line.on_receive = None
+            self._line = None
+        self._link = None
+        self._plugged += 1
+
+    def _attach(self) -> None:
+        self._link = self.node.attach(self._pairing_key, self.unix_ms)
+
+    def changed(self) -> None:
+        """The node has something new to send."""
+        if self._link is not None:
+            self._link.push(self.unix_ms)
+        self._pump()
+
+    def poll(self) -> None:
+        """Let the node open what came."""
+        for event in self.node.poll(self.unix_ms):
+            self.on_event(event, self._lab.now_ms)
+        self.changed()
+
+    def _receive(self, data: bytes, now_ms: int) -> None:
+        if self._link is None:
+            return
+        happened = self._link.receive(data, self.unix_ms)
+        if any(name == "stored" for name, _ in happened):
+            self.poll()
+        self._pump()
+
+    def _pump(self) -> None:
+        if self._link is not None and self._line is not None:
+            for data in self._link.outgoing(self.unix_ms):
+                self._line.write(data)
+
+    def _tick(self, plugged: int) -> None:
+        if plugged != self._plugged or self._link is None:
+            return
+        self._link.tick(self.unix_ms)
+        self._pump()
+        if self._link.closed:
+            error = errors.of_link(self._link.reason)
+            if isinstance(error, (errors.WrongPairingKey, errors.OtherVersion)):
+                self.failure = error
+                return
+            self._attach()
+        self._lab.at(self._lab.now_ms + _TICK_MS, lambda: self._tick(plugged))
+
+    def _poll_later(self, plugged: int) -> None:
+        if plugged == self._plugged:
+            self.poll()
+            self._lab.at(self._lab.now_ms + _POLL_MS, lambda: self._poll_later(plugged))

@@ -1,0 +1,222 @@
+"""Runs a scenario and measures it."""
+
+import hashlib
+import subprocess
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from hedgerow.node import Connected, Received
+from hedgerow_core import beacon
+from hedgerow_lab.person import Person
+from hedgerow_lab.scenario import Event, Letters, Scenario, ScenarioError
+from hedgerow_lab.world import Lab, find_aioble, find_micropython
+
+_SETTLED_MS = 10_000  # beacons are looked at from here on
+
+
+@dataclass
+class Result:
+    """What came out; times in the units that the names say."""
+
+    sent: int
+    delivered: int
+    duplicates: int
+    latency_ms: dict[str, int | None]
+    simulated_s: float
+    wall_s: float
+    trace_sha256: str
+    aioble: str
+    interpreter: str
+    beacon_gap_ms: int | None = None
+    noticed_ms: int | None = None
+    air: dict[str, int] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        """For the one line."""
+        return asdict(self)
+
+
+@dataclass
+class _Letter:
+    sender: str
+    to: str
+    sent_ms: int
+    arrived_ms: int | None = None
+    copies: int = 0
+
+
+def interpreter_name(path: Path) -> str:
+    """ "MicroPython" and its version."""
+    source = "import sys; print('.'.join(str(n) for n in sys.implementation.version[:3]))"
+    done = subprocess.run([path, "-c", source], capture_output=True, text=True, check=False)
+    return "MicroPython " + done.stdout.strip()
+
+
+def key(kind: str, name: str) -> bytes:
+    """A 32-byte key of the lab's provisioning: mesh or pairing."""
+    return hashlib.sha256(f"hedgerow lab {kind} {name}".encode()).digest()
+
+
+class Simulation:
+    """One run of one scenario. ``close`` ends the boards' processes."""
+
+    def __init__(self, scenario: Scenario, seed: int, workdir: Path, trace: Path | None = None) -> None:
+        self.scenario = scenario
+        self.lab = Lab(seed, workdir=workdir, aioble=find_aioble(), trace=trace)
+        self.people: dict[str, Person] = {}
+        self.letters: dict[str, _Letter] = {}
+        self._beacons: dict[str, tuple[int, int]] = {}  # board -> (time, count) of the last
+        self._gap_ms = 0
+        self._before: dict[str, int] = {}
+        self._put_ms: int | None = None
+        self._unaware: set[str] = set()
+        self._noticed_ms: int | None = None
+        self._started = time.monotonic()
+        self.lab.air.advert_watchers.append(self._heard)
+        for board in scenario.boards:
+            settings = {
+                "name": board.name,
+                "mesh_key": key("mesh", board.mesh),
+                "pairing_key": key("pairing", board.name),
+            }
+            self.lab.add_board(board.name, settings=settings, power_on_ms=board.power_on_ms)
+        for a, b in scenario.links:
+            self.lab.hear(a, b, loss=scenario.loss)
+        for host in scenario.hosts:
+            person = Person(self.lab, host.name, workdir / "hosts" / host.name, seed)
+            person.on_event = lambda event, now, who=host.name: self._happened(who, event, now)
+            self.people[host.name] = person
+            pairing_key = key("pairing", host.pairing or host.board)
+            self.lab.at(host.plug_ms, lambda p=person, b=host.board, k=pairing_key: p.plug(b, k))
+        for meeting in scenario.contacts:
+            self.lab.at(meeting.at_ms, lambda of=meeting.of: self.introduce(*of))
+        for letters in scenario.letters:
+            self._plan_letters(letters)
+        for event in scenario.events:
+            self._plan_event(event)
+
+    def introduce(self, inviter: str, adder: str) -> None:
+        """An invite from one host to another, by hand; the request then goes through the mesh."""
+        uri = self.people[inviter].node.invite(self.people[inviter].unix_ms)
+        self.people[adder].node.add(uri, self.people[adder].unix_ms)
+        self.people[adder].changed()
+
+    def _plan_letters(self, letters: Letters) -> None:
+        for number in range(letters.count):
+            sender, to = letters.sender, letters.to
+            if letters.both_ways and number % 2:
+                sender, to = to, sender
+            at = letters.at_ms + number * letters.every_ms
+            self.lab.at(at, lambda s=sender, t=to, n=number: self.write(s, t, f"letter {n + 1} from {s} to {t}"))
+
+    def write(self, sender: str, to: str, text: str) -> None:
+        """Send a letter and wait for it."""
+        now = self.lab.now_ms
+        self.letters[text] = _Letter(sender, to, now)
+        self._before = {name: count for name, (_, count) in self._beacons.items()}
+        self._unaware = set(self.lab.boards)
+        self._put_ms = now
+        self.people[sender].node.send(to, text, self.people[sender].unix_ms)
+        self.people[sender].changed()
+
+    def _plan_event(self, event: Event) -> None:
+        lab = self.lab
+
+        def do() -> None:
+            if event.do == "power_off":
+                lab.power_off(event.board)
+                self._beacons.pop(event.board, None)
+            elif event.do == "power_on":
+                lab.power_on(event.board)
+            elif event.do == "plug":
+                self.people[event.host].plug(event.board, key("pairing", event.board))
+            elif event.do == "unplug":
+                self.people[event.host].unplug()
+            elif event.do == "drop":
+                lab.link_drop(*event.boards)
+            elif event.do == "deafen":
+                lab.deafen(*event.boards)
+            else:
+                lab.hear(event.boards[0], event.boards[1], loss=self.scenario.loss)
+            if event.every_ms is not None:
+                lab.at(lab.now_ms + event.every_ms, do)
+
+        lab.at(event.at_ms, do)
+
+    def _happened(self, who: str, event: Connected | Received, now_ms: int) -> None:
+        if isinstance(event, Received):
+            letter = self.letters.get(event.text)
+            if letter is not None and letter.to == who:
+                letter.copies += 1
+                if letter.arrived_ms is None:
+                    letter.arrived_ms = now_ms
+
+    def _heard(self, board: str, data: bytes) -> None:
+        if not beacon.is_ours(data):
+            return
+        now = self.lab.now_ms
+        count = data[14] << 8 | data[15]
+        last = self._beacons.get(board)
+        if last is not None and now > _SETTLED_MS:
+            self._gap_ms = max(self._gap_ms, now - last[0])
+        self._beacons[board] = (now, count)
+        if self._put_ms is not None and board in self._unaware and count > self._before.get(board, 0):
+            self._unaware.discard(board)
+            if not self._unaware:
+                took = now - self._put_ms
+                self._noticed_ms = max(self._noticed_ms or 0, took)
+
+    def run(self) -> Result:
+        """Let the scenario run to its end."""
+        self.lab.run_until(self.scenario.duration_ms)
+        for person in self.people.values():
+            if person.failure is not None:
+                raise ScenarioError(f"{person.name}: {person.failure}")
+        return self._result()
+
+    def _result(self) -> Result:
+        took = sorted(
+            letter.arrived_ms - letter.sent_ms for letter in self.letters.values() if letter.arrived_ms is not None
+        )
+        result = Result(
+            sent=len(self.letters),
+            delivered=len(took),
+            duplicates=sum(max(letter.copies - 1, 0) for letter in self.letters.values()),
+            latency_ms={"p50": _percentile(took, 50), "p95": _percentile(took, 95)},
+            simulated_s=self.lab.now_ms / 1000,
+            wall_s=round(time.monotonic() - self._started, 2),
+            trace_sha256=self.lab.trace_sha256(),
+            aioble="stand-in" if self.lab.aioble is None else "real",
+            interpreter=interpreter_name(find_micropython()),
+            beacon_gap_ms=self._gap_ms or None,
+            noticed_ms=None if self._unaware else self._noticed_ms,
+            air=self.lab.counters,
+        )
+        holds = self.scenario.holds
+        if holds.delivered == "all" and result.delivered != result.sent:
+            result.failed.append(f"{result.delivered} of {result.sent} letters were delivered, not all.")
+        if holds.duplicates is not None and result.duplicates > holds.duplicates:
+            result.failed.append(f"{result.duplicates} letters came twice.")
+        for name, bound in (("beacon_gap_ms", holds.beacon_gap_ms), ("noticed_ms", holds.noticed_ms)):
+            value = getattr(result, name)
+            if bound is not None and (value is None or value > bound):
+                result.failed.append(f"{name} is {value}, not at most {bound}.")
+        p95 = result.latency_ms["p95"]
+        if holds.latency_p95_ms is not None and (p95 is None or p95 > holds.latency_p95_ms):
+            result.failed.append(f"The p95 of the latency is {p95} ms, not at most {holds.latency_p95_ms}.")
+        for name, board in self.lab.boards.items():
+            if any("Traceback" in line for line in self.lab.log(name)):
+                result.failed.append(f"Board {name} printed an error: see {board.log_path}.")
+        return result
+
+    def close(self) -> None:
+        """End everything; the working folder stays."""
+        self.lab.close()
+        for person in self.people.values():
+            person.node.close()
+
+
+def _percentile(values: list[int], percent: int) -> int | None:
+    return values[min(len(values) - 1, len(values) * percent // 100)] if values else None
