@@ -66,6 +66,7 @@ class _Inbox:
 
 
 async def _watch(connection: object, line: Line) -> None:
+    # Never cancelled: asyncio would hand the cancellation on to aioble's own task, which cleans up.
     await connection.disconnected(timeout_ms=None)
     line.lost()
 
@@ -223,7 +224,7 @@ class Radio:
 
     async def _meet(self, connection: object, address: tuple) -> None:
         line = None
-        tasks = []
+        feed = None
         try:
             mtu = await connection.exchange_mtu(_MTU, timeout_ms=_REQUEST_MS)
             service = await asyncio.wait_for_ms(connection.service(SERVICE), _DISCOVER_MS)
@@ -237,12 +238,13 @@ class Radio:
                 await write.write(packet, response=True, timeout_ms=_REQUEST_MS)
 
             line = Line(self._board, self._link(mtu, INITIATOR), send, linger=True)
-            tasks = [asyncio.create_task(inbox.feed(line)), asyncio.create_task(_watch(connection, line))]
+            feed = asyncio.create_task(inbox.feed(line))
+            asyncio.create_task(_watch(connection, line))
             await line.run()
         except _BROKEN:
             pass
-        for task in tasks:
-            task.cancel()
+        if feed is not None:
+            feed.cancel()
         await self._hang_up(connection)
         board = self._board
         board.carrier.busy(address, False)
@@ -266,14 +268,13 @@ class Radio:
 
         line = Line(self._board, self._link(_MTU, RESPONDER), send)
         self._callers[connection] = line
-        watch = asyncio.create_task(_watch(connection, line))
+        asyncio.create_task(_watch(connection, line))
         try:
             await line.run()
         except _BROKEN:
             pass
         del self._callers[connection]
         self._board.carrier.busy(address, False)
-        watch.cancel()
         await self._hang_up(connection)
 
     async def _read_callers(self, written: object) -> None:
@@ -285,7 +286,7 @@ class Radio:
 
     async def _hang_up(self, connection: object) -> None:
         try:
-            await connection.disconnect(timeout_ms=_REQUEST_MS)
+            await connection.disconnect(timeout_ms=None)
         except _BROKEN:
             pass
         self._calls -= 1
