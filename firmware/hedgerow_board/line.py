@@ -3,7 +3,7 @@
 import asyncio
 
 _IDLE_MS = 60_000
-_LINGER_MS = 2_000  # how long an end that called stays when there is nothing left to exchange
+_LINGER_MS = 300  # how long an end that called stays when there is nothing left to exchange
 
 
 class Line:
