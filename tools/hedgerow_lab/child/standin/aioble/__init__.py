@@ -1,7 +1,8 @@
 """The lab's own stand-in for the package `aioble` (0.6.2): the same calls and the same traps, other code.
 
-It leaves out pairing and L2CAP channels. Traps that are kept on purpose stand beside the lines that make them.
+It leaves out pairing and L2CAP channels. Traps kept on purpose stand beside the lines that make them.
 """
+# ruff: noqa: F401
 
 from .client import ClientCharacteristic, ClientDescriptor, ClientService
 from .core import GattError, config, log_error, log_info, log_warn, stop

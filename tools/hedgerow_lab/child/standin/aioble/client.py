@@ -1,4 +1,5 @@
 """What a connection offers: finding services, reading, writing, notifications."""
+# ruff: noqa: RUF005, RUF037
 
 import asyncio
 import struct
@@ -6,8 +7,8 @@ from collections import deque
 
 import bluetooth
 
-from .core import GattError, ble, on
-from .link import Limit, links
+from .core import ble, on
+from .link import Answer, Limit, links
 
 _READ = 0x02
 _WRITE_NO_RESPONSE = 0x04
@@ -24,114 +25,99 @@ class _Discovery:
     keeps the next discovery from starting.
     """
 
-    def __init__(self, connection, ask, make):
-        self._connection = connection
+    def __init__(self, link, ask, make):
+        self._link = link
         self._ask = ask
         self._make = make
-        self._found = []
-        self._status = None
+        self._items = []
+        self._complete = False
         self._news = asyncio.ThreadSafeFlag()
 
     def __aiter__(self):
         return self
 
     async def __anext__(self):
-        connection = self._connection
-        if connection._discover is not self:
-            if connection._discover is not None:
+        link = self._link
+        if link._discovery is not self:
+            if link._discovery is not None:
                 raise ValueError("Discovery in progress")
-            connection._discover = self
+            link._discovery = self
             self._ask()
-        while not self._found:
-            if self._status is not None:
-                connection._discover = None
-                raise StopAsyncIteration
+        while not self._items:
+            if self._complete:
+                link._discovery = None
+                raise StopAsyncIteration()
             await self._news.wait()
         # A trap: the last one first.
-        return self._make(*self._found.pop())
+        return self._make(*self._items.pop())
+
+    async def pick(self, uuid):
+        """The first item with ``uuid``, or None; runs to the end."""
+        chosen = None
+        async for item in self:
+            if chosen is None and item.uuid == uuid:
+                chosen = item
+        return chosen
 
 
-def _discovery_of(handle):
-    return links[handle]._discover if handle in links else None
-
-
+@on(9, 11, 13)
 def _found(handle, *fields):
-    discovery = _discovery_of(handle)
+    discovery = links[handle]._discovery if handle in links else None
     if discovery is not None:
         # The UUID comes last, in memory that is not ours.
-        discovery._found.append(fields[:-1] + (bluetooth.UUID(fields[-1]),))  # noqa: RUF005
+        discovery._items.append(fields[:-1] + (bluetooth.UUID(fields[-1]),))
         discovery._news.set()
 
 
+@on(10, 12, 14)
 def _found_all(handle, status):
-    discovery = _discovery_of(handle)
+    discovery = links[handle]._discovery if handle in links else None
     if discovery is not None:
-        discovery._status = status
+        discovery._complete = True
         discovery._news.set()
 
 
-for _kind in (9, 11, 13):
-    on(_kind)(_found)
-    on(_kind + 1)(_found_all)
-
-
-async def pick(discovery, uuid):
-    """The first item with ``uuid`` of a discovery that runs to its end, or None."""
-    found = None
-    async for item in discovery:
-        if found is None and item.uuid == uuid:
-            found = item
-    return found
-
-
-def services_of(connection, uuid):
+def services_of(link, uuid):
     """The discovery of a connection's services."""
     return _Discovery(
-        connection,
-        lambda: ble.gattc_discover_services(connection._conn_handle, uuid),
-        lambda start, end, uuid: ClientService(connection, start, end, uuid),
+        link,
+        lambda: ble.gattc_discover_services(link._conn_handle, uuid),
+        lambda *fields: ClientService(link, fields),
     )
 
 
 class ClientService:
     """A service of the other side; comes from `DeviceConnection.service`."""
 
-    def __init__(self, connection, start_handle, end_handle, uuid):
+    def __init__(self, connection, fields):
         self.connection = connection
-        self.uuid = uuid
-        self._start_handle = start_handle
-        self._end_handle = end_handle
+        self._first, self._last, self.uuid = fields
 
     def __str__(self):
-        return "Service: %d %d %s" % (self._start_handle, self._end_handle, self.uuid)  # noqa: UP031
+        return f"Service: {self._first} {self._last} {self.uuid}"
 
     def characteristics(self, uuid=None, timeout_ms=2000):
         """For `async for`, which must run to its end: all characteristics, or those with ``uuid``."""
-        connection = self.connection
+        link = self.connection
         return _Discovery(
-            connection,
-            lambda: ble.gattc_discover_characteristics(
-                connection._conn_handle, self._start_handle, self._end_handle, uuid
-            ),
-            lambda *fields: ClientCharacteristic(self, *fields),
+            link,
+            lambda: ble.gattc_discover_characteristics(link._conn_handle, self._first, self._last, uuid),
+            lambda *fields: ClientCharacteristic(self, fields),
         )
 
     async def characteristic(self, uuid, timeout_ms=2000):
         """The characteristic with ``uuid``, or None."""
-        return await pick(self.characteristics(uuid), uuid)
+        return await self.characteristics(uuid).pick(uuid)
 
 
-class _Value:
+class _Remote:
     """Something of the other side with a handle, to read and to write."""
 
-    def __init__(self, connection, value_handle, properties, uuid):
-        self.connection = connection
-        self.properties = properties
-        self.uuid = uuid
-        self._value_handle = value_handle
-        self._read_event = self._write_event = None
-        self._read_status = self._write_status = None
-        self._read_data = None
+    def __init__(self, connection, handle, properties, uuid):
+        self.uuid, self.properties, self.connection = uuid, properties, connection
+        self._value_handle = handle
+        self._reading = Answer()
+        self._writing = Answer()
 
     def _need(self, flags):
         if not self.properties & flags:
@@ -139,161 +125,148 @@ class _Value:
 
     def _listen(self):
         # A trap: events before this are dropped.
-        self.connection._characteristics[self._value_handle] = self
+        self.connection._listeners[self._value_handle] = self
 
     async def read(self, timeout_ms=1000):
         """The value; GattError, asyncio.TimeoutError or DeviceDisconnectedError."""
+        link, answer = self.connection, self._reading
         self._need(_READ)
         self._listen()
-        self._read_status = None
-        self._read_event = self._read_event or asyncio.ThreadSafeFlag()
-        ble.gattc_read(self.connection._conn_handle, self._value_handle)
-        with Limit(self.connection, timeout_ms):
-            while self._read_status is None:
-                await self._read_event.wait()
-        if self._read_status:
-            raise GattError(self._read_status)
-        return self._read_data
+        answer.status = None
+        ble.gattc_read(link._conn_handle, self._value_handle)
+        with Limit(link, timeout_ms):
+            while answer.status is None:
+                await answer.flag.wait()
+        return answer.result()
 
     async def write(self, data, response=None, timeout_ms=1000):
         """Write, by default with a response if that is the only way; errors as of `read`.
 
         A trap: after the loss of the connection its handle is None, which the radio calls a TypeError.
         """
+        link, answer = self.connection, self._writing
         ways = self.properties & (_WRITE | _WRITE_NO_RESPONSE)
         self._need(ways)
-        if response is None:
-            response = ways == _WRITE
-        if response:
+        wait = ways == _WRITE if response is None else response
+        if wait:
             self._listen()
-            self._write_status = None
-            self._write_event = self._write_event or asyncio.ThreadSafeFlag()
-        ble.gattc_write(self.connection._conn_handle, self._value_handle, data, response)
-        if not response:
-            return
-        with Limit(self.connection, timeout_ms):
-            await self._write_event.wait()
-        # A trap: the response to an earlier write that timed out may have ended the wait.
-        if self._write_status != 0:
-            raise GattError(self._write_status)
+            answer.status = None
+        ble.gattc_write(link._conn_handle, self._value_handle, data, wait)
+        if wait:
+            with Limit(link, timeout_ms):
+                await answer.flag.wait()
+            answer.result()
 
 
-class ClientCharacteristic(_Value):
+class ClientCharacteristic(_Remote):
     """A characteristic of the other side; comes from `ClientService.characteristic`."""
 
-    def __init__(self, service, end_handle, value_handle, properties, uuid):
-        super().__init__(service.connection, value_handle, properties, uuid)
+    def __init__(self, service, fields):
+        last, handle, properties, uuid = fields
+        super().__init__(service.connection, handle, properties, uuid)
         self.service = service
-        self._end_handle = max(end_handle, value_handle) if end_handle > value_handle else value_handle + 2
+        # Where the end is not known there is room for two descriptors.
+        self._last = last if last > handle else handle + 2
         # A trap: one place each, and the newer value takes it.
-        if properties & _NOTIFY:
-            self._notify_queue = deque((), 1)
-            self._notify_event = asyncio.ThreadSafeFlag()
-        if properties & _INDICATE:
-            self._indicate_queue = deque((), 1)
-            self._indicate_event = asyncio.ThreadSafeFlag()
+        self._notify_queue, self._notify_flag = deque((), 1), asyncio.ThreadSafeFlag()
+        self._indicate_queue, self._indicate_flag = deque((), 1), asyncio.ThreadSafeFlag()
 
     def __str__(self):
-        numbers = (self._end_handle, self._value_handle, self.properties, self.uuid)
-        return "Characteristic: %d %d %d %s" % numbers
+        return f"Characteristic: {self._last} {self._value_handle} {self.properties} {self.uuid}"
 
     def descriptors(self, timeout_ms=2000):
         """For `async for`, which must run to its end: all descriptors."""
-        connection = self.connection
+        link, handle = self.connection, self._value_handle
         return _Discovery(
-            connection,
-            lambda: ble.gattc_discover_descriptors(
-                connection._conn_handle, self._value_handle, self._end_handle
-            ),
-            lambda *fields: ClientDescriptor(self, *fields),
+            link,
+            lambda: ble.gattc_discover_descriptors(link._conn_handle, handle, self._last),
+            lambda *fields: ClientDescriptor(self, fields),
         )
 
     async def descriptor(self, uuid, timeout_ms=2000):
         """The descriptor with ``uuid``, or None."""
-        return await pick(self.descriptors(), uuid)
+        return await self.descriptors().pick(uuid)
 
     async def subscribe(self, notify=True, indicate=False):
         """Ask the other side for notifications, indications, both or neither."""
         self._listen()
-        cccd = await self.descriptor(_CCCD)
-        if cccd is None:
+        switch = await self.descriptor(_CCCD)
+        if switch is None:
             raise ValueError("CCCD not found")
-        await cccd.write(struct.pack("<H", (1 if notify else 0) | (2 if indicate else 0)))
+        await switch.write(struct.pack("<H", bool(notify) | bool(indicate) << 1))
 
     async def notified(self, timeout_ms=None):
         """The newest notification; waits if there is none."""
         self._need(_NOTIFY)
-        return await self._next(self._notify_queue, self._notify_event, timeout_ms)
+        return await self._next(self._notify_queue, self._notify_flag, timeout_ms)
 
     async def indicated(self, timeout_ms=None):
         """The newest indication; waits if there is none."""
         self._need(_INDICATE)
-        return await self._next(self._indicate_queue, self._indicate_event, timeout_ms)
+        return await self._next(self._indicate_queue, self._indicate_flag, timeout_ms)
 
-    async def _next(self, queue, event, timeout_ms):
+    async def _next(self, queue, flag, timeout_ms):
         self._listen()
-        # Also with a value there, because the event must be used up; it does not wait then.
+        # Also with a value there, because the flag must be used up; it does not wait then.
         if len(queue) < 2:
             with Limit(self.connection, timeout_ms):
-                await event.wait()
+                await flag.wait()
         return queue.popleft()
 
 
-class ClientDescriptor(_Value):
+class ClientDescriptor(_Remote):
     """A descriptor of the other side; comes from `ClientCharacteristic.descriptor`."""
 
-    def __init__(self, characteristic, handle, uuid):
-        super().__init__(characteristic.connection, handle, _READ | _WRITE, uuid)
+    def __init__(self, characteristic, fields):
+        super().__init__(characteristic.connection, fields[0], _READ | _WRITE, fields[1])
         self.characteristic = characteristic
 
     def __str__(self):
-        return "Descriptor: %d %d %s" % (self._value_handle, self.properties, self.uuid)  # noqa: UP031
+        return f"Descriptor: {self._value_handle} {self.properties} {self.uuid}"
 
 
-def _listener(handle, value_handle):
-    return links[handle]._characteristics.get(value_handle) if handle in links else None
+def _concerns(*events):
+    """As `on`, but the function gets whom the event concerns, instead of two handles, if that is known."""
+
+    def keep(function):
+        def happened(handle, value_handle, what):
+            remote = links[handle]._listeners.get(value_handle) if handle in links else None
+            if remote is not None:
+                function(remote, what)
+
+        on(*events)(happened)
+
+    return keep
 
 
-@on(15)
-def _read_result(handle, value_handle, data):
-    value = _listener(handle, value_handle)
-    if value is not None:
-        value._read_data = bytes(data)
-        value._read_event.set()
+@_concerns(15)
+def _read_data(remote, data):
+    remote._reading.data = bytes(data)
+    remote._reading.flag.set()
 
 
-@on(16)
-def _read_done(handle, value_handle, status):
-    value = _listener(handle, value_handle)
-    if value is not None:
-        value._read_status = status
-        value._read_event.set()
+@_concerns(16)
+def _read_done(remote, status):
+    remote._reading.end(status)
 
 
-@on(17)
-def _write_done(handle, value_handle, status):
-    value = _listener(handle, value_handle)
-    if value is not None:
-        value._write_status = status
-        value._write_event.set()
+@_concerns(17)
+def _write_done(remote, status):
+    remote._writing.end(status)
 
 
-def _arrived(queue, event, data):
-    first = not len(queue)
+def _keep(queue, flag, data):
+    # Only the first in the queue sets the flag.
+    if not len(queue):
+        flag.set()
     queue.append(bytes(data))
-    if first:
-        event.set()
 
 
-@on(18)
-def _notification(handle, value_handle, data):
-    value = _listener(handle, value_handle)
-    if value is not None:
-        _arrived(value._notify_queue, value._notify_event, data)
+@_concerns(18)
+def _notification(remote, data):
+    _keep(remote._notify_queue, remote._notify_flag, data)
 
 
-@on(19)
-def _indication(handle, value_handle, data):
-    value = _listener(handle, value_handle)
-    if value is not None:
-        _arrived(value._indicate_queue, value._indicate_event, data)
+@_concerns(19)
+def _indication(remote, data):
+    _keep(remote._indicate_queue, remote._indicate_flag, data)

@@ -13,9 +13,8 @@ _resets = []
 class GattError(Exception):
     """The other side answered with a status that is not 0."""
 
-    def __init__(self, status):
-        super().__init__(status)
-        self._status = status
+    def __init__(self, code):
+        self._status = code
 
 
 def _say(level, letter, words):
@@ -38,11 +37,12 @@ def log_info(*words):
     _say(3, "I", words)
 
 
-def on(event):
-    """Decorate the function that gets the fields of radio events of this number."""
+def on(*events):
+    """Decorate the function that gets the fields of radio events of these numbers."""
 
     def keep(function):
-        _listeners[event] = function
+        for event in events:
+            _listeners[event] = function
         return function
 
     return keep
@@ -62,14 +62,13 @@ def _dispatch(event, fields):
 
 def switch_on():
     """Switch the radio on, unless it is."""
-    if ble.active():
-        return
-    try:
-        # Pairing is left out here, but the look for its file costs time on the flash.
-        open(_PAIRING_FILE).close()
-    except OSError:
-        log_warn("No secrets available")
-    ble.active(True)
+    if not ble.active():
+        try:
+            # Pairing is left out, but the look for its file takes its time on the flash.
+            open(_PAIRING_FILE).close()
+        except OSError:
+            log_warn("No secrets available")
+        ble.active(1)
 
 
 def config(*names, **values):
@@ -80,7 +79,7 @@ def config(*names, **values):
 
 def stop():
     """Switch the radio off and forget what was going on."""
-    ble.active(False)
+    ble.active(0)
     for reset in _resets:
         reset()
 

@@ -1,4 +1,5 @@
 """Advertising and scanning."""
+# ruff: noqa: UP041
 
 import asyncio
 import struct
@@ -14,6 +15,8 @@ _SHORT_NAME = 0x08
 _NAME = 0x09
 _APPEARANCE = 0x19
 _MANUFACTURER = 0xFF
+_CONNECTABLE, _SCANNABLE, _OTHER, _RESPONSE = 0, 2, 3, 4
+_ADVERTISEMENTS = (_CONNECTABLE, _SCANNABLE, _OTHER)
 _ROOM = 30  # a trap: one byte less than fits
 
 _caller = None
@@ -75,9 +78,9 @@ async def advertise(
     manufacturer=(),
     timeout_ms=None,
 ):
-    """Advertise until somebody connects, and return the connection; asyncio.TimeoutError after ``timeout_ms``.
+    """Advertise until somebody connects; the connection, or asyncio.TimeoutError after ``timeout_ms``.
 
-    Without ``adv_data`` and ``resp_data`` they are made of the other arguments; service data is not among them.
+    Without ``adv_data`` and ``resp_data`` they are made of the other arguments; none is for service data.
     """
     global _caller, _called
     switch_on()
@@ -87,20 +90,19 @@ async def advertise(
         )
     if _called is None:
         _called = asyncio.ThreadSafeFlag()
-    ble.gap_advertise(interval_us, adv_data=adv_data, resp_data=resp_data, connectable=connectable)
+    ble.gap_advertise(interval_us, adv_data, resp_data=resp_data, connectable=connectable)
     try:
         with Limit(None, timeout_ms):
             await _called.wait()
-    except asyncio.TimeoutError:
+    except (asyncio.CancelledError, asyncio.TimeoutError) as end:
         ble.gap_advertise(None)
-        raise
-    except asyncio.CancelledError:
-        # A trap: the cancellation ends here, and the caller gets None.
-        ble.gap_advertise(None)
+        # A trap: a cancellation ends here, and the caller gets None.
+        if isinstance(end, asyncio.TimeoutError):
+            raise
         return None
-    connection, _caller = _caller, None
-    connection._attend()
-    return connection
+    link, _caller = _caller, None
+    link._attend()
+    return link
 
 
 class ScanResult:
@@ -112,21 +114,21 @@ class ScanResult:
         self.connectable = False
 
     def __str__(self):
-        return "Scan result: %s %s" % (self.device, self.rssi)  # noqa: UP031
+        return "Scan result: " + str(self.device) + " " + str(self.rssi)
 
     def _take(self, kind, rssi, data):
-        """Keep what was heard; whether it is news. Kinds: 0 connectable, 2 scannable, 3 neither, 4 response."""
+        # Keep what was heard; whether it is news.
         news = rssi != self.rssi
         self.rssi = rssi
-        if kind == 4:
+        if kind == _RESPONSE:
             if data and data != self.resp_data:
                 self.resp_data = data
                 return True
-        elif kind in (0, 2, 3) and data != self.adv_data:
+        elif kind in _ADVERTISEMENTS and data != self.adv_data:
             self.adv_data = data
-            if kind == 2:
+            if kind == _SCANNABLE:
                 return news or bool(self.resp_data)
-            self.connectable = not kind
+            self.connectable = kind == _CONNECTABLE
             return True
         return news
 
@@ -163,15 +165,15 @@ class ScanResult:
                     yield number, value[2:]
 
 
-class scan:  # noqa: N801
+class scan:
     """`async with` this, then `async for` over it; ends after ``duration_ms`` (0: never) or `cancel`."""
 
     def __init__(self, duration_ms, interval_us=None, window_us=None, active=False):
         self._parameters = (duration_ms, interval_us or 1280000, window_us or 11250, active)
         self._news = asyncio.ThreadSafeFlag()
-        self._done = False
+        self._over = False
         # Traps: both grow as long as the scan lasts, the first one also while nobody iterates.
-        self._queue = []
+        self._heard = []
         self._results = {}
 
     async def __aenter__(self):
@@ -190,36 +192,42 @@ class scan:  # noqa: N801
         return self
 
     async def __anext__(self):
-        if scanning() is not self:
-            raise StopAsyncIteration
-        while True:
-            while self._queue:
-                # A trap: the newest first.
-                addr_type, addr, kind, rssi, data = self._queue.pop()
-                result = self._results.get((addr_type, addr))
-                if result is None:
-                    result = self._results[addr_type, addr] = ScanResult(Device(addr_type, addr))
-                if result._take(kind, rssi, data):
+        if scanning() is self:
+            while True:
+                result = self._next_result()
+                if result is not None:
                     return result
-            if self._done:
-                set_scanning(None)
-                raise StopAsyncIteration
-            await self._news.wait()
+                if self._over:
+                    set_scanning(None)
+                    break
+                await self._news.wait()
+        raise StopAsyncIteration()
+
+    def _next_result(self):
+        while self._heard:
+            # A trap: the newest first.
+            addr_type, addr, kind, rssi, data = self._heard.pop()
+            result = self._results.get((addr_type, addr))
+            if result is None:
+                result = self._results[addr_type, addr] = ScanResult(Device(addr_type, addr))
+            if result._take(kind, rssi, data):
+                return result
+        return None
 
     async def cancel(self):
         """End the scan before its time."""
-        if not self._done:
+        if not self._over:
             ble.gap_scan(None)
-            while not self._done:
+            while not self._over:
                 await self._news.wait()
             set_scanning(None)
 
 
 @on(5)
-def _heard(addr_type, addr, kind, rssi, data):
+def _advertisement(addr_type, addr, kind, rssi, data):
     scan = scanning()
     if scan is not None:
-        scan._queue.append((addr_type, bytes(addr), kind, rssi, bytes(data)))
+        scan._heard.append((addr_type, bytes(addr), kind, rssi, bytes(data)))
         scan._news.set()
 
 
@@ -227,5 +235,5 @@ def _heard(addr_type, addr, kind, rssi, data):
 def _scan_over():
     scan = scanning()
     if scan is not None:
-        scan._done = True
+        scan._over = True
         scan._news.set()

@@ -1,10 +1,11 @@
 """What this board offers: services, characteristics, and who wrote to them."""
+# ruff: noqa: RUF037
 
 import asyncio
 from collections import deque
 
-from .core import GattError, at_stop, ble, on, switch_on
-from .link import Limit, links
+from .core import at_stop, ble, on, switch_on
+from .link import Answer, Limit, links
 
 _READ = 0x02
 _WRITE_NO_RESPONSE = 0x04
@@ -31,8 +32,8 @@ class _Capture:
     async def _share(self):
         while True:
             while self.queue:
-                value, entry = self.queue.popleft()
-                value._give(entry)
+                owner, entry = self.queue.popleft()
+                owner._give(entry)
                 await self.consumed.wait()
             await self.arrived.wait()
 
@@ -41,57 +42,53 @@ class Service:
     """A service to offer; its characteristics add themselves."""
 
     def __init__(self, uuid):
-        self.uuid = uuid
-        self.characteristics = []
+        self.uuid, self.characteristics = uuid, []
 
 
-class _Value:
+class _Local:
     """Something with a value in the local database, which the other side reads and writes."""
 
-    def __init__(self, uuid, flags, initial):
-        self.uuid = uuid
-        self.flags = flags
-        self._initial = initial
+    def __init__(self, uuid, flags, value):
+        self.uuid, self.flags = uuid, flags
         self._value_handle = None
-        self._written = None
-        self._written_event = None
-        if flags & (_WRITE | _WRITE_NO_RESPONSE):
-            self._written_event = asyncio.ThreadSafeFlag()
+        self._early = value  # until it is registered
+        self._entry = None
+        self._written = asyncio.ThreadSafeFlag() if flags & (_WRITE | _WRITE_NO_RESPONSE) else None
 
     def _register(self, handle):
-        self._value_handle = handle
         _registered[handle] = self
-        initial, self._initial = self._initial, None
-        if initial is not None:
-            self.write(initial)
+        self._value_handle = handle
+        early, self._early = self._early, None
+        if early is not None:
+            ble.gatts_write(handle, early, False)
 
     def _give(self, entry):
-        self._written = entry
-        self._written_event.set()
+        self._entry = entry
+        self._written.set()
 
     def read(self):
         """The value now."""
-        if self._value_handle is not None:
-            return ble.gatts_read(self._value_handle)
-        return self._initial or b""
+        handle = self._value_handle
+        return (self._early or b"") if handle is None else ble.gatts_read(handle)
 
     def write(self, data, send_update=False):
         """Set the value; with ``send_update`` tell those who subscribed."""
-        if self._value_handle is not None:
-            ble.gatts_write(self._value_handle, data, send_update)
+        handle = self._value_handle
+        if handle is None:
+            self._early = data
         else:
-            self._initial = data
+            ble.gatts_write(handle, data, send_update)
 
     async def written(self, timeout_ms=None):
         """Wait for a write: the connection, or with capture (connection, data). None if it is not writable.
 
         A trap: it does not end when a connection is lost.
         """
-        if self._written_event is None:
+        if self._written is None:
             return None
         with Limit(None, timeout_ms):
-            await self._written_event.wait()
-        entry, self._written = self._written, None
+            await self._written.wait()
+        entry, self._entry = self._entry, None
         if self.flags & _CAPTURE:
             _capture.consumed.set()
         return entry
@@ -101,7 +98,7 @@ class _Value:
         return 0
 
 
-class Characteristic(_Value):
+class Characteristic(_Local):
     """A characteristic of ``service``."""
 
     def __init__(
@@ -117,25 +114,16 @@ class Characteristic(_Value):
         capture=False,
     ):
         global _capture
-        flags = 0
-        for wanted, flag in (
-            (read, _READ),
-            (write, _WRITE),
-            (write_no_response, _WRITE_NO_RESPONSE),
-            (notify, _NOTIFY),
-            (indicate, _INDICATE),
-            (capture and (write or write_no_response), _CAPTURE),
-        ):
-            if wanted:
-                flags |= flag
+        flags = (_READ if read else 0) | (_WRITE if write else 0)
+        flags |= _WRITE_NO_RESPONSE if write_no_response else 0
+        if capture and flags & ~_READ:
+            flags |= _CAPTURE
+            _capture = _capture or _Capture()
+        flags |= (_NOTIFY if notify else 0) | (_INDICATE if indicate else 0)
         super().__init__(uuid, flags, initial)
         self.descriptors = []
-        self._indicate_connection = None
-        self._indicate_status = None
-        if indicate:
-            self._indicate_event = asyncio.ThreadSafeFlag()
-        if flags & _CAPTURE and _capture is None:
-            _capture = _Capture()
+        self._indicated_to = None
+        self._indication = Answer()
         service.characteristics.append(self)
 
     def _need(self, flag):
@@ -150,27 +138,28 @@ class Characteristic(_Value):
     async def indicate(self, connection, data=None, timeout_ms=1000):
         """Send ``data``, or the value, and wait until the other side has it; one at a time."""
         self._need(_INDICATE)
-        if self._indicate_connection is not None:
+        if self._indicated_to is not None:
             raise ValueError("In progress")
-        if not connection.is_connected():
+        handle = connection._conn_handle
+        if handle is None:
             raise ValueError("Not connected")
-        self._indicate_status = None
-        self._indicate_connection = connection
+        self._indicated_to = connection
+        answer = self._indication
+        answer.status = None
         try:
             with Limit(connection, timeout_ms):
-                ble.gatts_indicate(connection._conn_handle, self._value_handle, data)
-                await self._indicate_event.wait()
-            if self._indicate_status != 0:
-                raise GattError(self._indicate_status)
+                ble.gatts_indicate(handle, self._value_handle, data)
+                await answer.flag.wait()
+            answer.result()
         finally:
-            self._indicate_connection = None
+            self._indicated_to = None
 
 
 class BufferedCharacteristic(Characteristic):
     """A characteristic that takes up to ``max_len`` bytes; with ``append`` writes add up until read."""
 
-    def __init__(self, *args, max_len=20, append=False, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, *given, max_len=20, append=False, **named):
+        super().__init__(*given, **named)
         self._buffer = (max_len, append)
 
     def _register(self, handle):
@@ -178,7 +167,7 @@ class BufferedCharacteristic(Characteristic):
         ble.gatts_set_buffer(handle, *self._buffer)
 
 
-class Descriptor(_Value):
+class Descriptor(_Local):
     """A descriptor of ``characteristic``."""
 
     def __init__(self, characteristic, uuid, read=False, write=False, initial=None):
@@ -186,50 +175,48 @@ class Descriptor(_Value):
         characteristic.descriptors.append(self)
 
 
-def _definition(value):
-    entry = (value.uuid, value.flags)
-    below = getattr(value, "descriptors", ())
-    return entry + (tuple(_definition(one) for one in below),) if below else entry
+def _definition(local):
+    below = tuple(_definition(one) for one in getattr(local, "descriptors", ()))
+    return (local.uuid, local.flags, below) if below else (local.uuid, local.flags)
 
 
 def register_services(*services):
     """Offer these services, and no others."""
     switch_on()
     _registered.clear()
-    table = tuple((one.uuid, tuple(_definition(value) for value in one.characteristics)) for one in services)
+    table = tuple((one.uuid, tuple(_definition(local) for local in one.characteristics)) for one in services)
     for service, handles in zip(services, ble.gatts_register_services(table)):
         following = iter(handles)
-        for characteristic in service.characteristics:
-            characteristic._register(next(following))
-            for descriptor in characteristic.descriptors:
-                descriptor._register(next(following))
+        for local in service.characteristics:
+            local._register(next(following))
+            for below in local.descriptors:
+                below._register(next(following))
 
 
 @on(3)
 def _remote_write(handle, value_handle):
-    value = _registered.get(value_handle)
-    if value is not None:
-        connection = links.get(handle)
-        if value.flags & _CAPTURE:
-            _capture.queue.append((value, (connection, value.read())))
+    local = _registered.get(value_handle)
+    if local is not None:
+        link = links.get(handle)
+        if local.flags & _CAPTURE:
+            _capture.queue.append((local, (link, local.read())))
             _capture.arrived.set()
         else:
-            value._give(connection)
+            local._give(link)
 
 
 @on(4)
 def _remote_read(handle, value_handle):
-    value = _registered.get(value_handle)
-    return None if value is None else value.on_read(links.get(handle))
+    local = _registered.get(value_handle)
+    return None if local is None else local.on_read(links.get(handle))
 
 
 @on(20)
-def _indicate_done(handle, value_handle, status):
-    value = _registered.get(value_handle)
-    # Nobody waits any more after a time limit.
-    if value is not None and value._indicate_connection is not None and handle in links:
-        value._indicate_status = status
-        value._indicate_event.set()
+def _confirmed(handle, value_handle, status):
+    local = _registered.get(value_handle)
+    # After a time limit nobody waits any more.
+    if local is not None and local._indicated_to is not None and handle in links:
+        local._indication.end(status)
 
 
 @at_stop
