@@ -49,6 +49,7 @@ class Received:
     sequence: int
     hops: int
     written_ms: int
+    envelope: bytes
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,8 @@ class Node:
 
     # Letters
 
-    def send(self, name: str, text: str, now: int) -> None:
-        """Write ``text`` to the contact ``name``; it waits here while they have not answered our request."""
+    def send(self, name: str, text: str, now: int) -> Envelope | None:
+        """Write ``text`` to the contact ``name``; None while it waits here, as they have not answered us."""
         size = len(text.encode())
         if not text.strip():
             raise errors.EmptyText
@@ -189,15 +190,15 @@ class Node:
         if row is None:
             raise errors.UnknownContact(name=name)
         if row["connected"]:
-            self._seal(row["id"], entries.TEXT, text, now)
-        else:
-            self._database.run(
-                "INSERT INTO entries (contact, mine, sequence, clock, reference, written_ms, text)"
-                " VALUES (?, 1, 0, 0, 0, ?, ?)",
-                row["id"],
-                now,
-                text,
-            )
+            return self._seal(row["id"], entries.TEXT, text, now)
+        self._database.run(
+            "INSERT INTO entries (contact, mine, sequence, clock, reference, written_ms, text)"
+            " VALUES (?, 1, 0, 0, 0, ?, ?)",
+            row["id"],
+            now,
+            text,
+        )
+        return None
 
     def inbox(self, name: str | None = None) -> list[Letter]:
         """The conversations, one after the other; with one contact where ``name`` says so."""
@@ -301,7 +302,9 @@ class Node:
             invites.lock(sent.invite_secret, slot), requests.body_for_slot(sent, slot), now, shared=True
         )
 
-    def _seal(self, contact: int, kind: int, text: str, now: int, waiting: int | None = None) -> None:
+    def _seal(
+        self, contact: int, kind: int, text: str, now: int, waiting: int | None = None
+    ) -> Envelope:
         with self._database.transaction():
             row = self._database.rows("SELECT sequence, clock, seen FROM contacts WHERE id = ?", contact)[0]
             written = entries.Entry(kind, row["sequence"] + 1, row["clock"] + 1, row["seen"], now, text)
@@ -317,6 +320,7 @@ class Node:
             shown = text if kind == entries.TEXT else ""
             self._insert_entry(contact, True, written, shown, None, envelope, waiting)
         self._adopt(contact, state)
+        return envelope
 
     def _insert_entry(
         self,
@@ -407,7 +411,9 @@ class Node:
                 self._seal(owner.contact, entries.TEXT, waiting["text"], now, waiting["id"])
         if shown:
             self._events.append(
-                Received(row["name"], shown, written.sequence, envelope.hops, written.written_ms)
+                Received(
+                    row["name"], shown, written.sequence, envelope.hops, written.written_ms, envelope.id
+                )
             )
 
 

@@ -117,6 +117,12 @@ class Air:
         delay = interval_us + self._dice.randrange(costs.ADVERTISING_DELAY_US)
         self._clock.at(now + delay, lambda: self._advertise(radio, turn))
 
+    def shout(self, data: bytes) -> None:
+        """One advertisement that nobody answers."""
+        self.counters["adverts"] += 1
+        for watch in self.watchers:
+            watch(data)
+
     def _heard(self, radio: Radio, turn: int, start: int, what: tuple[bool, bytes, bytes]) -> None:
         connectable, data, response = what
         for name, other in self.radios.items():

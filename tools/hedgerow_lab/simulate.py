@@ -67,7 +67,8 @@ class Simulation:
         self.lab = Lab(seed, workdir=workdir, aioble=find_aioble(), trace=trace)
         self.people: dict[str, Person] = {}
         self.letters: dict[str, _Letter] = {}
-        self._beacons: dict[str, tuple[int, int]] = {}  # board -> (time, count) of the last
+        self.known: dict[str, int] = {}  # board -> how many ids it says it knows
+        self._beacon_ms: dict[str, int] = {}
         self._gap_ms = 0
         self._before: dict[str, int] = {}
         self._put_ms: int | None = None
@@ -97,6 +98,11 @@ class Simulation:
         for event in scenario.events:
             self._plan_event(event)
 
+    @property
+    def aioble(self) -> str:
+        """Which aioble the boards run: "real" or "stand-in"."""
+        return "stand-in" if self.lab.aioble is None else "real"
+
     def introduce(self, inviter: str, adder: str) -> None:
         """An invite from one host to another, by hand; the request then goes through the mesh."""
         uri = self.people[inviter].node.invite(self.people[inviter].unix_ms)
@@ -115,7 +121,7 @@ class Simulation:
         """Send a letter and wait for it."""
         now = self.lab.now_ms
         self.letters[text] = _Letter(sender, to, now)
-        self._before = {name: count for name, (_, count) in self._beacons.items()}
+        self._before = dict(self.known)
         self._unaware = set(self.lab.boards)
         self._put_ms = now
         self.people[sender].node.send(to, text, self.people[sender].unix_ms)
@@ -127,7 +133,7 @@ class Simulation:
         def do() -> None:
             if event.do == "power_off":
                 lab.power_off(event.board)
-                self._beacons.pop(event.board, None)
+                self._beacon_ms.pop(event.board, None)
             elif event.do == "power_on":
                 lab.power_on(event.board)
             elif event.do == "plug":
@@ -158,10 +164,11 @@ class Simulation:
             return
         now = self.lab.now_ms
         count = data[14] << 8 | data[15]
-        last = self._beacons.get(board)
+        last = self._beacon_ms.get(board)
         if last is not None and now > _SETTLED_MS:
-            self._gap_ms = max(self._gap_ms, now - last[0])
-        self._beacons[board] = (now, count)
+            self._gap_ms = max(self._gap_ms, now - last)
+        self._beacon_ms[board] = now
+        self.known[board] = count
         if self._put_ms is not None and board in self._unaware and count > self._before.get(board, 0):
             self._unaware.discard(board)
             if not self._unaware:
@@ -188,7 +195,7 @@ class Simulation:
             simulated_s=self.lab.now_ms / 1000,
             wall_s=round(time.monotonic() - self._started, 2),
             trace_sha256=self.lab.trace_sha256(),
-            aioble="stand-in" if self.lab.aioble is None else "real",
+            aioble=self.aioble,
             interpreter=interpreter_name(find_micropython()),
             beacon_gap_ms=self._gap_ms or None,
             noticed_ms=None if self._unaware else self._noticed_ms,

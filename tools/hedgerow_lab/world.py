@@ -189,6 +189,10 @@ class Lab:
         """Call ``watch`` with everything that crosses the air or a cable."""
         self.air.watchers.append(watch)
 
+    def shout(self, adv_data: bytes) -> None:
+        """Send one advertisement from nowhere: what a board of somebody else's would do."""
+        self.air.shout(adv_data)
+
     def flash_image(self, name: str) -> bytes:
         """What is on a board's flash now."""
         return self.boards[name].flash_path.read_bytes()

@@ -1,0 +1,225 @@
+"""The demo: two neighbours, three boards in a line, and what travels where; then a search for plain text."""
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from hedgerow.node import Connected, Received
+from hedgerow_core import envelope as envelopes
+from hedgerow_core.errors import HedgerowError
+from hedgerow_lab.build import BuildError
+from hedgerow_lab.leaks import Leaks
+from hedgerow_lab.person import Person
+from hedgerow_lab.scenario import parse
+from hedgerow_lab.simulate import Simulation, interpreter_name, key
+from hedgerow_lab.world import LabError, find_micropython
+
+_SCENARIO = """
+title = "Demo"
+duration = "1h"
+boards = ["mill", "bridge", "school"]
+layout = "line"
+loss = 0.05
+"""
+_ALICE = "Alice Ashgrove"
+_BOB = "Bob Birchwood"
+_LETTERS = (
+    "Bob, is your well frozen too?",
+    "We have a spare pump.",
+    "The bakery opens at noon.",
+    "Bring a lantern tonight!",
+)
+_ANSWERS = ("It is, since Sunday.", "The pump would save us.", "I come at six.", "Two lanterns are packed.")
+_PATIENCE_MS = 300_000
+
+
+class DemoError(HedgerowError):
+    """A step of the demo did not come to its end."""
+
+
+class _Demo:
+    """The story on one simulation; ``tell`` prints a line of it."""
+
+    def __init__(self, simulation: Simulation, workdir: Path, seed: int, tell: Callable[[Text], None]) -> None:
+        self.lab = simulation.lab
+        self.leaks = Leaks()
+        self.sent = 0
+        self.delivered = 0
+        self.hops_max = 0
+        self._simulation = simulation
+        self._tell = tell
+        self._connected = 0
+        self._origins: dict[bytes, int] = {}
+        self._people: dict[str, Person] = {}
+        for name in (_ALICE, _BOB):
+            self.leaks.add(name)
+            person = Person(self.lab, name, workdir / "hosts" / _first(name), seed)
+            person.on_event = lambda event, now, who=name: self._happened(who, event)
+            self._people[name] = person
+        for text in _LETTERS + _ANSWERS:
+            self.leaks.add(text)
+        self.lab.on_air(self.leaks.watch)
+
+    # Telling
+
+    def _say(self, text: str) -> None:
+        self._tell(Text("\n" + text, style="bold"))
+
+    def _note(self, text: str, style: str = "") -> None:
+        seconds = self.lab.now_ms // 1000
+        self._tell(Text.assemble((f"  {seconds // 60:2}:{seconds % 60:02}  ", "dim"), (text, style)))
+
+    def _show_shelves(self) -> None:
+        held = [f"{name} {count}" for name, count in self._simulation.known.items()]
+        self._note("sealed letters on the boards: " + ", ".join(held), "dim")
+
+    def _happened(self, who: str, event: Connected | Received) -> None:
+        if isinstance(event, Connected):
+            self._connected += 1
+            self._note(f"{_first(who)}'s laptop: {_first(event.name)} is a contact now", "green")
+            return
+        self.delivered += 1
+        links = event.hops - self._origins[event.envelope]
+        self.hops_max = max(self.hops_max, links)
+        self._note(f"{_first(who)} reads: “{event.text}” (after {links} links)", "cyan")
+
+    # Steps
+
+    def _wait(self, what: str, done: Callable[[], bool]) -> None:
+        self.lab.run_until(self.lab.now_ms + _PATIENCE_MS, done)
+        if not done():
+            raise DemoError(f"{what} did not happen within {_PATIENCE_MS // 60_000} minutes.")
+
+    def _write(self, sender: str, to: str, texts: tuple[str, ...]) -> None:
+        person = self._people[sender]
+        for text in texts:
+            envelope = person.node.send(to, text, person.unix_ms)
+            if envelope is not None:
+                self._origins[envelope.id] = envelope.hops
+            person.changed()
+            self.sent += 1
+            self._note(f"{_first(sender)} writes: “{text}”", "cyan")
+
+    def _known(self, board: str) -> int:
+        return self._simulation.known.get(board, 0)
+
+    def play(self, canary: bool) -> None:
+        """All steps. DemoError where one does not come to its end."""
+        lab, alice, bob = self.lab, self._people[_ALICE], self._people[_BOB]
+        self._say("Three boards in a line: mill ~ bridge ~ school. Mill and school cannot hear each other.")
+        lab.run_until(3_000)
+        alice.plug("mill", key("pairing", "mill"))
+        bob.plug("school", key("pairing", "school"))
+        self._note("Alice plugs her laptop into mill, Bob his into school")
+        self._say("Alice gives Bob an invite on paper. Bob's request travels as a sealed letter, so does her answer.")
+        bob.node.add(alice.node.invite(alice.unix_ms), bob.unix_ms)
+        bob.changed()
+        self._wait("The introduction", lambda: self._connected == 2)
+        lab.run_until(lab.now_ms + 10_000)
+        self._show_shelves()
+
+        self._say("Bob goes away and takes his board along. Alice writes all the same.")
+        bob.unplug()
+        lab.power_off("school")
+        before = self._known("bridge")
+        self._write(_ALICE, _BOB, _LETTERS)
+        if canary:
+            self._leak(alice)
+        self._wait("The first mile", lambda: self._known("bridge") >= before + len(_LETTERS) + canary)
+        self._show_shelves()
+
+        self._say("The board at the bridge loses power. What it acknowledged is on its flash.")
+        before = self._known("bridge")
+        lab.power_off("bridge")
+        self._simulation.known.pop("bridge")
+        self._note("bridge is dark", "red")
+        lab.run_until(lab.now_ms + 30_000)
+        lab.power_on("bridge")
+        self._wait("The restart", lambda: "bridge" in self._simulation.known)
+        self._note(f"bridge is back with {self._known('bridge')} of {before} sealed letters", "green")
+
+        self._say("Bob comes back, reads, and answers.")
+        lab.power_on("school")
+        lab.run_until(lab.now_ms + 1_000)
+        bob.plug("school", key("pairing", "school"))
+        self._wait("The reading", lambda: self.delivered == len(_LETTERS))
+        self._write(_BOB, _ALICE, _ANSWERS)
+        self._wait("The answer", lambda: self.delivered == len(_LETTERS) + len(_ANSWERS))
+        lab.run_until(lab.now_ms + 10_000)
+        self._show_shelves()
+
+    def _leak(self, person: Person) -> None:
+        """What must never happen: a letter that is not sealed, and a board that says it aloud."""
+        text = _LETTERS[0].encode()
+        lock = person.node.shelf.ids()[0] + bytes(4)
+        body = text + bytes(envelopes.padded_body_size(len(text)) - len(text))
+        person.node.shelf.put(envelopes.make(envelopes.NORMAL, envelopes.TTL_DEFAULT, lock, body), person.unix_ms)
+        person.changed()
+        name = text[:24]
+        self.lab.shout(bytes((len(name) + 1, 0x09)) + name)
+
+
+def _first(name: str) -> str:
+    return name.split()[0]
+
+
+def _play(seed: int, canary: bool, tell: Callable[[Text], None]) -> dict[str, object]:
+    workdir = Path(tempfile.mkdtemp(prefix="hedgerow-demo-"))
+    simulation = Simulation(parse(_SCENARIO), seed, workdir)
+    try:
+        demo = _Demo(simulation, workdir, seed, tell)
+        demo.play(canary)
+        boards = simulation.lab.boards
+        on_flash = set().union(*(demo.leaks.search(simulation.lab.flash_image(name)) for name in boards))
+        return {
+            "sent": demo.sent,
+            "delivered": demo.delivered,
+            "boards": len(boards),
+            "hops_max": demo.hops_max,
+            "interpreter": interpreter_name(find_micropython()),
+            "aioble": simulation.aioble,
+            "plaintext_on_air": demo.leaks.on_air,
+            "plaintext_on_flash": len(on_flash),
+        }
+    finally:
+        simulation.close()
+        shutil.rmtree(workdir, ignore_errors=True)
+
+
+def command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print only one JSON line.")] = False,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same demo.")] = 1,
+    canary: Annotated[
+        bool, typer.Option("--insecure-canary", help="Leak one text on purpose: the search must find it.")
+    ] = False,
+) -> None:
+    """Watch a letter cross three virtual boards that run the real firmware.
+
+    Example: hedgerow demo --json
+    """
+    console = Console(highlight=False)
+    try:
+        found = _play(seed, canary, (lambda text: None) if as_json else console.print)
+    except (DemoError, LabError, BuildError) as error:
+        print(f"hedgerow: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    leaks = int(str(found["plaintext_on_air"])) + int(str(found["plaintext_on_flash"]))
+    if as_json:
+        print(json.dumps(found))
+    else:
+        console.print(
+            f"\n{found['delivered']} of {found['sent']} letters delivered over {found['boards']} boards that ran"
+            f" the real firmware ({found['interpreter']}, {found['aioble']} aioble).\n"
+            "Every byte on the air, on the cables and on the flash was searched for names and texts: "
+            + ("none was found." if not leaks else f"[red]{leaks} were found.[/red]")
+        )
+    if leaks or found["sent"] != found["delivered"]:
+        raise typer.Exit(1)
