@@ -6,6 +6,7 @@ import time
 
 import machine
 from esp32 import NVS
+
 from hedgerow_board.ble import Radio
 from hedgerow_board.flash import FlashStore
 from hedgerow_board.settings import SettingsError, load

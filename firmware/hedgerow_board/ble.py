@@ -5,6 +5,7 @@ import os
 
 import aioble
 import bluetooth
+
 from hedgerow_board.line import Line
 from hedgerow_core import beacon, limits
 from hedgerow_core.link import Link, Packets
@@ -163,7 +164,7 @@ class Radio:
             )
             try:
                 connection = await self._advertising
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 connection = None
             except asyncio.CancelledError:
                 # Ours, before the task had begun, unless the whole radio stops.

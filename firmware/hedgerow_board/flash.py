@@ -38,7 +38,7 @@ class FlashStore:
         dropped = set()
         for segment in sorted(self._live):
             self._newest = segment
-            for place, _, gone in self._scan(segment):
+            for _, _, gone in self._scan(segment):
                 if gone is not None:
                     dropped.add(gone)
                 else:

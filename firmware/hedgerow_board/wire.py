@@ -5,6 +5,7 @@ import select
 import sys
 
 import micropython
+
 from hedgerow_board.line import Line
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import RESPONDER
@@ -44,7 +45,7 @@ class Wire:
                         first = await asyncio.wait_for_ms(reader.read(1), _SILENCE_MS)
                     else:
                         first = await reader.read(1)
-                except asyncio.TimeoutError:
+                except TimeoutError:
                     if self._tail in _ESCAPES:
                         return
                     self._tail = b""
@@ -71,7 +72,11 @@ class Wire:
             if b"\0" not in data:
                 return
             now = self._board.now()
-            line = Line(self._board, Link(Stream(), self._board.session(RESPONDER), self._board.shelf, now), self._send)
+            line = Line(
+                self._board,
+                Link(Stream(), self._board.session(RESPONDER), self._board.shelf, now),
+                self._send,
+            )
             self._line = line
             self._task = asyncio.create_task(line.run())
         line.receive(data)

@@ -20,7 +20,7 @@ class HomeExists(UserError):
 
 
 class HomeDamaged(UserError):
-    """The data in {home} cannot be read ({reason}): restore it from a copy, or start anew with `hedgerow init`."""
+    """The data in {home} cannot be read ({reason}): restore a copy, or start anew in another folder."""
 
 
 class HomeBusy(UserError):

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from hedgerow import errors
 from hedgerow.database import Database, ShelfStore
@@ -19,12 +20,11 @@ from hedgerow.people import request as requests
 from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet.state import Place, State
 from hedgerow_core import envelope as envelopes
-from hedgerow_core import limits
 from hedgerow_core.envelope import Envelope
 from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import INITIATOR, PAIR, Session
-from hedgerow_core.shelf import Shelf
+from hedgerow_core.shelf import MemoryStore, Shelf
 
 NAME_CHARACTERS = 32
 TEXT_BYTES = 900
@@ -97,7 +97,7 @@ class Node:
         self.name = str(row["name"])
         self._account = Account.from_cbor(row["keys"])
         self._deep_ms = int(row["deep_ms"])
-        self.shelf = Shelf(ShelfStore(database), now, absolute=True)
+        self.shelf = Shelf(cast(MemoryStore, ShelfStore(database)), now, absolute=True)
         self._mailbox: Mailbox[_Ratchet | _Invite] = Mailbox(self.shelf)
         self._states: dict[int, State] = {}
         self._events: list[Connected | Received] = []
@@ -302,9 +302,7 @@ class Node:
             invites.lock(sent.invite_secret, slot), requests.body_for_slot(sent, slot), now, shared=True
         )
 
-    def _seal(
-        self, contact: int, kind: int, text: str, now: int, waiting: int | None = None
-    ) -> Envelope:
+    def _seal(self, contact: int, kind: int, text: str, now: int, waiting: int | None = None) -> Envelope:
         with self._database.transaction():
             row = self._database.rows("SELECT sequence, clock, seen FROM contacts WHERE id = ?", contact)[0]
             written = entries.Entry(kind, row["sequence"] + 1, row["clock"] + 1, row["seen"], now, text)
@@ -393,7 +391,8 @@ class Node:
         first = not row["connected"]
         with self._database.transaction():
             self._database.run(
-                "UPDATE contacts SET ratchet = ?, connected = 1, request = NULL, clock = ?, seen = ? WHERE id = ?",
+                "UPDATE contacts SET ratchet = ?, connected = 1, request = NULL, clock = ?, seen = ?"
+                " WHERE id = ?",
                 state.to_cbor(),
                 max(row["clock"], written.clock),
                 max(row["seen"], written.sequence),
@@ -411,9 +410,7 @@ class Node:
                 self._seal(owner.contact, entries.TEXT, waiting["text"], now, waiting["id"])
         if shown:
             self._events.append(
-                Received(
-                    row["name"], shown, written.sequence, envelope.hops, written.written_ms, envelope.id
-                )
+                Received(row["name"], shown, written.sequence, envelope.hops, written.written_ms, envelope.id)
             )
 
 

@@ -85,7 +85,9 @@ class Air:
 
     # Advertising and scanning
 
-    def advertise(self, radio: Radio, interval_us: int, connectable: bool, data: bytes, response: bytes) -> None:
+    def advertise(
+        self, radio: Radio, interval_us: int, connectable: bool, data: bytes, response: bytes
+    ) -> None:
         """Start advertising, or stop with an interval of 0."""
         radio.advertising_turn += 1
         if not interval_us:
@@ -281,9 +283,7 @@ class Air:
         elif now - link.heard_us >= costs.SUPERVISION_US:
             self.close(link)
             return
-        if link.queues[0] or link.queues[1]:
-            self._plan(link)
-        elif not heard:
+        if link.queues[0] or link.queues[1] or not heard:
             self._plan(link)
 
     def disconnect(self, radio: Radio, handle: int) -> None:
@@ -291,7 +291,8 @@ class Air:
         link = radio.connections.get(handle)
         if link is not None:
             self._clock.at(
-                self._clock.now_us + costs.CONNECTION_INTERVAL_US, lambda: self.close(link) if link.open else None
+                self._clock.now_us + costs.CONNECTION_INTERVAL_US,
+                lambda: self.close(link) if link.open else None,
             )
 
     def close(self, link: Connection) -> None:
@@ -325,7 +326,10 @@ class Air:
             address = link.addresses[role]
 
             def gone(
-                other: Radio = other, handle: int = handle, role: int = role, address: tuple[int, bytes] = address
+                other: Radio = other,
+                handle: int = handle,
+                role: int = role,
+                address: tuple[int, bytes] = address,
             ) -> None:
                 if other.connections.pop(handle, None) is not None:
                     other.listener.disconnected(handle, 1 - role, address)

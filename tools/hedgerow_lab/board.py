@@ -17,7 +17,9 @@ NEVER = 0xFFFFFFFF
 BLOCK_BYTES = 4096
 
 # Commands from the child and events to it; child/lab.py and child/bluetooth.py have the same numbers.
-(IDLE, ADVERTISE, SCAN, CONNECT, CONNECT_CANCEL, DISCONNECT, PDU, ADDRESS, SERIAL, RESET, STOP, NOTE) = range(12)
+(IDLE, ADVERTISE, SCAN, CONNECT, CONNECT_CANCEL, DISCONNECT, PDU, ADDRESS, SERIAL, RESET, STOP, NOTE) = range(
+    12
+)
 SCAN_RESULT, SCAN_DONE, CONNECTED, DISCONNECTED, PDU_IN, TX_DONE, SERIAL_IN = range(1, 8)
 _NO_CONNECTION = 0xFFFF
 _ADDR_NO_RANDOMIZE = 0x0040000
@@ -166,7 +168,9 @@ class Board:
         try:
             os.write(self._write_fd, struct.pack("<I", len(batch)) + batch)
         except OSError as error:
-            raise BoardError(f"The process of board {self.name} ended; its log is {self.log_path}.") from error
+            raise BoardError(
+                f"The process of board {self.name} ended; its log is {self.log_path}."
+            ) from error
         self._receive()
 
     def _read(self, size: int) -> bytes:

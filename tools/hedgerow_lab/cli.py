@@ -49,9 +49,15 @@ def run(
     if as_json:
         print(json.dumps(result.as_json()))
     else:
-        print(f"{scenario.title}: {result.delivered} of {result.sent} letters delivered, {result.duplicates} twice")
+        print(
+            f"{scenario.title}: {result.delivered} of {result.sent} letters delivered,"
+            f" {result.duplicates} twice"
+        )
         print(f"  latency p50 {result.latency_ms['p50']} ms, p95 {result.latency_ms['p95']} ms")
-        print(f"  {result.simulated_s:.0f} s simulated in {result.wall_s} s, {result.interpreter}, {result.aioble} aioble")
+        print(
+            f"  {result.simulated_s:.0f} s simulated in {result.wall_s} s,"
+            f" {result.interpreter}, {result.aioble} aioble"
+        )
         print(f"  trace {result.trace_sha256}")
     for sentence in result.failed:
         print(f"hedgerow-lab: {sentence}", file=sys.stderr)

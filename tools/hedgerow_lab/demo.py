@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -48,7 +49,9 @@ class DemoError(HedgerowError):
 class _Demo:
     """The story on one simulation; ``tell`` prints a line of it."""
 
-    def __init__(self, simulation: Simulation, workdir: Path, seed: int, tell: Callable[[Text], None]) -> None:
+    def __init__(
+        self, simulation: Simulation, workdir: Path, seed: int, tell: Callable[[Text], None]
+    ) -> None:
         self.lab = simulation.lab
         self.leaks = Leaks()
         self.sent = 0
@@ -62,7 +65,7 @@ class _Demo:
         for name in (_ALICE, _BOB):
             self.leaks.add(name)
             person = Person(self.lab, name, workdir / "hosts" / _first(name), seed)
-            person.on_event = lambda event, now, who=name: self._happened(who, event)
+            person.on_event = partial(self._happened, name)
             self._people[name] = person
         for text in _LETTERS + _ANSWERS:
             self.leaks.add(text)
@@ -81,7 +84,7 @@ class _Demo:
         held = [f"{name} {count}" for name, count in self._simulation.known.items()]
         self._note("sealed letters on the boards: " + ", ".join(held), "dim")
 
-    def _happened(self, who: str, event: Connected | Received) -> None:
+    def _happened(self, who: str, event: Connected | Received, now_ms: int) -> None:
         if isinstance(event, Connected):
             self._connected += 1
             self._note(f"{_first(who)}'s laptop: {_first(event.name)} is a contact now", "green")
@@ -119,7 +122,7 @@ class _Demo:
         alice.plug("mill", key("pairing", "mill"))
         bob.plug("school", key("pairing", "school"))
         self._note("Alice plugs her laptop into mill, Bob his into school")
-        self._say("Alice gives Bob an invite on paper. Bob's request travels as a sealed letter, so does her answer.")
+        self._say("Alice gives Bob an invite on paper. Bob's request travels sealed, so does her answer.")
         bob.node.add(alice.node.invite(alice.unix_ms), bob.unix_ms)
         bob.changed()
         self._wait("The introduction", lambda: self._connected == 2)
@@ -161,7 +164,9 @@ class _Demo:
         text = _LETTERS[0].encode()
         lock = person.node.shelf.ids()[0] + bytes(4)
         body = text + bytes(envelopes.padded_body_size(len(text)) - len(text))
-        person.node.shelf.put(envelopes.make(envelopes.NORMAL, envelopes.TTL_DEFAULT, lock, body), person.unix_ms)
+        person.node.shelf.put(
+            envelopes.make(envelopes.NORMAL, envelopes.TTL_DEFAULT, lock, body), person.unix_ms
+        )
         person.changed()
         name = text[:24]
         self.lab.shout(bytes((len(name) + 1, 0x09)) + name)
@@ -216,8 +221,8 @@ def command(
         print(json.dumps(found))
     else:
         console.print(
-            f"\n{found['delivered']} of {found['sent']} letters delivered over {found['boards']} boards that ran"
-            f" the real firmware ({found['interpreter']}, {found['aioble']} aioble).\n"
+            f"\n{found['delivered']} of {found['sent']} letters delivered over {found['boards']} boards"
+            f" that ran the real firmware ({found['interpreter']}, {found['aioble']} aioble).\n"
             "Every byte on the air, on the cables and on the flash was searched for names and texts: "
             + ("none was found." if not leaks else f"[red]{leaks} were found.[/red]")
         )

@@ -1,8 +1,9 @@
-"""Scenario files (TOML): boards, who hears whom, hosts, what is sent when, what fails when, what must hold."""
+"""Scenario files (TOML): boards, who hears whom, hosts, what is sent, what fails, what must hold."""
 
 import re
 import tomllib
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ def parse(text: str) -> Scenario:
     layout = data.pop("layout", None)
     names = [board.name for board in parts["boards"]]
     if layout == "line":
-        data["links"] = [list(pair) for pair in zip(names, names[1:], strict=False)]
+        data["links"] = [list(pair) for pair in pairwise(names)]
     elif layout == "all":
         data["links"] = [[a, b] for at, a in enumerate(names) for b in names[at + 1 :]]
     elif layout is not None:
@@ -200,7 +201,7 @@ def _check(scenario: Scenario) -> None:
 
     for pair in scenario.links:
         if not isinstance(pair, list) or len(pair) != 2:
-            raise ScenarioError("links are pairs of boards: [\"a\", \"b\"].")
+            raise ScenarioError('links are pairs of boards: ["a", "b"].')
         for name in pair:
             known(name, "board", boards)
     for host in scenario.hosts:

@@ -4,6 +4,7 @@ import hashlib
 import subprocess
 import time
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from hedgerow.node import Connected, Received
@@ -77,7 +78,7 @@ class Simulation:
         self._started = time.monotonic()
         self.lab.air.advert_watchers.append(self._heard)
         for board in scenario.boards:
-            settings = {
+            settings: dict[str, object] = {
                 "name": board.name,
                 "mesh_key": key("mesh", board.mesh),
                 "pairing_key": key("pairing", board.name),
@@ -87,12 +88,12 @@ class Simulation:
             self.lab.hear(a, b, loss=scenario.loss)
         for host in scenario.hosts:
             person = Person(self.lab, host.name, workdir / "hosts" / host.name, seed)
-            person.on_event = lambda event, now, who=host.name: self._happened(who, event, now)
+            person.on_event = partial(self._happened, host.name)
             self.people[host.name] = person
             pairing_key = key("pairing", host.pairing or host.board)
-            self.lab.at(host.plug_ms, lambda p=person, b=host.board, k=pairing_key: p.plug(b, k))
+            self.lab.at(host.plug_ms, partial(person.plug, host.board, pairing_key))
         for meeting in scenario.contacts:
-            self.lab.at(meeting.at_ms, lambda of=meeting.of: self.introduce(*of))
+            self.lab.at(meeting.at_ms, partial(self.introduce, *meeting.of))
         for letters in scenario.letters:
             self._plan_letters(letters)
         for event in scenario.events:
@@ -115,7 +116,7 @@ class Simulation:
             if letters.both_ways and number % 2:
                 sender, to = to, sender
             at = letters.at_ms + number * letters.every_ms
-            self.lab.at(at, lambda s=sender, t=to, n=number: self.write(s, t, f"letter {n + 1} from {s} to {t}"))
+            self.lab.at(at, partial(self.write, sender, to, f"letter {number + 1} from {sender} to {to}"))
 
     def write(self, sender: str, to: str, text: str) -> None:
         """Send a letter and wait for it."""
@@ -184,9 +185,8 @@ class Simulation:
         return self._result()
 
     def _result(self) -> Result:
-        took = sorted(
-            letter.arrived_ms - letter.sent_ms for letter in self.letters.values() if letter.arrived_ms is not None
-        )
+        arrived = [letter for letter in self.letters.values() if letter.arrived_ms is not None]
+        took = sorted((letter.arrived_ms or 0) - letter.sent_ms for letter in arrived)
         result = Result(
             sent=len(self.letters),
             delivered=len(took),

@@ -38,7 +38,8 @@ def _version(wanted: bool) -> None:
 def options(
     context: typer.Context,
     home: Annotated[
-        Path | None, typer.Option(envvar="HEDGEROW_HOME", help="The folder of the account.", show_default=False)
+        Path | None,
+        typer.Option(envvar="HEDGEROW_HOME", help="The folder of the account.", show_default=False),
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -117,9 +118,7 @@ def contacts(context: typer.Context, as_json: AsJson = False) -> None:
     found = node.contacts()
     if as_json:
         for contact in found:
-            _print_json(
-                name=contact.name, connected=contact.connected, account_key=contact.account_key.hex()
-            )
+            _print_json(name=contact.name, connected=contact.connected, account_key=contact.account_key.hex())
     elif not found:
         print("No contacts yet: give somebody an invite (`hedgerow invite`), or add theirs.")
     else:

@@ -196,7 +196,8 @@ class BLE:
         if len(adv) > 31 or len(response) > 31:
             raise OSError(_EINVAL)
         self._advertising = True
-        lab.command(lab.ADVERTISE, struct.pack("<IBB", interval_us, bool(connectable), len(adv)) + adv + response)
+        head = struct.pack("<IBB", interval_us, bool(connectable), len(adv))
+        lab.command(lab.ADVERTISE, head + adv + response)
 
     def gap_scan(self, duration_ms, interval_us=1280000, window_us=11250, active=False):
         self._check()
@@ -211,7 +212,8 @@ class BLE:
         if self._scanning:
             raise OSError(_EALREADY)
         self._scanning = True
-        lab.command(lab.SCAN, struct.pack("<IIIB", duration_ms or 0xFFFFFFFF, interval_us, window_us, bool(active)))
+        duration_ms = duration_ms or 0xFFFFFFFF
+        lab.command(lab.SCAN, struct.pack("<IIIB", duration_ms, interval_us, window_us, bool(active)))
 
     def gap_connect(self, address_type, address=None, scan_duration_ms=None, min_us=None, max_us=None):
         self._check()

@@ -23,9 +23,8 @@ def _unhex(text):
     return bytes(int(text[i : i + 2], 16) for i in range(0, len(text), 2))
 
 
-import random
-
 import os
+import random
 
 os._seed_urandom(_unhex(_config["seed"]))
 random.seed(int(_config["seed"][:7], 16))
@@ -41,7 +40,7 @@ import machine
 machine._unique = _unhex(_config["address"])
 machine._cause = _config["reset_cause"]
 
-from flash import BLOCK, Flash
+from flash import Flash
 
 _device = Flash("/pc" + _config["flash"], _config["flash_blocks"])
 lab.connect(_config["read_fd"], _config["write_fd"])

@@ -3,7 +3,6 @@
 import hashlib
 
 from uos import *
-from vfs import VfsLfs2, VfsPosix, mount, umount
 
 _seed = b""
 _count = 0

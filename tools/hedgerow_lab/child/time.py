@@ -1,8 +1,7 @@
 """`time` on virtual time."""
 
-from utime import *
-
 import lab
+from utime import *
 
 _HALF = lab.PERIOD >> 1
 _EPOCH_S = 0
