@@ -164,7 +164,7 @@ class Radio:
             )
             try:
                 connection = await self._advertising
-            except TimeoutError:
+            except asyncio.TimeoutError:
                 connection = None
             except asyncio.CancelledError:
                 # Ours, before the task had begun, unless the whole radio stops.

@@ -63,7 +63,7 @@ class Line:
                 wait = _IDLE_MS if due is None else max(due - now, 0)
                 try:
                     await asyncio.wait_for_ms(self._event.wait(), wait)
-                except TimeoutError:
+                except asyncio.TimeoutError:
                     pass
                 self._event.clear()
                 link.tick(board.now())

@@ -45,7 +45,7 @@ class Wire:
                         first = await asyncio.wait_for_ms(reader.read(1), _SILENCE_MS)
                     else:
                         first = await reader.read(1)
-                except TimeoutError:
+                except asyncio.TimeoutError:
                     if self._tail in _ESCAPES:
                         return
                     self._tail = b""

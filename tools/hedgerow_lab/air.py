@@ -158,10 +158,10 @@ class Air:
             if other_channel != channel or other in (sender.listener.name, listener.listener.name):
                 continue
             heard = self.hears.get((other, listener.listener.name))
-            if heard is not None and abs(other_at - at) < costs.ADVERTISING_PDU_US:
-                if path[1] - heard[1] < costs.CAPTURE_DB:
-                    self.counters["collisions"] += 1
-                    return False
+            overlap = heard is not None and abs(other_at - at) < costs.ADVERTISING_PDU_US
+            if heard is not None and overlap and path[1] - heard[1] < costs.CAPTURE_DB:
+                self.counters["collisions"] += 1
+                return False
         return True
 
     def scan(self, radio: Radio, duration_ms: int, interval_us: int, window_us: int, active: bool) -> None:
