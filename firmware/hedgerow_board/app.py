@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 
 import machine
@@ -89,6 +90,12 @@ def _start_counter() -> tuple:
     return bytes(seed), boot
 
 
+def _died(loop: object, context: dict) -> None:
+    """A task ended by surprise: start afresh, what is acknowledged is on the flash."""
+    sys.print_exception(context["exception"])
+    machine.reset()
+
+
 async def main() -> None:
     """Run until the escape on the cable."""
     try:
@@ -100,6 +107,7 @@ async def main() -> None:
         machine.freq(240_000_000)
     except ValueError:
         pass  # C3 and C6 end at 160 MHz, where they start
+    asyncio.get_event_loop().set_exception_handler(_died)
     board = Board(settings)
     board.radio = Radio(board)
     tasks = [asyncio.create_task(board.radio.run()), asyncio.create_task(board.keep())]

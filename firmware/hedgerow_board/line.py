@@ -1,6 +1,7 @@
 """Drives one link of core over something that takes bytes: the cable or a connection."""
 
 import asyncio
+import gc
 
 _IDLE_MS = 60_000
 _LINGER_MS = 300  # how long an end that called stays when there is nothing left to exchange
@@ -22,7 +23,14 @@ class Line:
         """Take bytes from the other side."""
         board = self._board
         stored = False
-        for name, _ in self.link.receive(data, board.now()):
+        try:
+            events = self.link.receive(data, board.now())
+        except MemoryError:
+            # One link less is better than a board less.
+            events = []
+            self.link.close("memory")
+            gc.collect()
+        for name, _ in events:
             if name == "stored":
                 stored = True
             if name == "stored" or name == "acked":
