@@ -74,6 +74,7 @@ class _Attribute:
         self.value = value
         self.limit = _DEFAULT_BUFFER
         self.append = False
+        self.switch = False  # whether it is a client characteristic configuration
 
 
 class BLE:
@@ -105,7 +106,7 @@ class BLE:
         self._advertising = False
         self._scanning = False
         self._connecting = False
-        self._links = {}  # handle -> [role, mtu, packets queued]
+        self._links = {}  # handle -> [role, mtu, packets queued, {switch: value}]
         lab.on(_SCAN_RESULT, self._on_scan_result)
         lab.on(_SCAN_DONE, self._on_scan_done)
         lab.on(_CONNECTED, self._on_connected)
@@ -136,8 +137,8 @@ class BLE:
                 lab.command(lab.ADDRESS, bytes((self._address_type,)) + self._address)
             if not active and self._active:
                 self.gap_advertise(None)
-                if self._scanning:
-                    self.gap_scan(None)
+                self.gap_scan(None)
+                self.gap_connect(None)
                 for handle in list(self._links):
                     self.gap_disconnect(handle)
             self._active = bool(active)
@@ -249,7 +250,7 @@ class BLE:
 
     def _on_connected(self, data):
         handle, role, address_type = struct.unpack("<HBB", data)
-        self._links[handle] = [role, 23, 0]
+        self._links[handle] = [role, 23, 0, {}]
         if role == 0:
             self._connecting = False
             self._raise(7, (handle, address_type, memoryview(data)[4:]))
@@ -286,6 +287,7 @@ class BLE:
                 handle = value + 1
                 if flags & (FLAG_NOTIFY | FLAG_INDICATE):
                     self._attributes[handle] = _Attribute(FLAG_READ | FLAG_WRITE, b"\0\0")
+                    self._attributes[handle].switch = True
                     descriptors.append((handle, UUID(0x2902)))
                     handle += 1
                 for descriptor in characteristic[2] if len(characteristic) > 2 else ():
@@ -315,8 +317,11 @@ class BLE:
     def gatts_write(self, handle, data, send_update=False):
         self._attribute(handle).value = bytes(data)
         if send_update:
-            for connection in list(self._links):
-                self._send(connection, _NOTIFY, struct.pack("<H", handle) + bytes(data))
+            for connection, link in list(self._links.items()):
+                # Only those who subscribed; the switch stands behind its value.
+                wanted = link[3].get(handle + 1, b"\0")[0]
+                if wanted:
+                    self._notify(connection, _NOTIFY if wanted & 1 else _INDICATE, handle, data)
 
     def gatts_set_buffer(self, handle, length, append=False):
         attribute = self._attribute(handle)
@@ -414,9 +419,13 @@ class BLE:
         elif op == _READ_REQ:
             handle = struct.unpack("<H", data)[0]
             attribute = self._attributes.get(handle)
-            self._raise(4, (connection, handle))
-            status = 0 if attribute is not None else 1
-            value = attribute.value[: link[1] - 1] if attribute is not None else b""
+            status = 1  # no such handle
+            value = b""
+            if attribute is not None:
+                # The handler may refuse, or write what is read.
+                refused = 0 if attribute.switch else self._raise(4, (connection, handle))
+                status = (refused or 0) if attribute.flags & FLAG_READ else 2
+                value = b"" if status else attribute.value[: link[1] - 1]
             self._answer(connection, _READ_RSP, struct.pack("<HB", handle, status) + value)
         elif op == _READ_RSP:
             handle, status = struct.unpack("<HB", data)
@@ -434,9 +443,11 @@ class BLE:
             value = data[2:]
             # What is longer than the buffer is cut off.
             attribute.value = ((attribute.value if attribute.append else b"") + value)[: attribute.limit]
+            if attribute.switch:
+                self._links[connection][3][handle] = attribute.value
         if op == _WRITE_REQ:
             self._answer(connection, _WRITE_RSP, data[:2] + bytes((status,)))
-        if not status and attribute.flags & ~(FLAG_READ | FLAG_WRITE) | attribute.flags & FLAG_WRITE:
+        if not status and not attribute.switch:
             self._raise(3, (connection, handle))
 
     def _discovery(self, connection, op, data):

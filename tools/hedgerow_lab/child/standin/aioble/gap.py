@@ -1,5 +1,4 @@
 """Advertising and scanning."""
-# ruff: noqa: UP041
 
 import asyncio
 import struct

@@ -1,5 +1,4 @@
 """Other devices, connections to them, and operations that end with a connection or a time."""
-# ruff: noqa: UP041
 
 import asyncio
 
