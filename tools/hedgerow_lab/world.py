@@ -212,9 +212,9 @@ class Lab:
 
     def close(self, *, remove: bool = False) -> None:
         """End all boards; ``remove`` deletes the working folder."""
+        self._trace.close()
         for board in self.boards.values():
             board.power_off("end")
-        self._trace.close()
         if self._affinity:
             os.sched_setaffinity(0, self._affinity)
         if remove:

@@ -1,0 +1,13 @@
+"""Names, at the head of every run, what the boards of the lab run on."""
+
+from hedgerow_lab.simulate import interpreter_name
+from hedgerow_lab.world import LabError, find_aioble, find_micropython
+
+
+def pytest_report_header() -> str:
+    try:
+        aioble = find_aioble()
+        kind = "stand-in" if aioble is None else f"real ({aioble})"
+        return f"lab: {interpreter_name(find_micropython())}, aioble: {kind}"
+    except LabError as error:
+        return f"lab: {error}"
