@@ -26,6 +26,11 @@ async def main():
         await aioble.advertise(50_000, name="far too long a name for this", services=[uuid, uuid])
     except ValueError as error:
         print(error)
+    try:
+        # 31 bytes, which an advertisement can carry.
+        await aioble.advertise(50_000, name="abcdefghijklmnopqrstuvwxyz", timeout_ms=3_000)
+    except asyncio.TimeoutError:
+        print("advertised")
 
 
 asyncio.run(main())
