@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from hedgerow_core.errors import HedgerowError
 from hedgerow_lab.build import BuildError
@@ -40,8 +42,11 @@ def run(
     scenario = load(file)
     workdir = keep or Path(tempfile.mkdtemp(prefix="hedgerow-lab-"))
     simulation = Simulation(scenario, seed, workdir, trace)
+    quiet = as_json or not sys.stderr.isatty()
     try:
-        result = simulation.run()
+        with Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar:
+            task = bar.add_task(scenario.title, total=100)
+            result = simulation.run(lambda percent: bar.update(task, completed=percent))
     finally:
         simulation.close()
         if keep is None:

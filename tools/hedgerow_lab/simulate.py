@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -176,9 +177,11 @@ class Simulation:
                 took = now - self._put_ms
                 self._noticed_ms = max(self._noticed_ms or 0, took)
 
-    def run(self) -> Result:
-        """Let the scenario run to its end."""
-        self.lab.run_until(self.scenario.duration_ms)
+    def run(self, progress: Callable[[int], None] = lambda percent: None) -> Result:
+        """Let the scenario run to its end; ``progress`` hears of each hundredth."""
+        for percent in range(1, 101):
+            self.lab.run_until(self.scenario.duration_ms * percent // 100)
+            progress(percent)
         for person in self.people.values():
             if person.failure is not None:
                 raise ScenarioError(f"{person.name}: {person.failure}")
