@@ -32,7 +32,8 @@ demo: setup
 
 test: setup
 	@tools/run_core_tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest tests/core
+	@$(BIN)/python -m pytest tests --ignore tests/core
 
 lint: setup
 	$(BIN)/ruff check .
