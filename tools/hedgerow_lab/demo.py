@@ -21,6 +21,7 @@ from hedgerow_lab.leaks import Leaks
 from hedgerow_lab.person import Person
 from hedgerow_lab.scenario import parse
 from hedgerow_lab.simulate import Simulation, interpreter_name, key
+from hedgerow_lab.stage import Stage
 from hedgerow_lab.world import LabError, find_micropython
 
 _SCENARIO = """
@@ -50,7 +51,12 @@ class _Demo:
     """The story on one simulation; ``tell`` prints a line of it."""
 
     def __init__(
-        self, simulation: Simulation, workdir: Path, seed: int, tell: Callable[[Text], None]
+        self,
+        simulation: Simulation,
+        workdir: Path,
+        seed: int,
+        tell: Callable[[Text], None],
+        stage: Stage | None,
     ) -> None:
         self.lab = simulation.lab
         self.leaks = Leaks()
@@ -59,6 +65,7 @@ class _Demo:
         self.hops_max = 0
         self._simulation = simulation
         self._tell = tell
+        self._stage = stage
         self._connected = 0
         self._origins: dict[bytes, int] = {}
         self._people: dict[str, Person] = {}
@@ -74,7 +81,10 @@ class _Demo:
     # Telling
 
     def _say(self, text: str) -> None:
-        self._tell(Text("\n" + text, style="bold"))
+        if self._stage is not None:
+            self._stage.title(text)
+        else:
+            self._tell(Text("\n" + text, style="bold"))
 
     def _note(self, text: str, style: str = "") -> None:
         seconds = self.lab.now_ms // 1000
@@ -96,8 +106,23 @@ class _Demo:
 
     # Steps
 
+    def _advance(self, duration_ms: int, done: Callable[[], bool] = lambda: False) -> None:
+        end_ms = self.lab.now_ms + duration_ms
+        if self._stage is not None:
+            self._stage.advance(lambda ms: self.lab.run_until(ms, done), self.lab.now_ms, end_ms, done)
+        else:
+            self.lab.run_until(end_ms, done)
+
+    def _plug(self, name: str, board: str | None) -> None:
+        if board is None:
+            self._people[name].unplug()
+        else:
+            self._people[name].plug(board, key("pairing", board))
+        if self._stage is not None:
+            self._stage.plug(name, board is not None)
+
     def _wait(self, what: str, done: Callable[[], bool]) -> None:
-        self.lab.run_until(self.lab.now_ms + _PATIENCE_MS, done)
+        self._advance(_PATIENCE_MS, done)
         if not done():
             raise DemoError(f"{what} did not happen within {_PATIENCE_MS // 60_000} minutes.")
 
@@ -118,19 +143,19 @@ class _Demo:
         """All steps. DemoError where one does not come to its end."""
         lab, alice, bob = self.lab, self._people[_ALICE], self._people[_BOB]
         self._say("Three boards in a line: mill ~ bridge ~ school. Mill and school cannot hear each other.")
-        lab.run_until(3_000)
-        alice.plug("mill", key("pairing", "mill"))
-        bob.plug("school", key("pairing", "school"))
+        self._advance(3_000)
+        self._plug(_ALICE, "mill")
+        self._plug(_BOB, "school")
         self._note("Alice plugs her laptop into mill, Bob his into school")
         self._say("Alice gives Bob an invite on paper. Bob's request travels sealed, so does her answer.")
         bob.node.add(alice.node.invite(alice.unix_ms), bob.unix_ms)
         bob.changed()
         self._wait("The introduction", lambda: self._connected == 2)
-        lab.run_until(lab.now_ms + 10_000)
+        self._advance(10_000)
         self._show_shelves()
 
         self._say("Bob goes away and takes his board along. Alice writes all the same.")
-        bob.unplug()
+        self._plug(_BOB, None)
         lab.power_off("school")
         before = self._known("bridge")
         self._write(_ALICE, _BOB, _LETTERS)
@@ -144,19 +169,19 @@ class _Demo:
         lab.power_off("bridge")
         self._simulation.known.pop("bridge")
         self._note("bridge is dark", "red")
-        lab.run_until(lab.now_ms + 30_000)
+        self._advance(10_000)
         lab.power_on("bridge")
         self._wait("The restart", lambda: "bridge" in self._simulation.known)
         self._note(f"bridge is back with {self._known('bridge')} of {before} sealed letters", "green")
 
         self._say("Bob comes back, reads, and answers.")
         lab.power_on("school")
-        lab.run_until(lab.now_ms + 1_000)
-        bob.plug("school", key("pairing", "school"))
+        self._advance(1_000)
+        self._plug(_BOB, "school")
         self._wait("The reading", lambda: self.delivered == len(_LETTERS))
         self._write(_BOB, _ALICE, _ANSWERS)
         self._wait("The answer", lambda: self.delivered == len(_LETTERS) + len(_ANSWERS))
-        lab.run_until(lab.now_ms + 10_000)
+        self._advance(10_000)
         self._show_shelves()
 
     def _leak(self, person: Person) -> None:
@@ -176,12 +201,25 @@ def _first(name: str) -> str:
     return name.split()[0]
 
 
-def _play(seed: int, canary: bool, tell: Callable[[Text], None]) -> dict[str, object]:
+def _play(seed: int, canary: bool, console: Console, picture: bool, quiet: bool) -> dict[str, object]:
     workdir = Path(tempfile.mkdtemp(prefix="hedgerow-demo-"))
     simulation = Simulation(parse(_SCENARIO), seed, workdir)
     try:
-        demo = _Demo(simulation, workdir, seed, tell)
-        demo.play(canary)
+        if picture:
+            lab = simulation.lab
+            with Stage(
+                console,
+                list(lab.boards),
+                [(_ALICE, "mill"), (_BOB, "school")],
+                simulation.known,
+                lambda name: lab.boards[name].powered,
+                lab.linked,
+            ) as stage:
+                demo = _Demo(simulation, workdir, seed, stage.line, stage)
+                demo.play(canary)
+        else:
+            demo = _Demo(simulation, workdir, seed, (lambda text: None) if quiet else console.print, None)
+            demo.play(canary)
         boards = simulation.lab.boards
         on_flash = set().union(*(demo.leaks.search(simulation.lab.flash_image(name)) for name in boards))
         return {
@@ -202,6 +240,7 @@ def _play(seed: int, canary: bool, tell: Callable[[Text], None]) -> dict[str, ob
 def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print only one JSON line.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same demo.")] = 1,
+    plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a moving picture.")] = False,
     canary: Annotated[
         bool, typer.Option("--insecure-canary", help="Leak one text on purpose: the search must find it.")
     ] = False,
@@ -212,7 +251,8 @@ def command(
     """
     console = Console(highlight=False)
     try:
-        found = _play(seed, canary, (lambda text: None) if as_json else console.print)
+        picture = console.is_terminal and not (as_json or plain)
+        found = _play(seed, canary, console, picture, as_json)
     except (DemoError, LabError, BuildError) as error:
         print(f"hedgerow: {error}", file=sys.stderr)
         raise typer.Exit(1) from None

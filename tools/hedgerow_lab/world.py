@@ -171,6 +171,11 @@ class Lab:
         """Lose the connection between two boards; whether there was one."""
         return self.air.drop(a, b)
 
+    def linked(self, a: str, b: str) -> bool:
+        """Whether two boards are connected now."""
+        radio = self.boards[b].radio
+        return any(radio in link.ends for link in self.boards[a].radio.connections.values())
+
     def at(self, ms: int, call: Callable[[], None]) -> None:
         """Call ``call`` at ``ms`` of virtual time."""
         self.clock.at(ms * 1000, call)
