@@ -6,11 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hedgerow.errors import CannotWrite, HomeBusy, HomeDamaged, HomeExists, NoHome
+from hedgerow.errors import CannotWrite, HomeBusy, HomeDamaged, HomeExists, NoHome, UserError
 
 _FILE = "hedgerow.db"
 _VERSION = 1
 _BUSY_SECONDS = 5.0
+_NOT_WRITTEN = (
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+)
 _SCHEMA = """
 CREATE TABLE account (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -46,7 +53,7 @@ CREATE TABLE entries (
     envelope BLOB,
     hops INTEGER
 );
-CREATE UNIQUE INDEX entries_once ON entries (contact, mine, sequence) WHERE sequence > 0;
+CREATE INDEX entries_waiting ON entries (sequence) WHERE sequence = 0;
 CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NULL);
 """
 
@@ -60,25 +67,35 @@ class Database:
         self._depth = 0
 
     @classmethod
-    def create(cls, home: Path) -> "Database":
-        """Make a new home. HomeExists where there is one; nothing stays behind where it fails."""
+    def create(cls, home: Path, first: str, *values: object) -> "Database":
+        """Make a new home; ``first`` is a statement that belongs to it from its first moment.
+
+        HomeExists where there is a home. Nothing stays behind where it fails.
+        """
         path = home / _FILE
-        if path.exists():
-            raise HomeExists(home=home)
         try:
-            home.mkdir(parents=True, exist_ok=True)
-            os.chmod(home, 0o700)
+            # A folder that was there keeps its mode: it may be anybody's.
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError as error:
+            if not path.is_file():
+                raise CannotWrite(home=home, reason=_reason(error)) from None
+            raise HomeExists(home=home) from None
+        except OSError as error:
+            raise CannotWrite(home=home, reason=_reason(error)) from None
+        connection = None
+        try:
             connection = _connect(path)
-        except (OSError, sqlite3.Error) as error:
-            raise CannotWrite(home=home, reason=_reason(error)) from None
-        database = cls(home, connection)
-        try:
-            connection.executescript("BEGIN;" + _SCHEMA + f"PRAGMA user_version = {_VERSION}; COMMIT;")
+            connection.executescript("BEGIN;" + _SCHEMA + f"PRAGMA user_version = {_VERSION};")
+            connection.execute(first, values)
+            connection.execute("COMMIT")
         except sqlite3.Error as error:
-            connection.close()
-            path.unlink(missing_ok=True)
+            if connection is not None:
+                connection.close()
+            for end in ("", "-wal", "-shm"):
+                path.with_name(_FILE + end).unlink(missing_ok=True)
             raise CannotWrite(home=home, reason=_reason(error)) from None
-        return database
+        return cls(home, connection)
 
     @classmethod
     def open(cls, home: Path) -> "Database":
@@ -90,7 +107,7 @@ class Database:
             connection = _connect(path)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
-            raise HomeDamaged(home=home, reason=_reason(error)) from None
+            raise _translate(home, error) from None
         if version != _VERSION:
             connection.close()
             raise HomeDamaged(home=home, reason=f"version {version} of the data, not {_VERSION}")
@@ -108,13 +125,15 @@ class Database:
             try:
                 yield
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # A full disk makes SQLite roll back by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise self._translate(error) from None
+            raise _translate(self.home, error) from None
         finally:
             self._depth -= 1
 
@@ -123,29 +142,19 @@ class Database:
         try:
             return self._connection.execute(statement, values).lastrowid or 0
         except sqlite3.Error as error:
-            raise self._translate(error) from None
+            raise _translate(self.home, error) from None
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         """All rows of a query."""
         try:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise self._translate(error) from None
+            raise _translate(self.home, error) from None
 
     def row(self, query: str, *values: object) -> sqlite3.Row | None:
         """The first row of a query."""
         found = self.rows(query, *values)
         return found[0] if found else None
-
-    def _translate(self, error: sqlite3.Error) -> Exception:
-        code = getattr(error, "sqlite_errorcode", None)
-        if code is not None:
-            code &= 0xFF
-        if code == sqlite3.SQLITE_BUSY or code == sqlite3.SQLITE_LOCKED:
-            return HomeBusy(home=self.home)
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return HomeDamaged(home=self.home, reason=_reason(error))
-        return CannotWrite(home=self.home, reason=_reason(error))
 
     def close(self) -> None:
         """Close the file."""
@@ -188,6 +197,15 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA secure_delete = ON")
     return connection
+
+
+def _translate(home: Path, error: sqlite3.Error) -> UserError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return HomeBusy(home=home)
+    if code in _NOT_WRITTEN:
+        return CannotWrite(home=home, reason=_reason(error))
+    return HomeDamaged(home=home, reason=_reason(error))
 
 
 def _reason(error: Exception) -> str:

@@ -67,6 +67,10 @@ class TextTooLong(UserError):
     """This text has {size} bytes, {limit} fit into a letter: send it in parts."""
 
 
+class Unanswered(UserError):
+    """{name} has answered none of {count} letters: wait for an answer, then write again."""
+
+
 class WrongPairingKey(UserError):
     """The board refuses the pairing key: use the key that the board was flashed with."""
 

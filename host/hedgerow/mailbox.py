@@ -19,17 +19,20 @@ class Mailbox(Generic[Owner]):
         self._shelf = shelf
         self._serial = 0
         self._by_lock: dict[bytes, list[bytes]] = {}
-        self._locks: dict[bytes, Owner] = {}
+        self._locks: dict[bytes, tuple[object, Owner]] = {}
         self._of: dict[object, list[bytes]] = {}
         self._hits: list[bytes] = []
 
     def watch(self, source: object, locks: Mapping[bytes, Owner]) -> None:
         """Replace the locks of ``source`` (a contact, an invite); the whole shelf counts as new for them."""
         for lock in self._of.pop(source, []):
-            self._locks.pop(lock, None)
-        self._of[source] = list(locks)
-        self._locks.update(locks)
-        for lock in locks:
+            # Another source may have taken the lock over.
+            if lock in self._locks and self._locks[lock][0] == source:
+                del self._locks[lock]
+        if locks:
+            self._of[source] = list(locks)
+        for lock, owner in locks.items():
+            self._locks[lock] = (source, owner)
             self._hits.extend(self._by_lock.get(lock, []))
 
     def forget(self, source: object) -> None:
@@ -53,10 +56,14 @@ class Mailbox(Generic[Owner]):
             hits, self._hits = self._hits, []
             for identity in dict.fromkeys(hits):
                 envelope = self._shelf.get(identity, now)
-                owner = self._locks.get(envelope.lock) if envelope is not None else None
-                if envelope is not None and owner is not None:
-                    attempt(envelope, owner)
+                found = self._locks.get(envelope.lock) if envelope is not None else None
+                if envelope is not None and found is not None:
+                    attempt(envelope, found[1])
 
     def unmatched(self) -> Iterable[bytes]:
         """Locks on the shelf that are nobody's: what a deep scan looks through."""
+        for lock, identities in list(self._by_lock.items()):
+            identities[:] = [identity for identity in identities if self._shelf.has(identity)]
+            if not identities:
+                del self._by_lock[lock]
         return [lock for lock in self._by_lock if lock not in self._locks]

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from hedgerow import errors
 from hedgerow.database import Database, ShelfStore
@@ -21,7 +21,7 @@ from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet.state import Place, State
 from hedgerow_core import envelope as envelopes
 from hedgerow_core.envelope import Envelope
-from hedgerow_core.errors import PeerError
+from hedgerow_core.errors import LimitError, PeerError
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import INITIATOR, PAIR, Session
 from hedgerow_core.shelf import MemoryStore, Shelf
@@ -31,6 +31,8 @@ TEXT_BYTES = 900
 _REQUEST_AGAIN_MS = 24 * 3_600_000
 _RANDOM_HOPS = 4
 _DEEP_EVERY_MS = 24 * 3_600_000
+
+_Kept = TypeVar("_Kept")
 
 
 @dataclass(frozen=True)
@@ -95,24 +97,25 @@ class Node:
         if row is None:
             raise errors.HomeDamaged(home=database.home, reason="no account in it")
         self.name = str(row["name"])
-        self._account = Account.from_cbor(row["keys"])
+        self._account = self._kept(Account.from_cbor, row["keys"])
         self._deep_ms = int(row["deep_ms"])
         self.shelf = Shelf(cast(MemoryStore, ShelfStore(database)), now, absolute=True)
         self._mailbox: Mailbox[_Ratchet | _Invite] = Mailbox(self.shelf)
         self._states: dict[int, State] = {}
         self._events: list[Connected | Received] = []
         for contact in database.rows("SELECT id, ratchet FROM contacts"):
-            self._adopt(contact["id"], State.from_cbor(contact["ratchet"]))
+            self._adopt(contact["id"], self._kept(State.from_cbor, contact["ratchet"]))
         for stored in database.rows("SELECT id, secret FROM invites WHERE expires_ms > ?", now):
-            self._watch_invite(invites.InviteSecret.from_cbor(stored["secret"]))
+            self._watch_invite(self._kept(invites.InviteSecret.from_cbor, stored["secret"]))
 
     @classmethod
     def create(cls, home: Path, name: str, random: Callable[[int], bytes], now: int) -> "Node":
         """A new account called ``name`` in ``home``."""
         name = checked_name(name)
-        database = Database.create(home)
         keys = Account.create(random).to_cbor()
-        database.run("INSERT INTO account (id, name, keys, deep_ms) VALUES (1, ?, ?, ?)", name, keys, now)
+        database = Database.create(
+            home, "INSERT INTO account (id, name, keys, deep_ms) VALUES (1, ?, ?, ?)", name, keys, now
+        )
         return cls(database, random, now)
 
     @classmethod
@@ -181,6 +184,7 @@ class Node:
 
     def send(self, name: str, text: str, now: int) -> Envelope | None:
         """Write ``text`` to the contact ``name``; None while it waits here, as they have not answered us."""
+        name, text = _encodable(name), _encodable(text)
         size = len(text.encode())
         if not text.strip():
             raise errors.EmptyText
@@ -202,8 +206,10 @@ class Node:
 
     def inbox(self, name: str | None = None) -> list[Letter]:
         """The conversations, one after the other; with one contact where ``name`` says so."""
-        if name is not None and self._database.row("SELECT id FROM contacts WHERE name = ?", name) is None:
-            raise errors.UnknownContact(name=name)
+        if name is not None:
+            name = _encodable(name)
+            if self._database.row("SELECT id FROM contacts WHERE name = ?", name) is None:
+                raise errors.UnknownContact(name=name)
         rows = self._database.rows(
             "SELECT c.name, e.mine, e.text, e.written_ms, e.received_ms, e.sequence"
             " FROM entries e JOIN contacts c ON c.id = e.contact"
@@ -229,12 +235,13 @@ class Node:
         self._mailbox.collect(now)
         self._mailbox.open(now, lambda envelope, owner: self._open(envelope, owner, now))
         self._deep_scan(now)
+        self._send_waiting(now)
         for row in self._database.rows(
             "SELECT id, request FROM contacts WHERE request IS NOT NULL AND asked_ms <= ?",
             now - _REQUEST_AGAIN_MS,
         ):
             with self._database.transaction():
-                self._put_request(requests.RequestSent.from_cbor(row["request"]), now)
+                self._put_request(self._kept(requests.RequestSent.from_cbor, row["request"]), now)
                 self._database.run("UPDATE contacts SET asked_ms = ? WHERE id = ?", now, row["id"])
         self.shelf.expire(now)
         happened, self._events = self._events, []
@@ -243,7 +250,7 @@ class Node:
     def _deep_scan(self, now: int) -> None:
         """Find letters beyond the dense windows; costly, so only where there are locks of nobody's."""
         unknown = set(self._mailbox.unmatched())
-        if not unknown or now - self._deep_ms < _DEEP_EVERY_MS:
+        if not unknown or 0 <= now - self._deep_ms < _DEEP_EVERY_MS:
             return
         self._deep_ms = now
         self._database.run("UPDATE account SET deep_ms = ?", now)
@@ -253,11 +260,25 @@ class Node:
                 for lock, place in ratchet.deep_locks(state).items()
                 if lock in unknown
             }
-            if found:
-                self._mailbox.watch(("deep", contact), found)
+            # What the last scan found and could not open is somebody's forgery: it is let go.
+            self._mailbox.watch(("deep", contact), found)
         self._mailbox.open(now, lambda envelope, owner: self._open(envelope, owner, now))
 
     # Inside
+
+    def _kept(self, read: Callable[[bytes], _Kept], data: bytes) -> _Kept:
+        try:
+            return read(data)
+        except PeerError as error:
+            raise errors.HomeDamaged(home=self._database.home, reason=str(error)) from None
+
+    def _send_waiting(self, now: int) -> None:
+        """Seal what was written before there was an answer."""
+        for row in self._database.rows(
+            "SELECT e.id, e.contact, e.text, e.written_ms FROM entries e JOIN contacts c ON c.id = e.contact"
+            " WHERE c.connected = 1 AND e.sequence = 0 ORDER BY e.id"
+        ):
+            self._seal(row["contact"], entries.TEXT, row["text"], now, row["id"], row["written_ms"])
 
     def _adopt(self, contact: int, state: State) -> None:
         self._states[contact] = state
@@ -302,11 +323,33 @@ class Node:
             invites.lock(sent.invite_secret, slot), requests.body_for_slot(sent, slot), now, shared=True
         )
 
-    def _seal(self, contact: int, kind: int, text: str, now: int, waiting: int | None = None) -> Envelope:
+    def _seal(
+        self,
+        contact: int,
+        kind: int,
+        text: str,
+        now: int,
+        waiting: int | None = None,
+        written_ms: int | None = None,
+    ) -> Envelope:
         with self._database.transaction():
-            row = self._database.rows("SELECT sequence, clock, seen FROM contacts WHERE id = ?", contact)[0]
-            written = entries.Entry(kind, row["sequence"] + 1, row["clock"] + 1, row["seen"], now, text)
-            state, lock, body, _ = ratchet.encrypt(self._states[contact], entries.encode(written))
+            row = self._database.rows(
+                "SELECT name, ratchet, sequence, clock, seen FROM contacts WHERE id = ?", contact
+            )[0]
+            written = entries.Entry(
+                kind,
+                row["sequence"] + 1,
+                row["clock"] + 1,
+                row["seen"],
+                now if written_ms is None else written_ms,
+                text,
+            )
+            # The state of the database, not ours: another process may have written, and no key serves twice.
+            state = self._kept(State.from_cbor, row["ratchet"])
+            try:
+                state, lock, body, _ = ratchet.encrypt(state, entries.encode(written))
+            except LimitError:
+                raise errors.Unanswered(name=row["name"], count=state.ns) from None
             envelope = self._put(lock, body, now)
             self._database.run(
                 "UPDATE contacts SET ratchet = ?, sequence = ?, clock = ? WHERE id = ?",
@@ -361,35 +404,59 @@ class Node:
         row = self._database.row("SELECT secret, expires_ms FROM invites WHERE id = ?", owner.id)
         if row is None or row["expires_ms"] <= now:
             return
-        secret = invites.InviteSecret.from_cbor(row["secret"])
+        secret = self._kept(invites.InviteSecret.from_cbor, row["secret"])
         asked = requests.open(self._account, secret, owner.slot, envelope.body)
-        seen = self._database.row("SELECT 1 FROM requests_seen WHERE ephemeral = ?", asked.ephemeral)
-        known = self._database.row("SELECT 1 FROM contacts WHERE account_key = ?", asked.card.account_key)
-        if seen is not None or known is not None:
-            return
-        state = ratchet.start_writer(asked.root, asked.ad, asked.ephemeral, self._random)
         with self._database.transaction():
+            seen = self._database.row("SELECT 1 FROM requests_seen WHERE ephemeral = ?", asked.ephemeral)
+            known = self._database.row(
+                "SELECT id, name, connected, seen FROM contacts WHERE account_key = ?", asked.card.account_key
+            )
+            if known is not None and known["connected"]:
+                if seen is not None and known["seen"] == 0:
+                    self._answer_again(known["id"], now)
+                return
+            # Who asked each other at the same time: the smaller key answers, the larger one waits for that.
+            if known is not None and self._account.account_key > asked.card.account_key:
+                return
+            state = ratchet.start_writer(asked.root, asked.ad, asked.ephemeral, self._random)
             self._database.run(
                 "INSERT INTO requests_seen (ephemeral, expires_ms) VALUES (?, ?)",
                 asked.ephemeral,
                 row["expires_ms"],
             )
-            name = self._free_name(asked.card.name)
-            contact = self._insert_contact(name, asked.card, True, state)
-            self._states[contact] = state
+            if known is None:
+                name = self._free_name(asked.card.name)
+                contact = self._insert_contact(name, asked.card, True, state)
+            else:
+                name, contact = known["name"], known["id"]
+                self._database.run(
+                    "UPDATE contacts SET ratchet = ?, connected = 1, request = NULL WHERE id = ?",
+                    state.to_cbor(),
+                    contact,
+                )
             # The answer: without it they could not write.
             self._seal(contact, entries.HELLO, self.name, now)
         self._events.append(Connected(name))
 
+    def _answer_again(self, contact: int, now: int) -> None:
+        """Somebody still asks and never wrote: our answer may have been lost."""
+        last = self._database.rows("SELECT max(written_ms) FROM entries WHERE contact = ?", contact)[0][0]
+        if last is None or now - last >= _REQUEST_AGAIN_MS:
+            self._seal(contact, entries.HELLO, self.name, now)
+
     def _open_letter(self, envelope: Envelope, owner: _Ratchet, now: int) -> None:
-        state = self._states[owner.contact]
-        state, plaintext, _ = ratchet.decrypt(state, owner.place, envelope.lock, envelope.body, self._random)
-        written = entries.decode(plaintext)
-        row = self._database.rows(
-            "SELECT name, connected, clock, seen FROM contacts WHERE id = ?", owner.contact
-        )[0]
-        first = not row["connected"]
         with self._database.transaction():
+            row = self._database.rows(
+                "SELECT name, connected, ratchet, clock, seen FROM contacts WHERE id = ?", owner.contact
+            )[0]
+            state, plaintext, _ = ratchet.decrypt(
+                self._kept(State.from_cbor, row["ratchet"]),
+                owner.place,
+                envelope.lock,
+                envelope.body,
+                self._random,
+            )
+            written = entries.decode(plaintext)
             self._database.run(
                 "UPDATE contacts SET ratchet = ?, connected = 1, request = NULL, clock = ?, seen = ?"
                 " WHERE id = ?",
@@ -401,17 +468,18 @@ class Node:
             shown = written.text if written.kind == entries.TEXT else ""
             self._insert_entry(owner.contact, False, written, shown, now, envelope)
         self._adopt(owner.contact, state)
-        if first:
+        if not row["connected"]:
             self._events.append(Connected(row["name"]))
-            for waiting in self._database.rows(
-                "SELECT id, text FROM entries WHERE contact = ? AND mine = 1 AND sequence = 0 ORDER BY id",
-                owner.contact,
-            ):
-                self._seal(owner.contact, entries.TEXT, waiting["text"], now, waiting["id"])
+            self._send_waiting(now)
         if shown:
             self._events.append(
                 Received(row["name"], shown, written.sequence, envelope.hops, written.written_ms, envelope.id)
             )
+
+
+def _encodable(text: str) -> str:
+    """``text`` without halves of characters, as a command line may bring them."""
+    return text.encode(errors="replace").decode()
 
 
 def clean_name(name: str) -> str:
@@ -422,6 +490,7 @@ def clean_name(name: str) -> str:
 
 def checked_name(name: str) -> str:
     """``name`` where it is one. BadName otherwise."""
-    if not name.strip() or clean_name(name) != name.strip():
+    name = unicodedata.normalize("NFC", name).strip()
+    if not name or clean_name(name) != name:
         raise errors.BadName
-    return name.strip()
+    return name

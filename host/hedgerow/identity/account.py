@@ -1,11 +1,10 @@
 """The account: an Ed25519 key for the person, keys of this device that it certifies."""
 
 from dataclasses import dataclass
-from typing import Any
 
+from hedgerow import stored
 from hedgerow.identity import keys
 from hedgerow.identity.keys import Random
-from hedgerow_core import cbor
 from hedgerow_core.errors import PeerError
 
 
@@ -38,7 +37,7 @@ class Card:
         return cls(name, account_key, device_key, device_dh, certificate)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Account:
     """The private keys, 32 bytes each: Ed25519 seeds of account and device, X25519 of the device."""
 
@@ -73,12 +72,14 @@ class Account:
 
     def to_cbor(self) -> bytes:
         """For the database."""
-        return cbor.encode([self.account_seed, self.device_seed, self.device_dh_private])
+        return stored.write([self.account_seed, self.device_seed, self.device_dh_private])
 
     @classmethod
     def from_cbor(cls, data: bytes) -> "Account":
-        """Read what ``to_cbor`` wrote."""
-        found: Any = cbor.decode(data)
+        """Read what ``to_cbor`` wrote. PeerError where it is damaged."""
+        found = stored.read(data, bytes, bytes, bytes)
+        if any(len(key) != keys.KEY_BYTES for key in found):
+            raise PeerError("damaged data")
         return cls(*found)
 
 

@@ -7,9 +7,9 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
+from hedgerow import stored
 from hedgerow.identity import keys
 from hedgerow.identity.account import Account, Card
 from hedgerow.identity.keys import Random
@@ -39,8 +39,8 @@ class OtherVersion(PeerError):
 class InviteSecret:
     """What the inviter keeps: the 16-byte secret, the prekey's private part, and until when."""
 
-    secret: bytes
-    prekey_private: bytes
+    secret: bytes = field(repr=False)
+    prekey_private: bytes = field(repr=False)
     expiry_ms: int
 
     @property
@@ -50,13 +50,12 @@ class InviteSecret:
 
     def to_cbor(self) -> bytes:
         """For the database."""
-        return cbor.encode([self.secret, self.prekey_private, self.expiry_ms])
+        return stored.write([self.secret, self.prekey_private, self.expiry_ms])
 
     @classmethod
     def from_cbor(cls, data: bytes) -> "InviteSecret":
-        """Read what ``to_cbor`` wrote."""
-        found: Any = cbor.decode(data)
-        return cls(*found)
+        """Read what ``to_cbor`` wrote. PeerError where it is damaged."""
+        return cls(*stored.read(data, bytes, bytes, int))
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Invite:
     card: Card
     prekey: bytes
     expiry_ms: int
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     @property
     def id(self) -> bytes:

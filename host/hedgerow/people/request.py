@@ -7,8 +7,8 @@ Nobody needs to be online: the signed prekey came with the invite, the request t
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
+from hedgerow import stored
 from hedgerow.identity import keys
 from hedgerow.identity.account import Account, Card
 from hedgerow.identity.keys import Random
@@ -23,7 +23,7 @@ _CONFIRM_BYTES = 16
 _HEAD_BYTES = _STOP_BYTES + keys.KEY_BYTES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RequestSent:
     """What the requester keeps until there is an answer; ``root`` and ``ad`` start the ratchet."""
 
@@ -36,18 +36,17 @@ class RequestSent:
 
     def to_cbor(self) -> bytes:
         """For the database."""
-        return cbor.encode(
+        return stored.write(
             [self.root, self.ad, self.ephemeral_private, self.stop, self.invite_secret, self.sealed]
         )
 
     @classmethod
     def from_cbor(cls, data: bytes) -> "RequestSent":
-        """Read what ``to_cbor`` wrote."""
-        found: Any = cbor.decode(data)
-        return cls(*found)
+        """Read what ``to_cbor`` wrote. PeerError where it is damaged."""
+        return cls(*stored.read(data, *[bytes] * 6))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RequestReceived:
     """What the inviter learns from a request."""
 
@@ -58,7 +57,7 @@ class RequestReceived:
     stop: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class _Agreed:
     root: bytes
     stop: bytes

@@ -47,10 +47,13 @@ def can_write(state: State) -> bool:
 def encrypt(state: State, plaintext: bytes) -> tuple[State, bytes, bytes, bytes]:
     """(state, lock 12, body, token 16); the body makes the envelope a multiple of 32 bytes.
 
-    LimitError where there is no chain to write on yet, or the plaintext does not fit into an envelope.
+    LimitError where there is no chain to write on yet, where the reader could not follow any more, or where
+    the plaintext does not fit into an envelope.
     """
     if not state.cks:
         raise LimitError("the other side has not written yet")
+    if state.ns >= JUMP:
+        raise LimitError("a chain above the limit")
     chain, message_key = kdf.chain_step(state.cks)
     header = keys.dh_public(state.dhs) + (
         bytes((state.pn,)) if state.pn < _LONG_MARK else bytes((_LONG_MARK,)) + state.pn.to_bytes(4, "big")

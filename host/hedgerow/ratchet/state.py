@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from hedgerow_core import cbor
+from hedgerow import stored
 
 
 class Chain(IntEnum):
@@ -15,7 +15,7 @@ class Chain(IntEnum):
     NEXT = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Place:
     """Message ``number`` of a chain that we read."""
 
@@ -24,7 +24,7 @@ class Place:
     number: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Skipped:
     """The key of a message that was jumped over."""
 
@@ -33,7 +33,7 @@ class Skipped:
     message_key: bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class State:
     """The variables of the specification (section 4.3); empty bytes stand for None.
 
@@ -61,12 +61,14 @@ class State:
         keys = [self.ad, self.rk, self.dhs, self.dhr, self.cks, self.ckr]
         keys += [self.hks, self.hkr, self.nhks, self.nhkr]
         skipped = [[row.header_key, row.number, row.message_key] for row in self.skipped]
-        return cbor.encode([keys, [self.ns, self.nr, self.pn], skipped])
+        return stored.write([keys, [self.ns, self.nr, self.pn], skipped])
 
     @classmethod
     def from_cbor(cls, data: bytes) -> "State":
-        """Read what ``to_cbor`` wrote."""
-        found: Any = cbor.decode(data)
-        keys, numbers, skipped = found
-        values: list[Any] = [*keys, *numbers, tuple(Skipped(*row) for row in skipped)]
+        """Read what ``to_cbor`` wrote. PeerError where it is damaged."""
+        keys, numbers, skipped = stored.read(data, list, list, list)
+        stored.check(keys, *[bytes] * 10)
+        stored.check(numbers, int, int, int)
+        rows = tuple(Skipped(*stored.check(row, bytes, int, bytes)) for row in skipped)
+        values: list[Any] = [*keys, *numbers, rows]
         return cls(*values)
