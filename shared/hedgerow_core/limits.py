@@ -25,6 +25,7 @@ EXCHANGE_IDS = 4_096  # ids one peer may offer in one round
 ASK_IDS = 128  # ids remembered at once as wanted from one peer
 IN_FLIGHT = 8  # envelopes put and not yet acknowledged
 IN_FLIGHT_BYTES = 1_600
+STREAM_IN_FLIGHT_BYTES = 200  # UART0 of an ESP32 keeps 260 bytes and drops the rest in silence
 RETRY_MS = 4_000
 STALL_MS = 20_000  # no progress while something is in flight: the link is given up
 SERVICE_BYTES = 480

@@ -69,7 +69,7 @@ class Link:
         session: Session,
         shelf: Shelf,
         now: int,
-        credit_bytes: int = limits.IN_FLIGHT_BYTES,
+        credit_bytes: int = limits.STREAM_IN_FLIGHT_BYTES,
     ) -> None:
         self.framing = framing
         self.session = session
@@ -80,6 +80,7 @@ class Link:
         self._shelf = shelf
         self._credit_bytes = credit_bytes
         self._generation = 0
+        self._gaps = 0
 
     @property
     def established(self) -> bool:
@@ -106,6 +107,9 @@ class Link:
                 for message in self.session.receive(frame, now):
                     self._renew(now, events)
                     if self.peer is not None:
+                        if self.session.gaps != self._gaps:
+                            self.peer.lost()
+                        self._gaps = self.session.gaps
                         events.extend(self.peer.receive(message, now))
             except PeerError:
                 self.bad += 1

@@ -153,6 +153,10 @@ class Peer:
         self._reconcile = IdList(self._shelf.ids())
         self._reconcile.received = received
 
+    def lost(self) -> None:
+        """Messages from the other side were lost, maybe ids that it offered: ask again when it is quiet."""
+        self._reconcile.received = False
+
     def push(self, now: int) -> None:
         """Put what is new on the shelf and did not come from this peer."""
         self._serial, fresh = self._shelf.new_since(self._serial)

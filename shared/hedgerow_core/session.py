@@ -68,6 +68,7 @@ class Session:
         self.reason = ""
         self.generation = 0  # counts handshakes that authenticated
         self.bad = 0  # frames that were refused
+        self.gaps = 0  # frames that never came
         self._all_keys = keys
         self._seed = seed
         self._nonces = 0
@@ -276,5 +277,6 @@ class Session:
         tag = hmac_sha256(keys.decrypt_mac, counter + content)[: limits.TAG_BYTES]
         if not equal(tag, bytes(frame[-limits.TAG_BYTES :])):
             raise AuthError("a frame that is not authentic")
+        self.gaps += number - keys.received - 1
         keys.received = number
         return [aes_ctr(keys.decrypt, bytes(8) + counter + bytes(4), content)]

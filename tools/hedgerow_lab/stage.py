@@ -112,7 +112,7 @@ class Stage:
             shelves.append(f"{held:^{self._box}}", style="yellow" if on else "dim red")
             person = next((name for name, where in self._people if where == board), None)
             here = person is not None and person in self._plugged
-            label = "" if person is None else person.split()[0] + ("" if here else " is away")
+            label = "" if person is None else person.split()[0] + ("" if here else " away")
             hosts.append(f"{label:^{self._box}}", style="bold cyan" if here else "dim")
             cables.append(f"{'│' if here else ' ':^{self._box}}", style="cyan")
             if at + 1 < len(self._boards):

@@ -5,7 +5,7 @@ import io
 import lab
 
 SERIAL_IN = 7
-_BUFFER = 4096
+_BUFFER = 260  # the ring of UART0 on an ESP32
 
 
 class Console(io.IOBase):
