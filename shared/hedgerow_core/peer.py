@@ -42,6 +42,7 @@ class Peer:
         self._gone: list[bytes] = []
         self._from_peer: set[bytes] = set()
         self._again = False
+        self._missed = False  # a part of their offer may be lost
         self._more = False  # they offered what we had no room to remember
         self._parts = b""
         self._part_index = 0
@@ -111,6 +112,8 @@ class Peer:
                 self._ask.append(identity)
             else:
                 self._more = True
+        if self._missed:
+            self._reconcile.received = False
 
     def _receive_put(self, body: bytes, now: int) -> list[tuple[str, bytes]]:
         if not body:
@@ -156,6 +159,7 @@ class Peer:
     def lost(self) -> None:
         """Messages from the other side were lost, maybe ids that it offered: ask again when it is quiet."""
         self._reconcile.received = False
+        self._missed = True
 
     def push(self, now: int) -> None:
         """Put what is new on the shelf and did not come from this peer."""
@@ -181,7 +185,7 @@ class Peer:
             self._gone = []
         if self._again:
             out.append(bytes((_AGAIN,)))
-            self._again = False
+            self._again = self._missed = False
         part = self._reconcile.next_part()
         while part is not None:
             out.append(bytes((_OFFER,)) + part)
