@@ -39,7 +39,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=firmware $(BIN)/lint-imports
 	$(BIN)/python tools/check_core
 
 aioble: setup
