@@ -1,5 +1,6 @@
 """The command line. ``main`` is the entry point; every failure of the user's ends in one sentence."""
 
+import io
 import json
 import os
 import sys
@@ -60,6 +61,11 @@ def _open(context: typer.Context) -> Node:
 
 def _print_json(**fields: Any) -> None:
     print(json.dumps(fields, ensure_ascii=False))
+
+
+def _shown(text: str) -> str:
+    """``text`` without what would move the cursor or colour the terminal: others wrote it."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _time(unix_ms: int) -> str:
@@ -125,7 +131,7 @@ def contacts(context: typer.Context, as_json: AsJson = False) -> None:
         table = Table("Name", "State", box=None, pad_edge=False)
         for contact in found:
             table.add_row(contact.name, "contact" if contact.connected else "asked, no answer yet")
-        Console(highlight=False, markup=False).print(table)
+        Console(highlight=False, markup=False, emoji=False).print(table)
     node.close()
 
 
@@ -178,8 +184,8 @@ def inbox(
                 last = letter.name
             who = node.name if letter.mine else letter.name
             waits = "" if letter.sent else "  (waits for an answer)"
-            table.add_row(_time(letter.written_ms), who, letter.text + waits)
-        Console(highlight=False, markup=False).print(table)
+            table.add_row(_time(letter.written_ms), who, _shown(letter.text) + waits)
+        Console(highlight=False, markup=False, emoji=False).print(table)
     node.close()
 
 
@@ -202,16 +208,55 @@ def _add_plugins() -> None:
 
 def main() -> None:
     """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal of another encoding shows what it can.
+            stream.reconfigure(errors="replace")
     _add_plugins()
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
-        app()
+        code = app(prog_name="hedgerow", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code if isinstance(code, int) else 0
     except HedgerowError as error:
-        print(f"hedgerow: {error}", file=sys.stderr)
-        sys.exit(1)
+        return _fail(str(error))
+    except typer.Abort:
+        return _fail("Stopped: a question was not answered.")
     except BrokenPipeError:
         # Whoever read our output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        _silence()
+        return 1
     except OSError as error:
-        print(f"hedgerow: The system refused ({error}): mend that and try again.", file=sys.stderr)
-        sys.exit(1)
+        _silence()
+        reason = (error.strerror or str(error)).lower()
+        return _fail(f"The system refused ({reason}): mend that and try again.")
+    except Exception as error:
+        # The classes of usage errors are private to typer.
+        message = getattr(error, "format_message", None)
+        if message is None:
+            raise
+        return _usage(error, message())
+
+
+def _usage(error: Any, message: str) -> int:
+    context = getattr(error, "ctx", None)
+    command = "hedgerow" if context is None else context.command_path
+    # Without a command the help was printed.
+    if message:
+        _fail(f"{' '.join(message.split()).rstrip('.')}: see `{command} --help`.")
+    return 2
+
+
+def _fail(sentence: str) -> int:
+    print(f"hedgerow: {' '.join(_shown(sentence).split())}", file=sys.stderr)
+    return 1
+
+
+def _silence() -> None:
+    """What is still buffered for the output has nowhere to go."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
