@@ -3,12 +3,15 @@
 import ctypes
 import json
 import os
+import select
+import signal
 import struct
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hedgerow_core.errors import HedgerowError
 from hedgerow_lab import costs
 from hedgerow_lab.air import CENTRAL, Air, Radio
 from hedgerow_lab.clock import Clock
@@ -23,9 +26,10 @@ BLOCK_BYTES = 4096
 SCAN_RESULT, SCAN_DONE, CONNECTED, DISCONNECTED, PDU_IN, TX_DONE, SERIAL_IN = range(1, 8)
 _NO_CONNECTION = 0xFFFF
 _ADDR_NO_RANDOMIZE = 0x0040000
+_PR_SET_PDEATHSIG = 1
 
 
-class BoardError(Exception):
+class BoardError(HedgerowError):
     """A board's process ended or answered nonsense."""
 
 
@@ -61,6 +65,10 @@ class Board:
         self.radio = Radio(self)
         self.on_serial: Callable[[bytes], None] | None = None
         self.note: Callable[[str, str, str], None] = lambda who, what, detail: None
+        # With ``on_death`` the world goes on without a board whose process is gone, or is silent too long.
+        self.on_death: Callable[[str], None] | None = None
+        self.patience_s: float | None = None
+        self.dead = False
         self.wakes = 0
         self.powered = False
         self.address = bytes.fromhex(seed)[:6]
@@ -115,21 +123,25 @@ class Board:
                 stdout=log,
                 stderr=log,
                 pass_fds=(to_child, from_child),
-                preexec_fn=_fixed_addresses,
+                preexec_fn=_prepare,
+                process_group=0,  # Ctrl-C is for the lab; it ends its boards itself
                 env={"PATH": os.environ.get("PATH", "")},
             )
         os.close(to_child)
         os.close(from_child)
         self._write_fd, self._read_fd = from_parent, to_parent
+        self._clock.watch(self._read_fd, self._ended)
         self.powered = True
+        self.dead = False
         self._inbox = _Inbox(turn=self._inbox.turn + 1)
         self._busy_us = self._clock.now_us
         self.note(self.name, "power", "on")
-        self._receive()
-        self._wake_at(self._clock.now_us)
+        if self._exchange(None):
+            self._wake_at(self._clock.now_us)
 
     def power_off(self, reason: str = "off") -> None:
         """Cut the power: what was not programmed into the flash is lost."""
+        self.dead = False
         if not self.powered:
             return
         self.powered = False
@@ -138,6 +150,7 @@ class Board:
         if process is not None:
             process.kill()
             process.wait()
+        self._clock.unwatch(self._read_fd)
         os.close(self._write_fd)
         os.close(self._read_fd)
         self._air.silence(self.radio)
@@ -165,17 +178,37 @@ class Board:
         now = self._clock.now_us
         batch = struct.pack("<IH", now // 1000, now % 1000) + b"".join(events)
         self.wakes += 1
+        self._exchange(struct.pack("<I", len(batch)) + batch)
+
+    def _exchange(self, batch: bytes | None) -> bool:
+        """One turn of the lockstep; whether the process is still there."""
         try:
-            os.write(self._write_fd, struct.pack("<I", len(batch)) + batch)
-        except OSError as error:
-            raise BoardError(
-                f"The process of board {self.name} ended; its log is {self.log_path}."
-            ) from error
-        self._receive()
+            if batch is not None:
+                os.write(self._write_fd, batch)
+            self._receive()
+        except BoardError as error:
+            self._ended(error)
+        except OSError:
+            self._ended()
+        return self.powered
+
+    def _ended(self, error: BoardError | None = None) -> None:
+        """The process is gone although nobody cut its power."""
+        reason = error or BoardError(f"The process of board {self.name} ended; its log is {self.log_path}.")
+        if self.on_death is None:
+            raise reason
+        self.power_off("died")
+        self.dead = True
+        self.on_death(str(reason))
 
     def _read(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
+            if self.patience_s is not None:
+                poll = select.poll()
+                poll.register(self._read_fd, select.POLLIN)
+                if not poll.poll(self.patience_s * 1000):
+                    raise BoardError(f"Board {self.name} hangs; its log is {self.log_path}.")
             part = os.read(self._read_fd, size - len(data))
             if not part:
                 raise BoardError(f"The process of board {self.name} ended; its log is {self.log_path}.")
@@ -272,6 +305,9 @@ class Board:
         self._event(TX_DONE, struct.pack("<HB", handle, count), None)
 
 
-def _fixed_addresses() -> None:
-    """Turn off address randomisation, so that two runs are the same to the byte."""
-    ctypes.CDLL(None).personality(_ADDR_NO_RANDOMIZE)
+def _prepare() -> None:
+    """In the child: the same addresses in each run, so that two are the same to the byte; and no orphans."""
+    system = ctypes.CDLL(None)
+    system.personality(_ADDR_NO_RANDOMIZE)
+    # A board that waits reads the end of its pipe; one that computes for ever needs this.
+    system.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

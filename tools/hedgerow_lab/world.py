@@ -67,6 +67,11 @@ class SerialLine:
             watch(data)
         self._clock.at(self._free_us[way], lambda: deliver(data) if self.connected else None)
 
+    @property
+    def backlog_us(self) -> int:
+        """How long the cable needs for what is on its way to the board."""
+        return max(0, self._free_us[0] - self._clock.now_us)
+
     def write(self, data: bytes) -> None:
         """Send towards the board."""
         for at in range(0, len(data), 256):
@@ -91,8 +96,9 @@ class Lab:
         micropython: Path | None = None,
         aioble: Path | None = None,
         trace: Path | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.workdir = workdir
         self.aioble = aioble
         self._seed = seed
