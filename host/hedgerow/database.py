@@ -54,6 +54,7 @@ CREATE TABLE entries (
     hops INTEGER
 );
 CREATE INDEX entries_waiting ON entries (sequence) WHERE sequence = 0;
+CREATE TABLE pairing_keys (key BLOB PRIMARY KEY, used_ms INTEGER NOT NULL);
 CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NULL);
 """
 
@@ -65,6 +66,7 @@ class Database:
         self.home = home
         self._connection = connection
         self._depth = 0
+        self._version = self._data_version()
 
     @classmethod
     def create(cls, home: Path, first: str, *values: object) -> "Database":
@@ -156,20 +158,37 @@ class Database:
         found = self.rows(query, *values)
         return found[0] if found else None
 
+    def changed_elsewhere(self) -> bool:
+        """Whether another process wrote to this home since the last call."""
+        version = self._data_version()
+        changed = version != self._version
+        self._version = version
+        return changed
+
+    def _data_version(self) -> int:
+        return int(self.rows("PRAGMA data_version")[0][0])
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
 
 
 class ShelfStore:
-    """The store of the host's shelf: the verbs of ``hedgerow_core.shelf.MemoryStore``."""
+    """The store of the host's shelf: the verbs of ``hedgerow_core.shelf.MemoryStore``.
+
+    Several processes may work on it: ``records`` gives each record once, and none that was appended here.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._seen = 0
+        self._appended: set[int] = set()
 
     def append(self, record: bytes) -> int:
         """Keep ``record``; its place."""
-        return self._database.run("INSERT INTO shelf (record) VALUES (?)", record)
+        place = self._database.run("INSERT INTO shelf (record) VALUES (?)", record)
+        self._appended.add(place)
+        return place
 
     def read(self, place: int) -> bytes:
         """The record at ``place``."""
@@ -184,9 +203,13 @@ class ShelfStore:
         """Nothing is left to do: each change was committed."""
 
     def records(self) -> list[tuple[int, bytes]]:
-        """(place, record) of everything kept, oldest first."""
-        rows = self._database.rows("SELECT place, record FROM shelf ORDER BY place")
-        return [(row["place"], bytes(row["record"])) for row in rows]
+        """(place, record) of what is new, oldest first."""
+        rows = self._database.rows("SELECT place, record FROM shelf WHERE place > ? ORDER BY place", self._seen)
+        found = [(row["place"], bytes(row["record"])) for row in rows if row["place"] not in self._appended]
+        if rows:
+            self._seen = rows[-1]["place"]
+            self._appended = {place for place in self._appended if place > self._seen}
+        return found
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -67,6 +67,34 @@ class TextTooLong(UserError):
     """This text has {size} bytes, {limit} fit into a letter: send it in parts."""
 
 
+class BadUrl(UserError):
+    """{url} names no way to a board: write serial:DEVICE, serial:socket://HOST:PORT or tcp:HOST:PORT."""
+
+
+class PortMissing(UserError):
+    """There is nothing at {url}: plug the board in, and check the name."""
+
+
+class PortForbidden(UserError):
+    """You may not use {url}: join the group {group} (`sudo usermod -aG {group} $USER`) and log in again."""
+
+
+class PortBusy(UserError):
+    """Another program uses {url}: end it and try again."""
+
+
+class PortLost(UserError):
+    """The line {url} is gone: plug the board in again; nothing was lost."""
+
+
+class NoPairingKey(UserError):
+    """No pairing key is known yet: give the file that came with the board with --key-file."""
+
+
+class BadKeyFile(UserError):
+    """{path} holds no pairing key ({reason}): it is 64 hexadecimal digits."""
+
+
 class Unanswered(UserError):
     """{name} has answered none of {count} letters: wait for an answer, then write again."""
 

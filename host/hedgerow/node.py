@@ -127,7 +127,28 @@ class Node:
         """Close the home."""
         self._database.close()
 
+    def refresh(self, now: int) -> None:
+        """Take in what other processes on this home have done."""
+        if not self._database.changed_elsewhere():
+            return
+        for contact in self._database.rows("SELECT id, ratchet FROM contacts"):
+            state = self._kept(State.from_cbor, contact["ratchet"])
+            if self._states.get(contact["id"]) != state:
+                self._adopt(contact["id"], state)
+        for stored in self._database.rows("SELECT secret FROM invites WHERE expires_ms > ?", now):
+            self._watch_invite(self._kept(invites.InviteSecret.from_cbor, stored["secret"]))
+        self.shelf.catch_up()
+
     # Links
+
+    def pairing_keys(self) -> list[bytes]:
+        """The pairing keys that boards took before, the last used first."""
+        rows = self._database.rows("SELECT key FROM pairing_keys ORDER BY used_ms DESC")
+        return [bytes(row["key"]) for row in rows]
+
+    def remember_key(self, key: bytes, now: int) -> None:
+        """A board took this pairing key."""
+        self._database.run("INSERT OR REPLACE INTO pairing_keys (key, used_ms) VALUES (?, ?)", key, now)
 
     def attach(self, pairing_key: bytes, now: int) -> Link:
         """A link to a board over a byte stream; feed it with what the line brings."""
@@ -232,6 +253,7 @@ class Node:
 
     def poll(self, now: int) -> list[Connected | Received]:
         """Open what is for us on the shelf, repeat what was not answered; what happened."""
+        self.refresh(now)
         self._mailbox.collect(now)
         self._mailbox.open(now, lambda envelope, owner: self._open(envelope, owner, now))
         self._deep_scan(now)

@@ -91,9 +91,10 @@ class Shelf:
         self._base = 0
         self._base_ms = 0 if absolute else now
         self._absolute = absolute
-        self._load()
+        self.catch_up()
 
-    def _load(self) -> None:
+    def catch_up(self) -> None:
+        """Take in what the store gives: everything at first, later what others put into it."""
         for place, record in self._store.records():
             try:
                 arrived = int.from_bytes(record[:4], "big")

@@ -1,0 +1,200 @@
+"""Commands that link this computer to boards: sync, run, board status."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hedgerow import errors
+from hedgerow.cli.terminal import AsJson, now_ms, open_node, print_event, print_json
+from hedgerow.links.keeper import Keeper
+from hedgerow.node import Connected, Node, Received
+
+BoardUrl = Annotated[
+    str,
+    typer.Option(
+        "--board",
+        envvar="HEDGEROW_BOARD",
+        help="The board: serial:/dev/ttyUSB0, serial:socket://HOST:PORT or tcp:HOST:PORT.",
+    ),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file", envvar="HEDGEROW_KEY_FILE", help="The board's pairing key; only needed the first time."
+    ),
+]
+
+
+def keys_for(node: Node, key_file: Path | None) -> list[bytes]:
+    """The pairing keys to try: the one in the file, then those known here."""
+    known = node.pairing_keys()
+    if key_file is None:
+        return known
+    try:
+        text = key_file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise errors.BadKeyFile(path=key_file, reason=reason.lower()) from None
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise errors.BadKeyFile(path=key_file, reason=f"{len(text)} characters")
+    return [key, *(other for other in known if other != key)]
+
+
+def linked(
+    node: Node,
+    url: str,
+    key_file: Path | None,
+    on_event: Callable[[Connected | Received], None],
+) -> Keeper:
+    """A keeper for one board, not opened yet."""
+    return Keeper(node, url, keys_for(node, key_file), now_ms, on_event)
+
+
+async def exchange(node: Node, keeper: Keeper) -> None:
+    """Link, exchange everything, hang up; the key that worked is remembered."""
+    try:
+        await keeper.open()
+        if keeper.key is not None:
+            node.remember_key(keeper.key, now_ms())
+        await keeper.settle()
+    finally:
+        await keeper.close()
+
+
+def sync(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_json: AsJson = False) -> None:
+    """Link to a board, give it our letters, take those it holds, and hang up."""
+    node = open_node(context)
+    opened: list[Received] = []
+
+    def event(found: Connected | Received) -> None:
+        if isinstance(found, Received):
+            opened.append(found)
+        if not as_json:
+            print_event(found)
+
+    keeper = linked(node, board, key_file, event)
+    asyncio.run(exchange(node, keeper))
+    if as_json:
+        print_json(given=keeper.given, taken=keeper.taken, opened=len(opened))
+    else:
+        print(f"Gave {keeper.given} sealed letters, took {keeper.taken}; {len(opened)} were for you.")
+    node.close()
+
+
+def run(
+    context: typer.Context,
+    boards: Annotated[
+        list[str], typer.Option("--board", envvar="HEDGEROW_BOARD", help="A board; repeat for several.")
+    ],
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep boards linked until Ctrl-C; letters come and go as they are written."""
+    node = open_node(context)
+
+    def event(found: Connected | Received) -> None:
+        print_event(found, as_json)
+
+    async def keep() -> None:
+        async with asyncio.TaskGroup() as group:
+            for url in boards:
+                keeper = Keeper(
+                    node, url, keys_for(node, key_file), now_ms, event, _state_printer(url, as_json)
+                )
+                group.create_task(keeper.keep())
+
+    run_until_interrupted(keep)
+    node.close()
+
+
+def _state_printer(url: str, as_json: bool) -> Callable[[str, errors.UserError | None], None]:
+    last: list[object] = [None]
+
+    def show(state: str, error: errors.UserError | None) -> None:
+        now = (state, str(error))
+        if now == last[0] or state == "connecting":
+            return
+        last[0] = now
+        if as_json:
+            print_json(board=url, state=state, reason=None if error is None else str(error))
+        else:
+            print(f"{url}: {state}" + ("" if error is None else f" — {error}"), flush=True)
+
+    return show
+
+
+def run_until_interrupted(main: Callable[[], Any]) -> None:
+    """Run ``main`` until it ends or Ctrl-C; of a group of errors the first is raised alone."""
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        print()
+    except BaseExceptionGroup as group:
+        found = group.exceptions[0]
+        while isinstance(found, BaseExceptionGroup):
+            found = found.exceptions[0]
+        raise found from None
+
+
+def status(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_json: AsJson = False) -> None:
+    """Ask a board how it is."""
+    node = open_node(context)
+    keeper = linked(node, board, key_file, lambda found: None)
+
+    async def ask() -> tuple[tuple[int, ...], str]:
+        try:
+            await keeper.open()
+            if keeper.key is not None:
+                node.remember_key(keeper.key)
+            return await keeper.status()
+        finally:
+            await keeper.close()
+
+    numbers, name = asyncio.run(ask())
+    held, known, held_bytes, load, uptime_s, free_bytes, starts, neighbours, links = numbers
+    if as_json:
+        print_json(
+            name=name,
+            held=held,
+            known=known,
+            held_bytes=held_bytes,
+            load_percent=load * 100 // 255,
+            uptime_s=uptime_s,
+            free_bytes=free_bytes,
+            starts=starts,
+            neighbours=neighbours,
+            links=links,
+        )
+    else:
+        hours, minutes = divmod(uptime_s // 60, 60)
+        print(f"{name}: up for {hours}:{minutes:02} h, start number {starts}, {free_bytes:,} bytes of heap free")
+        print(f"  holds {held} sealed letters ({held_bytes:,} bytes, {load * 100 // 255} % full), knows {known}")
+        print(f"  hears {neighbours} boards, {links} links open")
+    node.close()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command(epilog="Example: hedgerow sync --board serial:/dev/ttyUSB0 --key-file mill.key")(sync)
+    app.command(epilog="Example: hedgerow run --board serial:/dev/ttyUSB0 --board tcp:192.168.1.7:7000")(run)
+    board = typer.Typer(no_args_is_help=True, help="Look after a board.")
+    board.command(epilog="Example: hedgerow board status --board serial:/dev/ttyUSB0 --json")(status)
+
+    @board.callback()
+    def options() -> None:
+        """Look after a board."""
+
+    app.add_typer(board, name="board")
+
+
+def board_from_environment() -> str | None:
+    """$HEDGEROW_BOARD, where it is set."""
+    return os.environ.get("HEDGEROW_BOARD") or None

@@ -1,0 +1,177 @@
+"""Keeps one board linked to a node: opens the port, shakes hands, exchanges, and comes back after a loss."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Sequence
+
+from hedgerow import errors, links
+from hedgerow.node import Connected, Node, Received
+from hedgerow_core import service
+from hedgerow_core.errors import PeerError
+from hedgerow_core.link import Link
+
+_REFRESH_S = 0.25  # how soon letters of another process on this home are noticed
+_SETTLED_S = 0.5
+_AGAIN_S = 0.5
+_AGAIN_MAX_S = 30.0
+_ANSWER_S = 5.0
+
+# What the user sees of a link.
+CONNECTING = "connecting"
+LINKED = "linked"
+WAITING = "waiting"
+
+
+class Keeper:
+    """One board at ``url``; ``keys`` are the pairing keys to try, the likeliest first.
+
+    ``on_event`` hears what the node tells, ``on_state`` (state, error or None) each change of the link.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        url: str,
+        keys: Sequence[bytes],
+        now: Callable[[], int],
+        on_event: Callable[[Connected | Received], None],
+        on_state: Callable[[str, errors.UserError | None], None] = lambda state, error: None,
+    ) -> None:
+        self.given = 0  # envelopes that the board acknowledged
+        self.taken = 0  # envelopes that it gave us
+        self.key: bytes | None = None  # the pairing key that the board took
+        self._node = node
+        self._url = url
+        self._keys = list(keys)
+        self._now = now
+        self._on_event = on_event
+        self._on_state = on_state
+        self._port: links.Port | None = None
+        self._link: Link | None = None
+        self._reading: asyncio.Task[bytes] | None = None
+        self._answers: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def open(self) -> None:
+        """Open the port and shake hands. A UserError where that cannot be done."""
+        if not self._keys:
+            raise errors.NoPairingKey
+        self._on_state(CONNECTING, None)
+        self._port = await links.open(self._url)
+        try:
+            for key in self._keys:
+                self._link = self._node.attach(key, self._now())
+                with contextlib.suppress(errors.WrongPairingKey):
+                    await self._until(lambda: self._link is not None and self._link.established)
+                    self.key = key
+                    self._keys.remove(key)
+                    self._keys.insert(0, key)
+                    self._on_state(LINKED, None)
+                    return
+            raise errors.WrongPairingKey
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Give the port back."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+        if self._reading is not None:
+            self._reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError, errors.UserError):
+                await self._reading
+            self._reading = None
+        if self._port is not None:
+            await self._port.close()
+            self._port = None
+
+    async def settle(self) -> None:
+        """Exchange until there is nothing left to exchange for a moment."""
+        loop = asyncio.get_running_loop()
+        since: float | None = None
+
+        def quiet() -> bool:
+            nonlocal since
+            if self._link is None or not self._link.settled:
+                since = None
+            elif since is None:
+                since = loop.time()
+            return since is not None and loop.time() - since >= _SETTLED_S
+
+        await self._until(quiet)
+
+    async def status(self) -> tuple[tuple[int, ...], str]:
+        """What the board says of itself: numbers and name as in ``hedgerow_core.service``."""
+        if self._link is None:
+            raise errors.BoardSilent
+        self._link.service(bytes((service.STATUS,)))
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await self._until(lambda: not self._answers.empty())
+        except TimeoutError:
+            raise errors.BoardSilent from None
+        try:
+            return service.decode_status(self._answers.get_nowait())
+        except PeerError:
+            raise errors.OtherVersion from None
+
+    async def keep(self) -> None:
+        """Stay linked until cancelled, whatever happens to the board."""
+        again = _AGAIN_S
+        while True:
+            try:
+                await self.open()
+                again = _AGAIN_S
+                await self._until(lambda: False)
+            except (errors.BadUrl, errors.NoPairingKey, errors.WrongPairingKey, errors.OtherVersion):
+                raise
+            except errors.UserError as error:
+                self._on_state(WAITING, error)
+            finally:
+                await self.close()
+            await asyncio.sleep(again * (1 + random.random() / 4))
+            again = min(again * 2, _AGAIN_MAX_S)
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        """Move bytes until ``done``; the error of the link where it ends before."""
+        port, link = self._port, self._link
+        if port is None or link is None:
+            raise errors.BoardSilent
+        while True:
+            await self._pump(port, link)
+            if done():
+                return
+            if link.closed:
+                raise errors.of_link(link.reason)
+            if self._reading is None:
+                # One read at a time, kept over calls: a cancelled one could swallow what came.
+                self._reading = asyncio.create_task(port.read())
+            await asyncio.wait({self._reading}, timeout=self._patience_s(link))
+            if self._reading.done():
+                reading, self._reading = self._reading, None
+                self._take(link, reading.result())
+            link.tick(self._now())
+
+    def _patience_s(self, link: Link) -> float:
+        due = link.deadline()
+        if due is None:
+            return _REFRESH_S
+        return min(max((due - self._now()) / 1000, 0.0), _REFRESH_S)
+
+    def _take(self, link: Link, data: bytes) -> None:
+        for name, value in link.receive(data, self._now()):
+            if name == "stored":
+                self.taken += 1
+            elif name == "acked":
+                self.given += 1
+            elif name == "service" and isinstance(value, bytes):
+                self._answers.put_nowait(value)
+
+    async def _pump(self, port: links.Port, link: Link) -> None:
+        for event in self._node.poll(self._now()):
+            self._on_event(event)
+        link.push(self._now())
+        for data in link.outgoing(self._now()):
+            await port.write(data)
