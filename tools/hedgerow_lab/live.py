@@ -157,6 +157,8 @@ class Live:
             return f"{name} is off."
         if what == "power_on":
             self.lab.power_on(name)
+            if self.lab.boards[name].dead:
+                raise LiveError(f"{name} ended at once; its log is {self.lab.boards[name].log_path}.")
             return f"{name} is on."
         if what == "hear":
             self.lab.hear(name, others[0], loss=self._loss)

@@ -64,7 +64,8 @@ class _Ending:
     def __exit__(self, *_: object) -> None:
         signal.set_wakeup_fd(self._fd)
         for number, handler in zip(_SIGNALS, self._before, strict=True):
-            signal.signal(number, handler)
+            # The second Ctrl-C of somebody impatient is not for the last moments.
+            signal.signal(number, signal.SIG_IGN if self.asked else handler)
         self._wake.close()
         self._bell.close()
 
