@@ -428,6 +428,12 @@ class Node:
             return
         secret = self._kept(invites.InviteSecret.from_cbor, row["secret"])
         asked = requests.open(self._account, secret, owner.slot, envelope.body)
+        # Most often all is said and done; that needs no lock on the home.
+        if self._database.row(
+            "SELECT 1 FROM contacts WHERE account_key = ? AND connected = 1 AND seen > 0",
+            asked.card.account_key,
+        ):
+            return
         with self._database.transaction():
             seen = self._database.row("SELECT 1 FROM requests_seen WHERE ephemeral = ?", asked.ephemeral)
             known = self._database.row(

@@ -218,7 +218,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        code = app(prog_name="hedgerow", standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], prog_name="hedgerow", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
@@ -245,9 +245,7 @@ def _run() -> int:
 def _usage(error: Any, message: str) -> int:
     context = getattr(error, "ctx", None)
     command = "hedgerow" if context is None else context.command_path
-    # Without a command the help was printed.
-    if message:
-        _fail(f"{' '.join(message.split()).rstrip('.')}: see `{command} --help`.")
+    _fail(f"{' '.join(message.split()).rstrip('.')}: see `{command} --help`.")
     return 2
 
 
