@@ -6,6 +6,7 @@ exactly one encoding.
 """
 
 from hedgerow_core import limits
+from hedgerow_core.compat import utf8
 from hedgerow_core.errors import LimitError, PeerError
 
 
@@ -101,12 +102,9 @@ def decode_from(data: bytes, start: int, depth: int = 0) -> tuple[object, int]:
         if major == 2:
             return raw, end
         try:
-            text = raw.decode()
-        except (UnicodeError, ValueError):
+            return utf8(raw), end
+        except ValueError:
             raise PeerError("CBOR text is not UTF-8")
-        if text.encode() != raw:
-            raise PeerError("CBOR text is not UTF-8")
-        return text, end
     if major == 4:
         if number > len(data) - at:
             raise PeerError("CBOR ends too early")

@@ -37,7 +37,7 @@ class Peer:
         self._wanted: list[bytes] = []  # asked for, not here yet
         self._ask: list[bytes] = []  # to be asked for
         self._queue: list[bytes] = []  # to be put
-        self._in_flight: dict[bytes, int] = {}  # id -> bytes, put and not acknowledged
+        self._in_flight: dict[bytes, tuple[int, int]] = {}  # id -> (order, bytes), put and not acknowledged
         self._ack: list[bytes] = []
         self._gone: list[bytes] = []
         self._from_peer: set[bytes] = set()
@@ -186,12 +186,14 @@ class Peer:
         if self._again:
             out.append(bytes((_AGAIN,)))
             self._again = self._missed = False
+            self._reconcile.restart()
         part = self._reconcile.next_part()
         while part is not None:
             out.append(bytes((_OFFER,)) + part)
             part = self._reconcile.next_part()
         if self._more and self._reconcile.received and not (self._ask or self._wanted):
-            self._more = self._reconcile.received = False
+            self._more = False
+            self._reconcile.restart()
             out.append(bytes((_AGAIN,)))
         if self._ask and len(self._wanted) < limits.IN_FLIGHT:
             chunk = self._ask[: limits.OFFER_IDS]
@@ -208,12 +210,12 @@ class Peer:
                 self._gone.append(self._queue.pop(0))
                 continue
             data = envelope.encode()
-            flying = sum(self._in_flight.values())
+            flying = sum([size for _, size in self._in_flight.values()])
             if flying and flying + len(data) > self._credit_bytes:
                 return
             self._queue.pop(0)
-            self._in_flight[envelope.id] = len(data)
             self.put_count += 1
+            self._in_flight[envelope.id] = (self.put_count, len(data))
             for index, at in enumerate(range(0, len(data), _PUT_BYTES)):
                 last = _PUT_LAST if at + _PUT_BYTES >= len(data) else 0
                 out.append(bytes((_PUT, index | last)) + data[at : at + _PUT_BYTES])
@@ -231,7 +233,10 @@ class Peer:
         self._retry = now + limits.RETRY_MS
         self._ask = self._wanted + self._ask
         self._wanted = []
-        self._queue = list(self._in_flight) + self._queue
+        # In the order in which they went out: dicts have none on MicroPython.
+        again = [(order, identity) for identity, (order, _) in self._in_flight.items()]
+        again.sort()
+        self._queue = [identity for _, identity in again] + self._queue
         self._in_flight = {}
         if not self._reconcile.received:
             self._again = True

@@ -37,13 +37,19 @@ class IdList:
         if not part or part[0] > _LAST:
             raise PeerError("a damaged offer")
         ids = split_ids(part[1:])
-        self._received += len(ids)
-        if self._received > limits.EXCHANGE_IDS:
+        received = self._received + len(ids)
+        if received > limits.EXCHANGE_IDS:
             raise PeerError("an offer above the limit")
+        self._received = received
         if part[0] & _LAST:
             self.received = True
             self._received = 0
         return ids
+
+    def restart(self) -> None:
+        """We ask for theirs anew: what came of the round before does not count."""
+        self.received = False
+        self._received = 0
 
 
 def split_ids(data: bytes) -> list[bytes]:

@@ -1,5 +1,6 @@
 """Service messages between a host and its board (docs/protocol.md, "Service")."""
 
+from hedgerow_core.compat import utf8
 from hedgerow_core.errors import PeerError
 
 STATUS = 0x40  # host -> board: how are you?
@@ -28,6 +29,6 @@ def decode_status(message: bytes) -> tuple[tuple[int, ...], str]:
         numbers.append(int.from_bytes(message[at : at + size], "big"))
         at += size
     try:
-        return tuple(numbers), message[at:].decode()
-    except UnicodeError:
+        return tuple(numbers), utf8(message[at:])
+    except ValueError:
         raise PeerError("a damaged status")

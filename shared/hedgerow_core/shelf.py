@@ -210,8 +210,9 @@ class Shelf:
     def expire(self, now: int) -> int:
         """Drop what is past its lifetime; how many."""
         minute = self._minute(now)
-        old = [identity for identity, row in self._rows.items() if row.expiry <= minute]
-        for identity in old:
+        old = [(row.serial, identity) for identity, row in self._rows.items() if row.expiry <= minute]
+        old.sort()  # tombstones are forgotten in the order in which envelopes came
+        for _, identity in old:
             self.drop(identity)
         return len(old)
 

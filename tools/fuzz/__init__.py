@@ -1,0 +1,1 @@
+"""Fuzzing: bytes from outside give a value or a PeerError, the same on CPython and on MicroPython."""

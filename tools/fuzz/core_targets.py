@@ -1,0 +1,581 @@
+"""What is fuzzed of core; runs on CPython and on MicroPython.
+
+A target takes the bytes that the fuzzer made and gives a digest of what came of them, equal on every
+interpreter. It raises ``Broken``, or whatever the code under test lets through, where a promise fails.
+"""
+# MicroPython has no contextlib and no [*a, b].
+# ruff: noqa: RUF005, SIM105
+
+import hashlib
+
+from hedgerow_core import beacon, cbor, envelope, frame, limits
+from hedgerow_core.errors import LimitError, PeerError
+from hedgerow_core.fragment import Reassembler
+from hedgerow_core.link import Link, Packets, Stream
+from hedgerow_core.peer import Peer
+from hedgerow_core.reconcile import IdList, split_ids
+from hedgerow_core.service import decode_status
+from hedgerow_core.session import INITIATOR, MESH, PLAINTEXT_BYTES, RESPONDER, Session
+from hedgerow_core.shelf import MemoryStore, Shelf
+
+KEY = b"k" * 32
+ADDRESS = b"\x01addrs"
+MTU = 100
+STEPS = 40  # of one input to an engine
+_SHELF_COUNT = 8
+_SHELF_BYTES = 4_000
+# One call may answer with the whole shelf in messages of one frame each, and with little else.
+_ANSWER_BYTES = 2 * (_SHELF_BYTES + 4_096)
+
+
+class Broken(Exception):
+    """A promise that did not hold."""
+
+
+def holds(promise: bool, sentence: str) -> None:
+    """Broken with ``sentence`` where ``promise`` is not true."""
+    if not promise:
+        raise Broken(sentence)
+
+
+class Told:
+    """What an engine answered, as a digest."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.bytes = 0
+
+    def add(self, *parts: object) -> None:
+        """Take in bytes, text and numbers, each with its length."""
+        for part in parts:
+            if not isinstance(part, (bytes, bytearray)):
+                part = str(part).encode()
+            self._hash.update(len(part).to_bytes(4, "big") + part)
+            self.bytes += len(part)
+
+    def digest(self) -> str:
+        """16 digits."""
+        return "".join(f"{byte:02x}" for byte in self._hash.digest()[:8])
+
+
+def told(*parts: object) -> str:
+    """The digest of ``parts``."""
+    result = Told()
+    result.add(*parts)
+    return result.digest()
+
+
+def refusal(error: Exception) -> str:
+    """How a refusal is told."""
+    return type(error).__name__
+
+
+def pieces(data: bytes) -> list[tuple[int, bytes]]:
+    """What the fuzzer wants done: (what, with which bytes); two bytes of length where ``what`` has bit 7."""
+    found = []
+    at = 0
+    while at + 1 < len(data) and len(found) < STEPS:
+        what = data[at]
+        size = data[at + 1]
+        at += 2
+        if what & 0x80 and at < len(data):
+            size = (size << 8 | data[at]) & 0x7FF
+            at += 1
+        found.append((what & 0x7F, data[at : at + size]))
+        at += size
+    return found
+
+
+def piece(what: int, data: bytes) -> bytes:
+    """The reverse of ``pieces``, for seeds."""
+    if len(data) < 256:
+        return bytes((what, len(data))) + data
+    return bytes((what | 0x80, len(data) >> 8, len(data) & 0xFF)) + data
+
+
+def letter(number: int, size: int = 77, priority: int = 0) -> envelope.Envelope:
+    """An envelope that differs by ``number``."""
+    return envelope.make(priority, 10, number.to_bytes(limits.LOCK_BYTES, "big"), bytes(size))
+
+
+def shelf(count: int) -> Shelf:
+    """A small shelf with ``count`` letters on it."""
+    result = Shelf(MemoryStore(), 0, max_count=_SHELF_COUNT, max_bytes=_SHELF_BYTES, max_tombstones=4)
+    for number in range(count):
+        result.put(letter(number, 77 + number * 300), 0)
+    return result
+
+
+# Codecs
+
+
+def fuzz_cbor(data: bytes) -> str:
+    try:
+        value = cbor.decode(data)
+    except PeerError as error:
+        return refusal(error)
+    holds(cbor.encode(value) == data, "CBOR has two encodings of one value")
+    return told(data)
+
+
+def fuzz_envelope(data: bytes) -> str:
+    try:
+        found = envelope.decode(data)
+    except PeerError as error:
+        return refusal(error)
+    holds(found.encode() == data, "an envelope has two encodings")
+    later = found.carried(found.hops + 1, found.age + 7)
+    again = envelope.decode(later.encode())
+    holds(again.id == found.id, "an envelope has another id after a hop")
+    return told(found.id, found.priority, found.shared, found.expired(), later.encode())
+
+
+def fuzz_beacon(data: bytes) -> str:
+    if data[:1] == b"\x01":
+        # With a MAC that fits, as a hostile member would make it.
+        content = (data[1:15] + bytes(14))[:14]
+        advert = beacon._HEAD + content + beacon._mac(KEY, ADDRESS, content)
+    else:
+        advert = data[1:]
+    found = beacon.parse(advert, KEY, ADDRESS)
+    if found is None:
+        return "nothing"
+    again = beacon.encode(KEY, ADDRESS, found.beacon_id, found.count, found.summary, found.load)
+    holds(again == advert, "a beacon has two encodings")
+    return told(advert)
+
+
+def fuzz_status(data: bytes) -> str:
+    try:
+        numbers, name = decode_status(data)
+    except PeerError as error:
+        return refusal(error)
+    return told(name, *numbers)
+
+
+def fuzz_ids(data: bytes) -> str:
+    try:
+        ids = split_ids(data)
+    except PeerError as error:
+        return refusal(error)
+    holds(b"".join(ids) == data, "a list of ids has two encodings")
+    return told(*ids)
+
+
+def fuzz_offers(data: bytes) -> str:
+    ours = IdList([])
+    result = Told()
+    for what, part in pieces(data):
+        for _ in range(1 + what):
+            try:
+                result.add(*ours.receive(part))
+            except PeerError as error:
+                result.add(refusal(error))
+        result.add(ours.received)
+        holds(ours._received <= limits.EXCHANGE_IDS, "an offer passes its bound")
+    return result.digest()
+
+
+def fuzz_frames(data: bytes) -> str:
+    """The first byte says where the line is cut; however it is, the frames are the same."""
+    line = data[1:]
+    cut = data[0] if data else 0
+    whole = frame.Deframer()
+    found = whole.receive(line)
+    for step in (1, cut + 1):
+        parts = frame.Deframer()
+        other = []
+        for at in range(0, len(line), step):
+            other.extend(parts.receive(line[at : at + step]))
+            holds(len(parts.pending()) <= frame._ENCODED_BYTES, "a frame's buffer passes its bound")
+        holds(other == found, "frames depend on how the line is cut")
+        holds(parts.noise == whole.noise, "noise depends on how the line is cut")
+        holds(parts.pending() == whole.pending(), "what is pending depends on how the line is cut")
+    for payload in found:
+        holds(len(payload) <= limits.FRAME_BYTES, "a frame above the limit")
+        holds(frame.encode(payload)[1:-1] in line, "a frame has two encodings")
+    holds(whole.receive(b"\0" + frame.encode(b"after"))[-1:] == [b"after"], "no frame after noise")
+    return told(whole.noise, *found)
+
+
+def fuzz_packets(data: bytes) -> str:
+    back = Reassembler()
+    result = Told()
+    for what, packet in pieces(data):
+        for _ in range(1 + what):
+            found = back.receive(packet)
+            if found is not None:
+                holds(len(found) <= limits.FRAME_BYTES, "a frame above the limit")
+                result.add(found)
+        holds(sum([len(part) for part in back._parts]) <= limits.FRAME_BYTES, "parts pass their bound")
+        holds(len(back._parts) <= limits.FRAME_BYTES, "parts pass their bound")
+    result.add(back.lost)
+    holds(back.receive(b"\xc5after") == b"after", "no frame after noise")
+    return result.digest()
+
+
+# Engines
+
+
+def _sessions(role: int) -> "tuple[Session, Session]":
+    """(the one under test, the other side) before the handshake."""
+    a = Session(INITIATOR, {MESH: KEY}, b"seed of a", 0)
+    b = Session(RESPONDER, {MESH: KEY}, b"seed of b", 0)
+    return (a, b) if role == INITIATOR else (b, a)
+
+
+def _carry(giver: Session, taker: Session, now: int) -> list[bytes]:
+    """Everything one way; the frames."""
+    frames = giver.outgoing()
+    for item in frames:
+        try:
+            taker.receive(item, now)
+        except PeerError:
+            pass
+    return frames
+
+
+def _flipped(data: bytes, where: bytes) -> bytes:
+    """``data`` with one bit turned."""
+    at = int.from_bytes(where[:3], "big") % (8 * len(data))
+    return data[: at >> 3] + bytes((data[at >> 3] ^ 1 << (at & 7),)) + data[(at >> 3) + 1 :]
+
+
+def _session(data: bytes, role: int, after: bool) -> str:
+    ours, other = _sessions(role)
+    if after:
+        for _ in range(2):
+            _carry(ours, other, 0)
+            _carry(other, ours, 0)
+        holds(ours.established and other.established, "no handshake")
+    result = Told()
+    now = 0
+    honest = False  # whether frames of the other side's own making arrived
+    last = b""
+    for what, part in pieces(data):
+        what &= 7
+        got = []
+        if what == 2 and other.established:
+            other.send(part[:PLAINTEXT_BYTES])
+            got = other.outgoing()[-1:]
+        elif what == 3 and other.established:
+            other.send(part[:PLAINTEXT_BYTES])
+            got = [_flipped(other.outgoing()[-1], part)]
+        elif what == 4:
+            now += int.from_bytes(part[:2], "big")
+            ours.tick(now)
+        elif what == 5:
+            honest = True
+            for item in _carry(ours, other, now):
+                result.add(item)
+            got = other.outgoing()
+        elif what == 6:
+            got = [last]
+        elif what == 7 and ours.established:
+            ours.send(part[:PLAINTEXT_BYTES])
+        else:
+            got = [part]
+        for item in got:
+            last = item
+            before = ours.generation
+            try:
+                for message in ours.receive(item, now):
+                    result.add("message", message)
+                    holds(len(message) <= PLAINTEXT_BYTES, "a message above the limit")
+            except PeerError as error:
+                result.add(refusal(error))
+                holds(ours.generation == before, "a refused frame changed the keys")
+        for item in ours._out:
+            holds(len(item) <= limits.FRAME_BYTES, "a frame above the limit")
+        holds(len(ours._out) <= 3 * STEPS, "answers pass their bound")
+        result.add(ours.closed, ours.reason, ours.generation, ours.gaps, ours.deadline())
+    result.add(*ours.outgoing())
+    if not honest:
+        holds(ours.generation == int(after), "keys came of forged bytes")
+        if after and not ours.closed and other.established:
+            other.send(b"after")
+            holds(ours.receive(other.outgoing()[-1], now) == [b"after"], "forged bytes broke a session")
+        holds(not (after and ours.closed), "forged bytes ended a session")
+    return result.digest()
+
+
+def fuzz_session_initiator(data: bytes) -> str:
+    return _session(data, INITIATOR, False)
+
+
+def fuzz_session_responder(data: bytes) -> str:
+    return _session(data, RESPONDER, False)
+
+
+def fuzz_session_initiator_up(data: bytes) -> str:
+    return _session(data, INITIATOR, True)
+
+
+def fuzz_session_responder_up(data: bytes) -> str:
+    return _session(data, RESPONDER, True)
+
+
+def _peer_bounds(peer: Peer, kept: Shelf) -> None:
+    holds(len(peer._ask) + len(peer._wanted) <= limits.ASK_IDS, "wanted ids pass their bound")
+    holds(len(peer._in_flight) <= limits.IN_FLIGHT, "envelopes in flight pass their bound")
+    holds(len(peer._parts) <= limits.ENVELOPE_BYTES + 8, "parts of an envelope pass their bound")
+    holds(len(peer._queue) <= _SHELF_COUNT + limits.TOMBSTONES, "the queue passes its bound")
+    holds(kept.count() <= _SHELF_COUNT and kept._bytes <= _SHELF_BYTES, "the shelf passes its bounds")
+    holds(len(kept._tombstones) <= 4, "tombstones pass their bound")
+
+
+def fuzz_peer(data: bytes) -> str:
+    """A hostile member's messages."""
+    kept = shelf(3)
+    peer = Peer(kept, 0, limits.STREAM_IN_FLIGHT_BYTES)
+    result = Told()
+    now = 0
+    fresh = 100
+    for what, part in pieces(data):
+        if what & 3 == 3:
+            now += int.from_bytes(part[:2], "big")
+            if what & 8:
+                kept.put(letter(fresh), now)
+                fresh += 1
+            if what & 16:
+                peer.push(now)
+            if what & 32:
+                peer.lost()
+            if what & 64:
+                kept.expire(now * 600)
+            result.add(peer.tick(now))
+        else:
+            try:
+                for name, value in peer.receive(part, now):
+                    result.add(name, value)
+            except PeerError as error:
+                result.add(refusal(error))
+        if what & 4:
+            size = 0
+            for message in peer.outgoing(now):
+                holds(len(message) <= PLAINTEXT_BYTES, "a message above the limit")
+                size += len(message)
+                result.add(message)
+            holds(size <= _ANSWER_BYTES + STEPS * 512, "an answer passes its bound")
+        _peer_bounds(peer, kept)
+        result.add(peer.settled, peer.deadline())
+    result.add(*kept.ids())
+    return result.digest()
+
+
+def _link(data: bytes, packets: bool) -> str:
+    head = data[0] if data else 0
+    role, after = head & 1, head & 2
+    ours, other = _sessions(role)
+    kept = shelf(3)
+    link = Link(Packets(MTU) if packets else Stream(), ours, kept, 0)
+    theirs = Packets(MTU) if packets else Stream()
+    result = Told()
+
+    def carry(now: int) -> None:
+        for item in link.outgoing(now):
+            for found in theirs.receive(item):
+                try:
+                    result.add(*other.receive(found, now))
+                except PeerError:
+                    pass
+
+    def give(item: bytes, now: int) -> None:
+        for name, value in link.receive(item, now):
+            result.add(name, value)
+
+    if after:
+        for _ in range(2):
+            carry(0)
+            for found in other.outgoing():
+                for item in theirs.send(found):
+                    give(item, 0)
+        holds(link.established, "no handshake")
+    now = 0
+    honest = False  # whether frames of the other side's own making arrived
+    for what, part in pieces(data[1:]):
+        frames = []
+        honest = honest or what & 7 == 5
+        if what & 7 == 1:
+            frames = [part[: limits.FRAME_BYTES]]
+        elif what & 7 in (2, 3) and other.established:
+            other.send(part[:PLAINTEXT_BYTES])
+            frames = other.outgoing()[-1:]
+        elif what & 7 == 4:
+            now += int.from_bytes(part[:2], "big")
+            for name, value in link.tick(now):
+                result.add(name, value)
+        elif what & 7 == 5:
+            carry(now)
+            frames = other.outgoing()
+        elif what & 7 == 6:
+            link.push(now)
+        else:
+            give(part, now)
+        for found in frames:
+            for item in theirs.send(found):
+                give(item, now)
+        if what & 8:
+            for item in link.outgoing(now):
+                holds(not packets or len(item) <= MTU, "a packet above the limit")
+                result.add(item)
+        if link.peer is not None:
+            _peer_bounds(link.peer, kept)
+        result.add(link.closed, link.reason, link.settled, link.bad, link.framing.noise, link.deadline())
+    if not after and not honest:
+        holds(not link.established, "a link without a handshake")
+    return result.digest()
+
+
+def fuzz_link_stream(data: bytes) -> str:
+    return _link(data, False)
+
+
+def fuzz_link_packets(data: bytes) -> str:
+    return _link(data, True)
+
+
+TARGETS = {
+    "cbor": fuzz_cbor,
+    "envelope": fuzz_envelope,
+    "beacon": fuzz_beacon,
+    "status": fuzz_status,
+    "ids": fuzz_ids,
+    "offers": fuzz_offers,
+    "frames": fuzz_frames,
+    "packets": fuzz_packets,
+    "session_initiator": fuzz_session_initiator,
+    "session_responder": fuzz_session_responder,
+    "session_initiator_up": fuzz_session_initiator_up,
+    "session_responder_up": fuzz_session_responder_up,
+    "peer": fuzz_peer,
+    "link_stream": fuzz_link_stream,
+    "link_packets": fuzz_link_packets,
+}
+
+
+# Seeds: valid messages, and steps that lead an engine through its states.
+
+
+def _cbor_seeds() -> list[bytes]:
+    values = [
+        None,
+        True,
+        -1,
+        1 << 40,
+        -(1 << 63),
+        b"x" * 300,
+        "grüße, 你好, 😀",
+        [1, [2, [b"", ""]]],
+        {1: "a", "k": [True, None], b"b": {2: 3}},
+        {"name": "board", "mesh_key": KEY, "pairing_key": KEY},
+    ]
+    found = [cbor.encode(value) for value in values]
+    # To be refused: overlong and surrogate text, long forms, keys that are one to Python, floats, tags.
+    for text in ("62c080", "63eda080", "64f4908080", "1817", "a2f50001f4", "f93c00", "c100", "9fff", "ff"):
+        found.append(unhex(text))
+    return found
+
+
+def unhex(text: str) -> bytes:
+    """Bytes of hexadecimal digits (MicroPython 1.24 has no ``bytes.fromhex`` everywhere)."""
+    return bytes([int(text[at : at + 2], 16) for at in range(0, len(text), 2)])
+
+
+def _puts(one: envelope.Envelope) -> list[bytes]:
+    data = one.encode()
+    parts = [data[at : at + limits.SERVICE_BYTES] for at in range(0, len(data), limits.SERVICE_BYTES)]
+    last = len(parts) - 1
+    return [bytes((3, index | (0x80 if index == last else 0))) + part for index, part in enumerate(parts)]
+
+
+def _messages() -> list[bytes]:
+    """One of each kind that an exchange has."""
+    ours = [letter(number, 77 + number * 300).id for number in range(3)]
+    theirs = [letter(number).id for number in range(50, 60)]
+    found = [
+        b"\1\1" + b"".join(ours),
+        b"\1\0" + b"".join(theirs),
+        b"\1\1" + theirs[0],
+        b"\2" + b"".join(ours),
+        b"\2" + theirs[0] + ours[1],
+        b"\4" + b"".join(ours),
+        b"\5" + theirs[0],
+        b"\6",
+        b"\x40",
+    ]
+    return found + _puts(letter(50)) + _puts(letter(51, 900)) + _puts(letter(52, 77, 1))
+
+
+def _engine_seeds() -> list[bytes]:
+    # Of another pair than the one under test: what is recorded elsewhere must not open a link.
+    first = Session(INITIATOR, {MESH: KEY}, b"seed of c", 0)
+    second = Session(RESPONDER, {MESH: KEY}, b"seed of d", 0)
+    hello = first.outgoing()[0]
+    second.receive(hello, 0)
+    reply = second.outgoing()[0]
+    return [
+        piece(0, hello) + piece(0, reply) + piece(0, b"\3" + bytes(16)),
+        piece(5, b"") * 3 + piece(2, b"hello") + piece(3, b"\0\1\2hello") + piece(6, b""),
+        piece(2, b"\1\1") + piece(7, b"hello") + piece(4, b"\x10\0") + piece(2, b"x" * 400),
+        piece(1, b"\5\3") + piece(0, b"\5\1") + piece(4, b"\4\0") + piece(5, b"") * 3 + piece(2, b"x"),
+        piece(1, b"\1\2\1" + bytes(16)) + piece(1, b"\1\1\2" + bytes(16)) + piece(4, b"\x0c\0"),
+    ]
+
+
+def seeds(name: str) -> list[bytes]:
+    """Inputs to begin with."""
+    line = frame.encode(b"hello") + b"noise" + frame.encode(bytes(300)) + frame.encode(b"\1" * 260)
+    if name == "cbor":
+        return _cbor_seeds()
+    if name == "envelope":
+        ours = [letter(1), letter(2, 0), letter(3, 900, 1), letter(4, 30, 2)]
+        data = [one.encode() for one in ours] + [one.carried(20, 5_000).encode() for one in ours]
+        return data + [data[0][:-1], data[0] + b"\0", b"\x10" + data[0][1:], b"\x0b" + data[0][1:]]
+    if name == "beacon":
+        advert = beacon.encode(KEY, ADDRESS, b"beacon", 300, b"sums", 7)
+        return [b"\0" + advert, b"\0" + advert[:-1], b"\0" + advert + b"\0", b"\1" + advert[7:21], b"\1\2"]
+    if name == "status":
+        return [b"\x41" + bytes(21) + text for text in (b"board", b"", "grün".encode(), b"\xff", b"\xc0\x80")]
+    if name == "ids":
+        return [b"", bytes(8), bytes(range(64)), bytes(448), bytes(520), bytes(7)]
+    if name == "offers":
+        return [
+            piece(0, b"\0" + bytes(64)) + piece(0, b"\1"),
+            piece(100, b"\0" + bytes(448)),
+            piece(0, b"\2"),
+        ]
+    if name == "frames":
+        return [b"\x10" + line, b"\0" + line[3:], b"\x50" + bytes(600), b"\x07" + b"x" * 1200, b"\2\0\1\0\0"]
+    if name == "packets":
+        return [
+            piece(0, b"\xc0hello") + piece(0, b"\x81he") + piece(0, b"\2l") + piece(0, b"\x43lo"),
+            piece(0, b"\x80") + piece(90, b"\1"),
+            piece(0, b"\x80" + bytes(400)) + piece(0, b"\1" + bytes(400)),
+            piece(0, b"") + piece(0, b"\x41") + piece(0, b"\xff") + piece(0, b"\0"),
+        ]
+    if name == "peer":
+        found = [piece(4, message) for message in _messages()]
+        ticks = piece(0x7F, b"\x20\0") + piece(0x1F, b"\0\1") + piece(0x27, b"\x10\0")
+        return found + [b"".join(found), ticks + found[0] + ticks + found[3] + ticks * 3]
+    if name in ("link_stream", "link_packets"):
+        found = []
+        messages = b"".join([piece(10, message) for message in _messages()])
+        for head in (b"\0", b"\1", b"\2", b"\3"):
+            found += [head + seed for seed in _engine_seeds()]
+            found.append(head + messages)
+            found.append(head + piece(8, line) + piece(5, b"") * 4 + messages + piece(12, b"\x20\0") * 6)
+        return found
+    return _engine_seeds()
+
+
+def outcome(name: str, data: bytes) -> str:
+    """What comes of ``data``: a digest, or the name of what went wrong, with its sentence."""
+    try:
+        return TARGETS[name](data)
+    except Broken as error:
+        return "Broken: " + str(error)
+    except LimitError:
+        return "Broken: LimitError"
+    except Exception as error:
+        return "Broken: " + type(error).__name__
