@@ -1,6 +1,6 @@
 """What a board was provisioned with: a CBOR map in one file."""
 
-from hedgerow_core import cbor
+from hedgerow_core.cbor import read_head
 from hedgerow_core.errors import HedgerowError, PeerError
 
 PATH = "/settings"
@@ -19,18 +19,46 @@ class Settings:
         self.pairing_key = pairing_key
 
 
+def _read(data: bytes, at: int) -> tuple:
+    """(number, text or bytes, position behind it) at ``at``: the whole codec would cost heap for one file."""
+    major, number, at = read_head(data, at)
+    if major == 0:
+        return number, at
+    raw = data[at : at + number]
+    if len(raw) == number:
+        if major == 2:
+            return raw, at + number
+        if major == 3:
+            try:
+                return raw.decode(), at + number
+            except (UnicodeError, ValueError):
+                pass
+    raise PeerError("damaged settings")
+
+
+def _fields(data: bytes) -> dict:
+    major, count, at = read_head(data, 0)
+    if major != 5:
+        raise PeerError("damaged settings")
+    found = {}
+    for _ in range(count):
+        name, at = _read(data, at)
+        found[name], at = _read(data, at)
+    return found
+
+
 def load(path: str = PATH) -> Settings:
     """Read the settings. SettingsError, with the sentence to show, where there are none or wrong ones."""
     try:
         with open(path, "rb") as file:
-            found = cbor.decode(file.read(512))
+            found = _fields(file.read(512))
     except OSError:
         raise SettingsError("This board has no settings: flash it with ./flash.sh.")
     except PeerError:
         raise SettingsError("The settings of this board are damaged: flash it again with ./flash.sh.")
     keys = []
     for name in ("mesh_key", "pairing_key"):
-        key = found.get(name) if isinstance(found, dict) else None
+        key = found.get(name)
         if not isinstance(key, bytes) or len(key) != 32:
             raise SettingsError("The settings of this board lack a " + name + ": flash it again.")
         keys.append(key)

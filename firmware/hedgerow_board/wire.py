@@ -2,23 +2,19 @@
 
 import asyncio
 import select
-import sys
 
 import micropython
 
 from hedgerow_board.line import Line
+from hedgerow_console import streams
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import RESPONDER
 
-_ESCAPES = (b"\x03", b"\r\x03")
+# What a person types, and what mpremote sends before it asks for the raw REPL.
+_ESCAPES = (b"\x03", b"\r\x03", b"\r\x03\r\x01")
 _SILENCE_MS = 300
 _READ_BYTES = 256
 _USB_PACKET = 64
-
-
-def console() -> tuple:
-    """The serial console: a stream to read from and one to write to."""
-    return sys.stdin.buffer, sys.stdout.buffer
 
 
 class Wire:
@@ -33,7 +29,7 @@ class Wire:
 
     async def run(self) -> None:
         """Read until the escape."""
-        source, self._sink = console()
+        source, self._sink = streams()
         micropython.kbd_intr(-1)
         reader = asyncio.StreamReader(source)
         poll = select.poll()
@@ -65,7 +61,7 @@ class Wire:
             self._tail = data[end + 1 :]
         elif self._tail or self._at_boundary():
             self._tail += data
-        if len(self._tail) > 2:
+        if len(self._tail) > 4:
             self._tail = b""
         line = self._line
         if line is None or line.link.closed:

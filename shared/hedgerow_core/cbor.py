@@ -10,7 +10,8 @@ from hedgerow_core.compat import utf8
 from hedgerow_core.errors import LimitError, PeerError
 
 
-def _head(major: int, number: int) -> bytes:
+def write_head(major: int, number: int) -> bytes:
+    """The head of an item: its major type, 0 to 7, and its argument. LimitError above 64 bits."""
     major <<= 5
     if number < 24:
         return bytes((major | number,))
@@ -37,21 +38,21 @@ def encode(value: object, depth: int = 0) -> bytes:
     if value is False:
         return b"\xf4"
     if isinstance(value, int):
-        return _head(0, value) if value >= 0 else _head(1, -1 - value)
+        return write_head(0, value) if value >= 0 else write_head(1, -1 - value)
     if isinstance(value, (bytes, bytearray)):
-        return _head(2, len(value)) + bytes(value)
+        return write_head(2, len(value)) + bytes(value)
     if isinstance(value, str):
         data = value.encode()
-        return _head(3, len(data)) + data
+        return write_head(3, len(data)) + data
     if isinstance(value, (list, tuple)):
-        parts = [_head(4, len(value))]
+        parts = [write_head(4, len(value))]
         for item in value:
             parts.append(encode(item, depth + 1))
         return b"".join(parts)
     if isinstance(value, dict):
         pairs = [(encode(key, depth + 1), encode(item, depth + 1)) for key, item in value.items()]
         pairs.sort(key=_first)
-        parts = [_head(5, len(pairs))]
+        parts = [write_head(5, len(pairs))]
         for key_data, item_data in pairs:
             parts.append(key_data)
             parts.append(item_data)

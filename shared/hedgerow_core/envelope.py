@@ -46,13 +46,13 @@ class Envelope:
 
     def prefix(self) -> bytes:
         """The immutable part, which the id is the hash of."""
-        return (
-            cbor.encode(self.flags) + cbor.encode(self.ttl) + cbor.encode(self.lock) + cbor.encode(self.body)
-        )
+        head = cbor.write_head
+        fixed = head(0, self.flags) + head(0, self.ttl) + head(2, limits.LOCK_BYTES) + self.lock
+        return fixed + head(2, len(self.body)) + self.body
 
     def encode(self) -> bytes:
         """The whole envelope."""
-        return self.prefix() + cbor.encode(self.hops) + cbor.encode(self.age)
+        return self.prefix() + cbor.write_head(0, self.hops) + cbor.write_head(0, self.age)
 
     def carried(self, hops: int, age: int) -> "Envelope":
         """The same envelope with other mutable fields, both cut off at their bounds."""

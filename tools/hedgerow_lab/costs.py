@@ -5,9 +5,9 @@ From the prototype: a 32-bit MicroPython on a computer, times 85 for an ESP32 at
 
 COSTS = {
     "irq_us": 300,  # one Bluetooth event through aioble
-    "hmac_us": 250,  # one HMAC-SHA256 of a short message
-    "ctr_us": 100,  # AES-CTR: the call ...
-    "ctr_byte_ns": 1_500,  # ... and each byte
+    "sha256_us": 125,  # one digest of a short message; an HMAC has two
+    "aes_us": 100,  # AES: the call ...
+    "aes_byte_ns": 1_500,  # ... and each byte
     "flash_read_us": 20,
     "flash_program_us": 150,
     "flash_erase_us": 45_000,

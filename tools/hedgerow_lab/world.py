@@ -11,7 +11,7 @@ from hedgerow_core import cbor
 from hedgerow_lab import costs
 from hedgerow_lab.air import Air
 from hedgerow_lab.board import Board, Machine
-from hedgerow_lab.build import compiled
+from hedgerow_lab.build import compiled, firmware
 from hedgerow_lab.clock import Clock
 from hedgerow_lab.trace import Trace
 
@@ -135,8 +135,7 @@ class Lab:
     ) -> Board:
         """A board that runs the firmware, or ``script``; it hears nobody yet."""
         bluetooth = self.aioble or CHILD / "standin"
-        floors = [source] if source is not None else [TOP / "shared", TOP / "firmware"]
-        paths = [compiled(folder) for folder in [CHILD, bluetooth, *floors]]
+        paths = [compiled(CHILD), compiled(bluetooth), firmware(source or TOP)]
         machine = Machine(
             interpreter=self._micropython,
             paths=paths,

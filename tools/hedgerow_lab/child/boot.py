@@ -61,28 +61,6 @@ if _config["settings"] is not None:
         with open("/settings", "wb") as _file:
             _file.write(_wanted)
 
-
-def _charged(function, cost_us, per_byte_ns=0, argument=-1):
-    def call(*arguments):
-        lab.charge(cost_us + per_byte_ns * len(arguments[argument]) // 1000)
-        return function(*arguments)
-
-    return call
-
-
-import hedgerow_core.mac as _mac
-
-_mac.hmac_sha256 = _charged(_mac.hmac_sha256, lab.costs["hmac_us"])
-_mac.aes_ctr = _charged(_mac.aes_ctr, lab.costs["ctr_us"], lab.costs["ctr_byte_ns"])
-
-if _config["console"]:
-    from console import Console
-
-    import hedgerow_board.wire
-
-    _console = Console()
-    hedgerow_board.wire.console = lambda: (_console, _console)
-
 _entry = "/pc" + _config["entry"]
 with open(_entry) as _file:
     _source = _file.read()

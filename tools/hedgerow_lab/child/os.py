@@ -1,6 +1,6 @@
 """`os` with a seeded urandom."""
 
-import hashlib
+import uhashlib
 
 from uos import *
 
@@ -19,7 +19,7 @@ def urandom(size):
     out = b""
     while len(out) < size:
         _count += 1
-        out += hashlib.sha256(_seed + _count.to_bytes(8, "big")).digest()
+        out += uhashlib.sha256(_seed + _count.to_bytes(8, "big")).digest()
     return out[:size]
 
 
