@@ -46,16 +46,14 @@ class MemoryStore:
         return [(place, self._records[place]) for place in sorted(self._records)]
 
 
-class _Row:
-    """What the index knows of one envelope, without reading its record."""
-
-    def __init__(self, place: int, size: int, rank: int, arrived: int, expiry: int, serial: int) -> None:
-        self.place = place
-        self.size = size
-        self.rank = rank
-        self.arrived = arrived  # minutes of the shelf's clock
-        self.expiry = expiry
-        self.serial = serial
+# What the index knows of one envelope without reading its record: a tuple, for a board keeps hundreds.
+# ``arrived`` and ``expiry`` are minutes of the shelf's clock.
+_PLACE = 0
+_SIZE = 1
+_RANK_AT = 2
+_ARRIVED = 3
+_EXPIRY = 4
+_SERIAL = 5
 
 
 class Shelf:
@@ -81,7 +79,7 @@ class Shelf:
         self._max_count = max_count
         self._max_bytes = max_bytes
         self._max_tombstones = max_tombstones
-        self._rows: dict[bytes, _Row] = {}
+        self._rows: dict[bytes, tuple[int, int, int, int, int, int]] = {}
         self._bytes = 0
         self._tombstones: list[bytes] = []
         self._tombstone_set: set[bytes] = set()
@@ -120,7 +118,7 @@ class Shelf:
     def _index(self, envelope: Envelope, place: int, size: int, arrived: int) -> None:
         expiry = arrived + TTL_MINUTES[envelope.ttl] - envelope.age
         self.serial += 1
-        self._rows[envelope.id] = _Row(place, size, _RANK[envelope.priority], arrived, expiry, self.serial)
+        self._rows[envelope.id] = (place, size, _RANK[envelope.priority], arrived, expiry, self.serial)
         self._bytes += size
         self._fold(envelope.id)
         self._recent.append(envelope.id)
@@ -152,7 +150,7 @@ class Shelf:
             victim = None
             worst = None
             for identity, row in self._rows.items():
-                order = (row.rank, row.serial)
+                order = (row[_RANK_AT], row[_SERIAL])
                 if worst is None or order < worst:
                     worst = order
                     victim = identity
@@ -168,7 +166,7 @@ class Shelf:
         if row is None:
             return None
         try:
-            envelope = decode(self._store.read(row.place)[4:])
+            envelope = decode(self._store.read(row[_PLACE])[4:])
         except (PeerError, OSError):
             envelope = None
         if envelope is None or envelope.id != identity:
@@ -176,7 +174,7 @@ class Shelf:
             self.damaged += 1
             self.drop(identity)
             return None
-        return envelope.carried(envelope.hops, envelope.age + self._minute(now) - row.arrived)
+        return envelope.carried(envelope.hops, envelope.age + self._minute(now) - row[_ARRIVED])
 
     def has(self, identity: bytes) -> bool:
         """Whether the envelope is here."""
@@ -188,7 +186,7 @@ class Shelf:
 
     def ids(self) -> list[bytes]:
         """Ids of what is here; urgent first, then the oldest."""
-        order = [((2 - row.rank) << 28 | row.serial, identity) for identity, row in self._rows.items()]
+        order = [((2 - row[_RANK_AT]) << 28 | row[_SERIAL], identity) for identity, row in self._rows.items()]
         order.sort()
         return [identity for _, identity in order]
 
@@ -197,8 +195,8 @@ class Shelf:
         row = self._rows.pop(identity, None)
         if row is None:
             return
-        self._bytes -= row.size
-        self._store.drop(row.place)
+        self._bytes -= row[_SIZE]
+        self._store.drop(row[_PLACE])
         self._dirty = True
         self._tombstones.append(identity)
         self._tombstone_set.add(identity)
@@ -210,7 +208,7 @@ class Shelf:
     def expire(self, now: int) -> int:
         """Drop what is past its lifetime; how many."""
         minute = self._minute(now)
-        old = [(row.serial, identity) for identity, row in self._rows.items() if row.expiry <= minute]
+        old = [(row[_SERIAL], identity) for identity, row in self._rows.items() if row[_EXPIRY] <= minute]
         old.sort()  # tombstones are forgotten in the order in which envelopes came
         for _, identity in old:
             self.drop(identity)
@@ -239,7 +237,7 @@ class Shelf:
             return self.serial, []
         if missed <= len(self._recent):
             return self.serial, [i for i in self._recent[-missed:] if i in self._rows]
-        order = [(row.serial, identity) for identity, row in self._rows.items() if row.serial > serial]
+        order = [(row[_SERIAL], identity) for identity, row in self._rows.items() if row[_SERIAL] > serial]
         order.sort()
         return self.serial, [identity for _, identity in order]
 

@@ -34,8 +34,14 @@ class BuildError(HedgerowError):
 def compiled(folder: Path, cache: Path = _CACHE) -> Path:
     """A folder with the .mpy of every module below ``folder``; names and structure stay."""
     paths = sorted(path for path in folder.rglob("*.py") if "standin" not in path.relative_to(folder).parts)
-    sources = {str(path.relative_to(folder)): path.read_text() for path in paths}
-    return _compile(sources, lambda: sources, cache)
+    names = {".".join(path.relative_to(folder).with_suffix("").parts): path for path in paths}
+    sources = {name: path.read_text() for name, path in names.items()}
+
+    def made() -> dict[str, str]:
+        smaller = shrink.folded(sources)
+        return {str(path.relative_to(folder)): smaller[name] for name, path in names.items()}
+
+    return _compile({**sources, **_ourselves()}, made, cache)
 
 
 def firmware(top: Path = TOP, cache: Path = _CACHE) -> Path:
@@ -51,13 +57,17 @@ def firmware(top: Path = TOP, cache: Path = _CACHE) -> Path:
     }
     console = (top / "firmware/hedgerow_console.py").read_text()
     mirrors = {path.name: path.read_text() for path in sorted(_CHILD.rglob("*.py"))}
-    here = {"build": Path(__file__).read_text(), "shrink": Path(shrink.__file__).read_text()}
 
     def made() -> dict[str, str]:
         whole = shrink.bundle(sources, _ROOT, _names_from_outside(mirrors.values()))
         return {"hedgerow_board/app.py": whole, "hedgerow_console.py": console}
 
-    return _compile({**sources, **mirrors, **here, "console": console}, made, cache)
+    return _compile({**sources, **mirrors, **_ourselves(), "console": console}, made, cache)
+
+
+def _ourselves() -> dict[str, str]:
+    """What makes the modules is a part of what they depend on."""
+    return {"build": Path(__file__).read_text(), "shrink": Path(shrink.__file__).read_text()}
 
 
 def _names_from_outside(mirrors: Iterable[str]) -> set[str]:

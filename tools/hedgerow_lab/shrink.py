@@ -26,13 +26,9 @@ class ShrinkError(Exception):
     """The sources do something that cannot be shrunk."""
 
 
-def shrink(sources: Mapping[str, str]) -> dict[str, str]:
-    """Smaller sources of the modules in ``sources`` (name with dots -> source); names from outside stay."""
-    trees = _folded(sources)
-    for tree in trees.values():
-        _shorten_members(tree)
-        _shorten_arguments(tree, trees.values())
-    return {name: _text(tree) for name, tree in trees.items()}
+def folded(sources: Mapping[str, str]) -> dict[str, str]:
+    """The modules in ``sources`` (name with dots -> source), their constants folded; all names stay."""
+    return {name: _text(tree) for name, tree in _folded(sources).items()}
 
 
 def bundle(sources: Mapping[str, str], root: str, outside: Collection[str]) -> str:
@@ -63,7 +59,6 @@ def _folded(sources: Mapping[str, str]) -> Trees:
     for name, tree in trees.items():
         _Fold(constants, constants[name]).visit(tree)
         tree.body = [node for node in tree.body if not _is_private_constant(node, constants[name])]
-        _drop_imports(tree)
     return trees
 
 
@@ -237,15 +232,8 @@ def _short_names(taken: set[str]) -> Iterator[str]:
     return (name for name in names if name not in taken)
 
 
-def _private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__")
-
-
-def _shorten_members(tree: ast.Module, outside: Collection[str] | None = None) -> None:
-    """Rename what only a class itself uses; the same short names serve every class.
-
-    Without ``outside`` the tree is one module of several, and only what is marked private counts.
-    """
+def _shorten_members(tree: ast.Module, outside: Collection[str]) -> None:
+    """Rename what only a class itself uses; the same short names serve every class. Classes stand alone."""
     foreign = {
         node.attr
         for node in ast.walk(tree)
@@ -259,11 +247,7 @@ def _shorten_members(tree: ast.Module, outside: Collection[str] | None = None) -
                 names.add(part.name)
             elif isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store):
                 names.add(part.attr)
-        names -= foreign
-        if outside is None:
-            names = {name for name in names if _private(name)}
-        else:
-            names = {name for name in names if not name.startswith("__")} - set(outside)
+        names = {name for name in names if not name.startswith("__")} - foreign - set(outside)
         short = dict(zip(sorted(names), _short_names(set()), strict=False))
         for part in ast.walk(node):
             if isinstance(part, ast.Attribute) and part.attr in short:

@@ -2,72 +2,76 @@
 
 import sys
 
-import ujson
 
-with open(sys.argv[1]) as _file:
-    _config = ujson.load(_file)
-# The flash is the root of the file system, as on a board; the computer's files are below /pc.
-sys.path[:] = ["/pc" + _path for _path in _config["paths"]] + [".frozen"]
-import vfs
+def _board(config_path):
+    """Make the board; the path of what runs on it. What this needs is gone when it has returned."""
+    import ujson
+    import vfs
 
-vfs.umount("/")
-vfs.mount(vfs.VfsPosix(), "/pc")
+    with open(config_path) as file:
+        config = ujson.load(file)
+    # The flash is the root of the file system, as on a board; the computer's files are below /pc.
+    sys.path[:] = ["/pc" + path for path in config["paths"]] + [".frozen"]
+    vfs.umount("/")
+    vfs.mount(vfs.VfsPosix(), "/pc")
 
-import lab
+    import lab
 
-lab.costs = _config["costs"]
-lab.ticks_offset = _config["ticks_offset"]
+    lab.costs = config["costs"]
+    lab.ticks_offset = config["ticks_offset"]
 
+    import os
+    import random
+    from binascii import unhexlify
 
-def _unhex(text):
-    return bytes(int(text[i : i + 2], 16) for i in range(0, len(text), 2))
+    os._seed_urandom(unhexlify(config["seed"]))
+    random.seed(int(config["seed"][:7], 16))
 
+    import tasks
 
-import os
-import random
+    # The built-in one would win by its name.
+    sys.modules["_asyncio"] = tasks
+    import machine
+    import poller
 
-os._seed_urandom(_unhex(_config["seed"]))
-random.seed(int(_config["seed"][:7], 16))
-import tasks
+    poller.install()
+    machine._unique = unhexlify(config["address"])
+    machine._cause = config["reset_cause"]
 
-# The built-in one would win by its name.
-sys.modules["_asyncio"] = tasks
-import poller
+    from flash import Flash
 
-poller.install()
-import machine
-
-machine._unique = _unhex(_config["address"])
-machine._cause = _config["reset_cause"]
-
-from flash import Flash
-
-_device = Flash("/pc" + _config["flash"], _config["flash_blocks"])
-lab.connect(_config["read_fd"], _config["write_fd"])
-lab.exchange(0)
-try:
-    vfs.mount(vfs.VfsLfs2(_device, readsize=32, progsize=32), "/")
-except OSError:
-    vfs.VfsLfs2.mkfs(_device, readsize=32, progsize=32)
-    vfs.mount(vfs.VfsLfs2(_device, readsize=32, progsize=32), "/")
-if _config["settings"] is not None:
-    _wanted = _unhex(_config["settings"])
+    device = Flash("/pc" + config["flash"], config["flash_blocks"])
+    lab.connect(config["read_fd"], config["write_fd"])
+    lab.exchange(0)
     try:
-        with open("/settings", "rb") as _file:
-            _have = _file.read()
+        vfs.mount(vfs.VfsLfs2(device, readsize=32, progsize=32), "/")
     except OSError:
-        _have = None
-    if _have is None:
-        with open("/settings", "wb") as _file:
-            _file.write(_wanted)
+        vfs.VfsLfs2.mkfs(device, readsize=32, progsize=32)
+        vfs.mount(vfs.VfsLfs2(device, readsize=32, progsize=32), "/")
+    if config["settings"] is not None:
+        try:
+            os.stat("/settings")
+        except OSError:
+            with open("/settings", "wb") as file:
+                file.write(unhexlify(config["settings"]))
+    return "/pc" + config["entry"]
 
-_entry = "/pc" + _config["entry"]
-with open(_entry) as _file:
-    _source = _file.read()
+
+def _program(path):
+    with open(path) as file:
+        return compile(file.read(), path, "exec")
+
+
+_entry = _program(_board(sys.argv[1]))
+del _board, _program
 try:
-    exec(compile(_source, _entry, "exec"), {"__name__": "__main__"})
+    exec(_entry, {"__name__": "__main__"})
 except Exception as _error:
     sys.print_exception(_error)
+    import lab
+
     lab.command(lab.STOP)
+import lab
+
 while True:
     lab.exchange(lab.NEVER)
