@@ -29,7 +29,8 @@ CORPUS = CACHE / "fuzz-corpus"
 VECTORS = TOP / "tests" / "vectors" / "fuzz"
 TARGETS = [*core_targets.TARGETS, *host_targets.TARGETS]
 _ATHERIS = "atheris==3.0.0"
-_MICROPYTHON_SHARE = 0.15
+_MICROPYTHON_SHARE = 0.2
+_START_S = 1  # of a target's process
 _PATIENCE_S = 30  # for start and end of a process, on top of its time
 
 
@@ -195,7 +196,7 @@ def main() -> int:
     interpreters = sorted((CACHE / "micropython" / "bin").glob("micropython*"))
     started = time.monotonic()
     jobs = min(os.cpu_count() or 1, len(targets))
-    share = max(1, round(seconds * (1 - _MICROPYTHON_SHARE) * jobs / len(targets)))
+    share = max(1, int(seconds * (1 - _MICROPYTHON_SHARE) * jobs / len(targets) - _START_S))
     with ThreadPoolExecutor(jobs) as pool:
         runner = python or Path(sys.executable)
         counts = list(pool.map(lambda target: _fuzz(target, runner, engine, share, seed), targets))

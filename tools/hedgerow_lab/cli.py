@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from hedgerow_core.errors import HedgerowError
-from hedgerow_lab import live_cli
+from hedgerow_lab import live_cli, trace_cli
 from hedgerow_lab.build import BuildError
 from hedgerow_lab.scenario import load
 from hedgerow_lab.simulate import Simulation
@@ -32,6 +32,7 @@ def options() -> None:
 
 
 live_cli.register(app)
+trace_cli.register(app)
 
 
 @app.command(epilog="Example: hedgerow-lab run tests/network/scenarios/line3.toml --seed 7 --json")

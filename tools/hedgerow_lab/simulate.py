@@ -92,7 +92,7 @@ class Simulation:
             person.on_event = partial(self._happened, host.name)
             self.people[host.name] = person
             pairing_key = key("pairing", host.pairing or host.board)
-            self.lab.at(host.plug_ms, partial(person.plug, host.board, pairing_key))
+            self.lab.at(host.plug_ms, partial(self._plug, host.name, host.board, pairing_key))
         for meeting in scenario.contacts:
             self.lab.at(meeting.at_ms, partial(self.introduce, *meeting.of))
         for letters in scenario.letters:
@@ -104,6 +104,10 @@ class Simulation:
     def aioble(self) -> str:
         """Which aioble the boards run: "real" or "stand-in"."""
         return "stand-in" if self.lab.aioble is None else "real"
+
+    def _plug(self, host: str, board: str, pairing_key: bytes) -> None:
+        self.lab.note(host, "plugs", board)
+        self.people[host].plug(board, pairing_key)
 
     def introduce(self, inviter: str, adder: str) -> None:
         """An invite from one host to another, by hand; the request then goes through the mesh."""
@@ -126,6 +130,7 @@ class Simulation:
         self._before = dict(self.known)
         self._unaware = set(self.lab.boards)
         self._put_ms = now
+        self.lab.note(sender, "writes", f"{to}: {_one_line(text)}")
         self.people[sender].node.send(to, text, self.people[sender].unix_ms)
         self.people[sender].changed()
 
@@ -139,8 +144,9 @@ class Simulation:
             elif event.do == "power_on":
                 lab.power_on(event.board)
             elif event.do == "plug":
-                self.people[event.host].plug(event.board, key("pairing", event.board))
+                self._plug(event.host, event.board, key("pairing", event.board))
             elif event.do == "unplug":
+                lab.note(event.host, "unplugs", "")
                 self.people[event.host].unplug()
             elif event.do == "drop":
                 lab.link_drop(*event.boards)
@@ -155,6 +161,7 @@ class Simulation:
 
     def _happened(self, who: str, event: Connected | Received, now_ms: int) -> None:
         if isinstance(event, Received):
+            self.lab.note(who, "reads", f"{event.name}: {_one_line(event.text)}")
             letter = self.letters.get(event.text)
             if letter is not None and letter.to == who:
                 letter.copies += 1
@@ -170,6 +177,8 @@ class Simulation:
         if last is not None and now > _SETTLED_MS:
             self._gap_ms = max(self._gap_ms, now - last)
         self._beacon_ms[board] = now
+        if count != self.known.get(board):
+            self.lab.note(board, "knows", str(count))
         self.known[board] = count
         if self._put_ms is not None and board in self._unaware and count > self._before.get(board, 0):
             self._unaware.discard(board)
@@ -226,6 +235,11 @@ class Simulation:
         self.lab.close()
         for person in self.people.values():
             person.node.close()
+
+
+def _one_line(text: str) -> str:
+    """Text as a trace takes it: an event is a line."""
+    return " ".join(text.split())
 
 
 def _percentile(values: list[int], percent: int) -> int | None:

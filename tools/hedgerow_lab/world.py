@@ -104,7 +104,7 @@ class Lab:
         self._seed = seed
         self._dice = random.Random(f"air {seed}")
         self._trace = Trace(trace)
-        self.air = Air(self.clock, self._dice, self._note)
+        self.air = Air(self.clock, self._dice, self.note)
         self.boards: dict[str, Board] = {}
         self._lines: dict[str, SerialLine] = {}
         self._micropython = micropython or find_micropython()
@@ -114,7 +114,8 @@ class Lab:
             os.sched_setaffinity(0, {sorted(self._affinity)[os.getpid() % len(self._affinity)]})
         workdir.mkdir(parents=True, exist_ok=True)
 
-    def _note(self, who: str, what: str, detail: str) -> None:
+    def note(self, who: str, what: str, detail: str) -> None:
+        """One event of the trace."""
         self._trace.add(self.clock.now_us, who, what, detail)
 
     @property
@@ -147,7 +148,7 @@ class Lab:
         )
         seed = hashlib.sha256(f"board {self._seed} {name}".encode()).hexdigest()[:32]
         board = Board(name, machine, self.clock, self.air, seed, self.workdir)
-        board.note = self._note
+        board.note = self.note
         self.boards[name] = board
         self.air.radios[name] = board.radio
         # Staggered, so that boards do not run in step.
