@@ -40,6 +40,7 @@ class Machine:
     interpreter: Path
     paths: list[Path]
     entry: Path
+    rom: Path
     console: bool = True
     heap_bytes: int = 320_000
     flash_blocks: int = 128
@@ -100,6 +101,7 @@ class Board:
             json.dumps(
                 {
                     "paths": [str(path) for path in machine.paths],
+                    "rom": str(machine.rom),
                     "entry": str(machine.entry),
                     "console": machine.console,
                     "costs": costs.COSTS,

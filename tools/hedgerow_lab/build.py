@@ -36,12 +36,20 @@ def compiled(folder: Path, cache: Path = _CACHE) -> Path:
     paths = sorted(path for path in folder.rglob("*.py") if "standin" not in path.relative_to(folder).parts)
     names = {".".join(path.relative_to(folder).with_suffix("").parts): path for path in paths}
     sources = {name: path.read_text() for name, path in names.items()}
+    # Who touches private names: the firmware, what starts a board, and the tests of aioble's traps.
+    around = [TOP / "firmware", _CHILD / "boot.py", TOP / "tests/network/traps"]
+    users = [
+        path.read_text()
+        for place in around
+        for path in sorted({place, *place.rglob("*.py")})
+        if path.is_file()
+    ]
 
     def made() -> dict[str, str]:
-        smaller = shrink.folded(sources)
+        smaller = shrink.folded(sources, users)
         return {str(path.relative_to(folder)): smaller[name] for name, path in names.items()}
 
-    return _compile({**sources, **_ourselves()}, made, cache)
+    return _compile({**sources, **_ourselves(), "users": "".join(users)}, made, cache)
 
 
 def firmware(top: Path = TOP, cache: Path = _CACHE) -> Path:
@@ -112,3 +120,32 @@ def _compile(key: dict[str, str], sources: Callable[[], dict[str, str]], cache: 
             if not target.exists():
                 raise
     return target
+
+
+def rom(folder: Path) -> Path:
+    """The files of ``folder`` as one ROM file system (MicroPython, docs/reference/romfs.rst), beside it."""
+    image = folder.with_suffix(".romfs")
+    if not image.exists():
+        files = b"".join(
+            _record(5, _varint(len(path.name)) + path.name.encode() + _record(2, path.read_bytes()))
+            for path in sorted(folder.iterdir())
+            if path.is_file()
+        )
+        length = _varint(len(files))
+        # The whole has an even number of bytes.
+        whole = b"\xd2\xcd\x31" + (length if (len(length) + len(files)) % 2 else b"\x80" + length) + files
+        unfinished = image.with_suffix(f".{os.getpid()}")
+        unfinished.write_bytes(whole)
+        unfinished.rename(image)
+    return image
+
+
+def _record(kind: int, payload: bytes) -> bytes:
+    return _varint(kind) + _varint(len(payload)) + payload
+
+
+def _varint(value: int) -> bytes:
+    out = [value & 0x7F]
+    while value := value >> 7:
+        out.insert(0, value & 0x7F | 0x80)
+    return bytes(out)

@@ -26,9 +26,33 @@ class ShrinkError(Exception):
     """The sources do something that cannot be shrunk."""
 
 
-def folded(sources: Mapping[str, str]) -> dict[str, str]:
-    """The modules in ``sources`` (name with dots -> source), their constants folded; all names stay."""
-    return {name: _text(tree) for name, tree in _folded(sources).items()}
+def folded(sources: Mapping[str, str], users: Iterable[str] = ()) -> dict[str, str]:
+    """The modules in ``sources`` (name with dots -> source), their constants folded, private names short.
+
+    All other names stay, and so does what is marked private where one of ``users`` touches it.
+    """
+    trees = _folded(sources)
+    everything = [*trees.values(), *(ast.parse(source) for source in users)]
+    foreign, family = _foreign(everything), _family(everything)
+    for tree in trees.values():
+        _shorten_members(tree, foreign, family=family)
+    return {name: _text(tree) for name, tree in trees.items()}
+
+
+def _foreign(trees: Iterable[ast.Module]) -> set[str]:
+    """Attributes that are used on something else than ``self``."""
+    found = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    return {node.attr for node in found if not (isinstance(node.value, ast.Name) and node.value.id == "self")}
+
+
+def _family(trees: Iterable[ast.Module]) -> set[str]:
+    """Classes that inherit, or are inherited from: they share their private names."""
+    found: set[str] = set()
+    for node in [node for tree in trees for node in ast.walk(tree)]:
+        if isinstance(node, ast.ClassDef) and node.bases:
+            found.add(node.name)
+            found |= {base.id if isinstance(base, ast.Name) else ast.unparse(base) for base in node.bases}
+    return found
 
 
 def bundle(sources: Mapping[str, str], root: str, outside: Collection[str]) -> str:
@@ -40,7 +64,7 @@ def bundle(sources: Mapping[str, str], root: str, outside: Collection[str]) -> s
     trees = _folded(sources)
     _drop_unnamed(trees, root)
     whole = _joined(trees, root)
-    _shorten_members(whole, outside)
+    _shorten_members(whole, _foreign([whole]), outside)
     _shorten_public(whole, outside)
     _shorten_arguments(whole, [whole])
     return _text(whole)
@@ -232,22 +256,29 @@ def _short_names(taken: set[str]) -> Iterator[str]:
     return (name for name in names if name not in taken)
 
 
-def _shorten_members(tree: ast.Module, outside: Collection[str]) -> None:
-    """Rename what only a class itself uses; the same short names serve every class. Classes stand alone."""
-    foreign = {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and not (isinstance(node.value, ast.Name) and node.value.id == "self")
-    }
-    for node in [node for node in tree.body if isinstance(node, ast.ClassDef)]:
+def _shorten_members(
+    tree: ast.Module,
+    foreign: Collection[str],
+    outside: Collection[str] | None = None,
+    family: Collection[str] = (),
+) -> None:
+    """Rename what only a class itself uses; the same short names serve every class.
+
+    ``foreign`` are names used on other objects. Without ``outside`` only what is marked private counts, for
+    others may use the rest. Classes of a ``family`` stay as they are.
+    """
+    for node in [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name not in family]:
         names = set()
         for part in ast.walk(node):
             if isinstance(part, _FUNCTIONS):
                 names.add(part.name)
             elif isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store):
                 names.add(part.attr)
-        names = {name for name in names if not name.startswith("__")} - foreign - set(outside)
+        names = {name for name in names if not name.startswith("__")} - set(foreign)
+        if outside is None:
+            names = {name for name in names if name.startswith("_")}
+        else:
+            names -= set(outside)
         short = dict(zip(sorted(names), _short_names(set()), strict=False))
         for part in ast.walk(node):
             if isinstance(part, ast.Attribute) and part.attr in short:

@@ -11,7 +11,7 @@ from hedgerow_core import cbor
 from hedgerow_lab import costs
 from hedgerow_lab.air import Air
 from hedgerow_lab.board import Board, Machine
-from hedgerow_lab.build import compiled, firmware
+from hedgerow_lab.build import compiled, firmware, rom
 from hedgerow_lab.clock import Clock
 from hedgerow_lab.trace import Trace
 
@@ -140,6 +140,7 @@ class Lab:
         machine = Machine(
             interpreter=self._micropython,
             paths=paths,
+            rom=rom(paths[0]),
             entry=script or TOP / "firmware" / "main.py",
             console=script is None,
             heap_bytes=heap_bytes,

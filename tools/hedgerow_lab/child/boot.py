@@ -3,6 +3,20 @@
 import sys
 
 
+def _map_rom(path):
+    """Mount what a board has in ROM as ROM: its code then takes no heap, as on a board."""
+    import ffi
+    import os
+    import uctypes
+    import vfs
+
+    size = os.stat(path)[6]
+    libc = ffi.open("libc.so.6")
+    file = libc.func("i", "open", "si")(path, 0)
+    address = libc.func("L", "mmap", "LLiiil")(0, size, 1, 2, file, 0)  # PROT_READ, MAP_PRIVATE
+    vfs.mount(vfs.VfsRom(uctypes.bytearray_at(address, size)), "/rom")
+
+
 def _board(config_path):
     """Make the board; the path of what runs on it. What this needs is gone when it has returned."""
     import ujson
@@ -11,7 +25,13 @@ def _board(config_path):
     with open(config_path) as file:
         config = ujson.load(file)
     # The flash is the root of the file system, as on a board; the computer's files are below /pc.
-    sys.path[:] = ["/pc" + path for path in config["paths"]] + [".frozen"]
+    paths = ["/pc" + path for path in config["paths"]]
+    try:
+        _map_rom(config["rom"])
+        paths[0] = "/rom"
+    except (ImportError, AttributeError, OSError):
+        pass  # a MicroPython without VfsRom: the same code, from the heap
+    sys.path[:] = paths + [".frozen"]
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(), "/pc")
 
@@ -63,7 +83,7 @@ def _program(path):
 
 
 _entry = _program(_board(sys.argv[1]))
-del _board, _program
+del _board, _map_rom, _program
 try:
     exec(_entry, {"__name__": "__main__"})
 except Exception as _error:
