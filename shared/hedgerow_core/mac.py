@@ -9,8 +9,8 @@ import hashlib
 from hedgerow_core.compat import aes_ecb_encrypt
 from hedgerow_core.errors import LimitError
 
-_INNER = bytes(0x36 ^ i for i in range(256))
-_OUTER = bytes(0x5C ^ i for i in range(256))
+_INNER = int.from_bytes(b"\x36" * 64, "big")
+_OUTER = int.from_bytes(b"\x5c" * 64, "big")
 
 
 def sha256(data: bytes) -> bytes:
@@ -22,15 +22,10 @@ def hmac_sha256(key: bytes, data: bytes) -> bytes:
     """HMAC-SHA256 of ``data`` under ``key`` (any length), 32 bytes."""
     if len(key) > 64:
         key = sha256(key)
-    inner = bytearray(64)
-    outer = bytearray(64)
-    for i in range(64):
-        byte = key[i] if i < len(key) else 0
-        inner[i] = _INNER[byte]
-        outer[i] = _OUTER[byte]
-    hash_inner = hashlib.sha256(inner)
+    number = int.from_bytes(bytes(key) + bytes(64 - len(key)), "big")
+    hash_inner = hashlib.sha256((number ^ _INNER).to_bytes(64, "big"))
     hash_inner.update(data)
-    hash_outer = hashlib.sha256(outer)
+    hash_outer = hashlib.sha256((number ^ _OUTER).to_bytes(64, "big"))
     hash_outer.update(hash_inner.digest())
     return hash_outer.digest()
 
