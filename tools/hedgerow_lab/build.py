@@ -18,6 +18,7 @@ from hedgerow_lab import shrink
 TOP = Path(__file__).resolve().parents[2]
 _CACHE = TOP / ".cache/mpy"
 _CHILD = Path(__file__).resolve().parent / "child"
+_ROM_DATA, _ROM_FOLDER, _ROM_FILE = 2, 4, 5
 _ROOT = "hedgerow_board.app.main"
 # Types whose objects the firmware meets besides its own.
 _BUILT_IN = (
@@ -122,15 +123,11 @@ def _compile(key: dict[str, str], sources: Callable[[], dict[str, str]], cache: 
     return target
 
 
-def rom(folder: Path) -> Path:
-    """The files of ``folder`` as one ROM file system (MicroPython, docs/reference/romfs.rst), beside it."""
-    image = folder.with_suffix(".romfs")
+def rom(folders: list[Path], cache: Path = _CACHE) -> Path:
+    """The files of compiled ``folders`` as one ROM file system (MicroPython, docs/reference/romfs.rst)."""
+    image = cache / ("-".join(folder.name for folder in folders) + ".romfs")
     if not image.exists():
-        files = b"".join(
-            _record(5, _varint(len(path.name)) + path.name.encode() + _record(2, path.read_bytes()))
-            for path in sorted(folder.iterdir())
-            if path.is_file()
-        )
+        files = b"".join(_rom_entries(folder) for folder in folders)
         length = _varint(len(files))
         # The whole has an even number of bytes.
         whole = b"\xd2\xcd\x31" + (length if (len(length) + len(files)) % 2 else b"\x80" + length) + files
@@ -138,6 +135,17 @@ def rom(folder: Path) -> Path:
         unfinished.write_bytes(whole)
         unfinished.rename(image)
     return image
+
+
+def _rom_entries(folder: Path) -> bytes:
+    entries = b""
+    for path in sorted(folder.iterdir()):
+        name = _varint(len(path.name)) + path.name.encode()
+        if path.is_dir():
+            entries += _record(_ROM_FOLDER, name + _rom_entries(path))
+        else:
+            entries += _record(_ROM_FILE, name + _record(_ROM_DATA, path.read_bytes()))
+    return entries
 
 
 def _record(kind: int, payload: bytes) -> bytes:

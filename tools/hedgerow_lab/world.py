@@ -140,7 +140,7 @@ class Lab:
         machine = Machine(
             interpreter=self._micropython,
             paths=paths,
-            rom=rom(paths[0]),
+            rom=rom(paths[:2]),
             entry=script or TOP / "firmware" / "main.py",
             console=script is None,
             heap_bytes=heap_bytes,
