@@ -1,15 +1,19 @@
 # Hedgerow. Every target sets up what it needs; the second time is quick.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint aioble clean
+.PHONY: help setup demo test lint bench fuzz aioble clean
 PYTHON ?= python3
 BIN := .venv/bin
 VENV := .cache/venv.stamp
 MICROPYTHON := .cache/micropython.stamp
+NAME :=
+SECONDS := 60
 
 help:
 	@echo "make demo    a letter crosses three virtual boards, explained step by step"
 	@echo "make test    all tests, on CPython and on 64-bit and 32-bit MicroPython"
 	@echo "make lint    ruff, mypy, the three floors, and what core may use"
+	@echo "make bench   what can be measured; NAME=codec measures it"
+	@echo "make fuzz    damaged bytes for every parser, for SECONDS=60"
 	@echo "make setup   only what the others need"
 	@echo "make aioble  fetch the real aioble for the lab (needs the internet)"
 	@echo "make clean   remove what was set up"
@@ -41,6 +45,12 @@ lint: setup
 	$(BIN)/mypy
 	PYTHONPATH=firmware $(BIN)/lint-imports
 	$(BIN)/python tools/check_core
+
+bench: setup
+	@$(BIN)/python tools/bench/run.py $(NAME)
+
+fuzz: setup
+	@$(BIN)/python -m fuzz --seconds $(SECONDS)
 
 aioble: setup
 	$(BIN)/python tools/get_aioble
