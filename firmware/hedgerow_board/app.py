@@ -1,6 +1,7 @@
 """The board: shelf, carrier, cable and radio put together."""
 
 import asyncio
+import gc
 import os
 import sys
 import time
@@ -107,6 +108,8 @@ async def main() -> None:
         machine.freq(240_000_000)
     except ValueError:
         pass  # C3 and C6 end at 160 MHz, where they start
+    # Collecting before the heap is full keeps it from being cut into small pieces.
+    gc.threshold(gc.mem_free() // 2)
     asyncio.get_event_loop().set_exception_handler(_died)
     board = Board(settings)
     board.radio = Radio(board)
