@@ -36,6 +36,7 @@ demo: setup
 
 test: setup
 	@tools/run_core_tests
+	@$(BIN)/python tools/measure_heap
 	@$(BIN)/python -m pytest tests/core
 	@$(BIN)/python -m pytest tests --ignore tests/core
 

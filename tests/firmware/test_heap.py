@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hedgerow_lab.world import Lab, LabError, find_aioble, find_micropython
 from support_firmware import Cable, settings
+
+from hedgerow_lab.world import Lab, LabError, find_aioble, find_micropython
 
 TOP = Path(__file__).resolve().parents[2]
 

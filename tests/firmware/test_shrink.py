@@ -1,0 +1,111 @@
+"""The step that makes core and firmware small enough for a board changes nothing of what they do."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hedgerow_lab import shrink
+from hedgerow_lab.build import firmware
+from hedgerow_lab.world import LabError, find_micropython
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+def run(source: str, call: str) -> object:
+    names: dict[str, object] = {}
+    exec(compile(source, "bundle", "exec"), names)
+    return eval(call, names)
+
+
+def bundled(root: str = "app.main", **sources: str) -> str:
+    return shrink.bundle(
+        {name.replace("_dot_", "."): text for name, text in sources.items()}, root, dir(list)
+    )
+
+
+def test_one_module_does_what_several_did():
+    text = bundled(
+        limits='"""Bounds."""\nMOST = 3\nLEAST = MOST - 2\n',
+        errors="class PeerError(Exception):\n    pass\n",
+        store=(
+            "import limits\nfrom errors import PeerError\n_HEAD = 2\n"
+            "class Store:\n    '''Keeps.'''\n"
+            "    def __init__(self, room=9):\n        self._kept = []\n        self.room = room\n"
+            "    def put(self, thing):\n"
+            "        if len(self._kept) >= limits.MOST:\n            raise PeerError('full')\n"
+            "        self._kept.append(thing * _HEAD)\n        return self\n"
+            "    def unused(self):\n        return 1\n"
+            "    @property\n    def sum(self):\n        return sum(self._kept) + limits.LEAST\n"
+        ).replace("import limits", "from package import limits"),
+        app=(
+            "from errors import PeerError\nfrom store import Store\n"
+            "def helper(amount):\n    return amount + 1\n"
+            "def main(store=None):\n"
+            "    store = Store(room=5)\n    helper_sum = [helper(n) for n in range(3)]\n"
+            "    for n in helper_sum:\n        store.put(n)\n"
+            "    try:\n        store.put(9)\n    except PeerError as error:\n"
+            "        return store.sum, store.room, str(error)\n"
+        ),
+    ).replace("from package import limits", "")
+    assert run(text, "main()") == (13, 5, "")
+    for gone in ("unused", "Bounds", "_HEAD", "_kept", "MOST", "helper(amount", "full"):
+        assert gone not in text
+
+
+def test_a_name_that_a_function_binds_itself_is_not_taken_for_the_module():
+    text = bundled(
+        beacon="def parse(data):\n    return data * 2\n",
+        app=(
+            "from beacon import parse\n"
+            "def use(parse, beacon):\n    return parse + beacon\n"
+            "def main():\n    return use(1, 2), parse(4)\n"
+        ),
+    )
+    assert run(text, "main()") == (3, 8)
+
+
+def test_arguments_that_are_passed_by_name_keep_their_names():
+    text = bundled(
+        app="def add(first, second=1):\n    return first - second\ndef main():\n    return add(5, second=2)\n"
+    )
+    assert run(text, "main()") == 3
+    assert "second" in text and "first" not in text
+
+
+def test_modules_that_need_each_other_are_refused():
+    with pytest.raises(shrink.ShrinkError):
+        bundled(
+            a="from b import x\ny = x\n",
+            b="from a import y\nx = y\n",
+            app="from a import y\ndef main():\n    return y\n",
+        )
+
+
+def test_the_boards_module_holds_no_word_that_only_people_need():
+    image = (firmware() / "hedgerow_board/app.mpy").read_bytes()
+    for word in (b"PeerError", b"a damaged", b"reconcile", b"hedgerow_core"):
+        assert word not in image
+    assert b"This board has no settings" in image
+    assert len(image) < 24_000
+
+
+@pytest.mark.parametrize("bits", [64, 32])
+def test_cores_tests_pass_on_the_folded_modules(bits, tmp_path):
+    sources = {
+        f"hedgerow_core.{path.stem}": path.read_text() for path in (TOP / "shared/hedgerow_core").glob("*.py")
+    }
+    tests = [path.read_text() for path in (TOP / "tests/core").glob("*.py")]
+    package = tmp_path / "hedgerow_core"
+    package.mkdir()
+    for name, text in shrink.folded(sources, tests).items():
+        (package / f"{name.rpartition('.')[2]}.py").write_text(text)
+    try:
+        interpreter = find_micropython(bits)
+    except LabError:
+        interpreter = find_micropython(64)
+    runner = TOP / "tests/core/run_micropython.py"
+    command = [interpreter, "-X", "heapsize=4m", runner, tmp_path]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 failed" in done.stdout
