@@ -114,4 +114,7 @@ def print_line(
 
 
 if __name__ == "__main__":
-    main("--quick" in sys.argv)
+    try:
+        main("--quick" in sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(130)

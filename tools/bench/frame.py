@@ -103,4 +103,7 @@ if __name__ == "__main__":
         result["version"] = "MicroPython " + ".".join([str(part) for part in sys.implementation[1][:3]])
         print(json.dumps(result))
     else:
-        main("--quick" in sys.argv)
+        try:
+            main("--quick" in sys.argv)
+        except KeyboardInterrupt:
+            sys.exit(130)

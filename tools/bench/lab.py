@@ -127,4 +127,7 @@ def print_line(metric: str, value: float, unit: str, goal: object, how: str) -> 
 
 
 if __name__ == "__main__":
-    main("--quick" in sys.argv)
+    try:
+        main("--quick" in sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(130)

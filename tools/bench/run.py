@@ -207,4 +207,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("bench: Broken off: the figures of this run are not kept.", file=sys.stderr)
+        sys.exit(130)

@@ -57,11 +57,13 @@ def atheris_python() -> Path | None:
     refused = CACHE / "fuzz-without-atheris"
     if refused.exists():
         return None
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     probe = [python, "-c", "import atheris"]
-    if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+    if python.exists() and subprocess.run(probe, capture_output=True, check=False).returncode == 0:
         return python
+    made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, check=False)
+    if made.returncode:
+        print("fuzz: No environment can be made for atheris here (is python3-venv there?).", file=sys.stderr)
+        return None
     pip = [
         python,
         "-m",
@@ -222,7 +224,3 @@ def main() -> int:
         f" {compared:,} inputs through {names}, {len(found) or 'no'} find{'' if len(found) == 1 else 's'}"
     )
     return 1 if found or failures else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
