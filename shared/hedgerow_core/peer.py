@@ -32,7 +32,7 @@ class Peer:
         self.refused_count = 0
         self._shelf = shelf
         self._credit_bytes = credit_bytes
-        self._reconcile = IdList(shelf.ids())
+        self._reconcile = IdList(shelf.offer())
         self._serial = shelf.serial
         self._wanted: list[bytes] = []  # asked for, not here yet
         self._ask: list[bytes] = []  # to be asked for
@@ -153,7 +153,7 @@ class Peer:
 
     def _reconcile_again(self) -> None:
         received = self._reconcile.received
-        self._reconcile = IdList(self._shelf.ids())
+        self._reconcile = IdList(self._shelf.offer())
         self._reconcile.received = received
 
     def lost(self) -> None:

@@ -1,7 +1,6 @@
 """Reconciling two sets of ids: here the plain list, behind the interface that the sketch takes over.
 
-A reconciler gives parts to send and takes the other side's parts; ``missing`` of a part are the ids that
-the other side has and we do not know.
+A reconciler gives parts to send and reads the other side's parts.
 """
 
 from hedgerow_core import limits
@@ -11,9 +10,9 @@ _LAST = 1
 
 
 class IdList:
-    """Both sides send all their ids, 8 bytes each, in parts of one frame. ``known`` tells what we know."""
+    """Both sides send all their ids, 8 bytes each, in parts of one frame; ``ids`` are ours, joined."""
 
-    def __init__(self, ids: list[bytes]) -> None:
+    def __init__(self, ids: bytes) -> None:
         self._ids = ids
         self._at = 0
         self._received = 0
@@ -24,13 +23,13 @@ class IdList:
         """The next part of our set, or None when all was sent."""
         if self.sent:
             return None
-        chunk = self._ids[self._at : self._at + limits.OFFER_IDS]
+        chunk = self._ids[self._at : self._at + limits.OFFER_IDS * limits.ID_BYTES]
         self._at += len(chunk)
         self.sent = self._at >= len(self._ids)
         if self.sent:
-            self._ids = []
+            self._ids = b""
             self._at = 0
-        return bytes((_LAST if self.sent else 0,)) + b"".join(chunk)
+        return bytes((_LAST if self.sent else 0,)) + chunk
 
     def receive(self, part: bytes) -> list[bytes]:
         """The ids in one part of theirs. PeerError where it is damaged or past the bound."""

@@ -6,13 +6,13 @@ Policy only; a store behind it keeps the records (flash on a board, SQLite on a 
 from hedgerow_core import limits
 from hedgerow_core.envelope import BULK, NORMAL, TTL_MINUTES, URGENT, Envelope, decode
 from hedgerow_core.errors import HedgerowError, PeerError
+from hedgerow_core.table import Table
 
 KEPT = 1
 KNOWN = 2
 REFUSED = 3
 
 _MINUTE_MS = 60_000
-_RECENT = 64
 # Evicted first to evicted last.
 _RANK = {BULK: 0, NORMAL: 1, URGENT: 2}
 
@@ -46,14 +46,23 @@ class MemoryStore:
         return [(place, self._records[place]) for place in sorted(self._records)]
 
 
-# What the index knows of one envelope without reading its record: a tuple, for a board keeps hundreds.
-# ``arrived`` and ``expiry`` are minutes of the shelf's clock.
-_PLACE = 0
-_SIZE = 1
-_RANK_AT = 2
-_ARRIVED = 3
-_EXPIRY = 4
-_SERIAL = 5
+# What the index knows of one envelope without reading its record: id 8, place 8, and minutes of the shelf's
+# clock and numbers, big-endian.
+_PLACE = 8
+_ARRIVED = 16
+_EXPIRY = 20
+_SERIAL = 24
+_SIZE = 28
+_RANK_AT = 30
+_ROW_BYTES = 31
+
+
+def _number(piece: bytes, at: int) -> int:
+    return int.from_bytes(piece[at : at + 4], "big")
+
+
+def _place(row: bytes) -> int:
+    return int.from_bytes(row[_PLACE:_ARRIVED], "big")
 
 
 class Shelf:
@@ -79,12 +88,10 @@ class Shelf:
         self._max_count = max_count
         self._max_bytes = max_bytes
         self._max_tombstones = max_tombstones
-        self._rows: dict[bytes, tuple[int, int, int, int, int, int]] = {}
+        self._rows = Table(_ROW_BYTES)
         self._bytes = 0
-        self._tombstones: list[bytes] = []
-        self._tombstone_set: set[bytes] = set()
+        self._tombstones = Table(limits.ID_BYTES)
         self._summary = bytearray(4)
-        self._recent: list[bytes] = []
         self._dirty = False
         self._base = 0
         self._base_ms = 0 if absolute else now
@@ -101,7 +108,7 @@ class Shelf:
                 self.damaged += 1
                 self._store.drop(place)
                 continue
-            if envelope.id in self._rows:
+            if self.has(envelope.id):
                 self._store.drop(place)
                 continue
             if not self._absolute:
@@ -118,12 +125,17 @@ class Shelf:
     def _index(self, envelope: Envelope, place: int, size: int, arrived: int) -> None:
         expiry = arrived + TTL_MINUTES[envelope.ttl] - envelope.age
         self.serial += 1
-        self._rows[envelope.id] = (place, size, _RANK[envelope.priority], arrived, expiry, self.serial)
+        self._rows.add(
+            envelope.id
+            + place.to_bytes(8, "big")
+            + arrived.to_bytes(4, "big")
+            + min(max(expiry, 0), 0xFFFFFFFF).to_bytes(4, "big")
+            + self.serial.to_bytes(4, "big")
+            + size.to_bytes(2, "big")
+            + bytes((_RANK[envelope.priority],))
+        )
         self._bytes += size
         self._fold(envelope.id)
-        self._recent.append(envelope.id)
-        if len(self._recent) > _RECENT:
-            self._recent.pop(0)
 
     def put(self, envelope: Envelope, now: int) -> int:
         """Keep ``envelope``: KEPT, KNOWN (nothing changed) or REFUSED (expired, or no room for its kind)."""
@@ -147,14 +159,14 @@ class Shelf:
         if size > self._max_bytes:
             return False
         while len(self._rows) >= self._max_count or self._bytes + size > self._max_bytes:
-            victim = None
-            worst = None
-            for identity, row in self._rows.items():
-                order = (row[_RANK_AT], row[_SERIAL])
-                if worst is None or order < worst:
-                    worst = order
-                    victim = identity
-            if victim is None or worst is None or worst[0] > rank:
+            victim = b""
+            worst = rank + 1
+            for piece in self._rows.pieces:
+                for at in range(0, len(piece), _ROW_BYTES):
+                    if piece[at + _RANK_AT] < worst:
+                        worst = piece[at + _RANK_AT]
+                        victim = piece[at : at + limits.ID_BYTES]
+            if not victim:
                 return False
             self.evicted += 1
             self.drop(victim)
@@ -162,11 +174,11 @@ class Shelf:
 
     def get(self, identity: bytes, now: int) -> Envelope | None:
         """The envelope as it is to be handed on now (its age counted up), or None."""
-        row = self._rows.get(identity)
-        if row is None:
+        row = self._rows.find(identity)
+        if not row:
             return None
         try:
-            envelope = decode(self._store.read(row[_PLACE])[4:])
+            envelope = decode(self._store.read(_place(row))[4:])
         except (PeerError, OSError):
             envelope = None
         if envelope is None or envelope.id != identity:
@@ -174,43 +186,55 @@ class Shelf:
             self.damaged += 1
             self.drop(identity)
             return None
-        return envelope.carried(envelope.hops, envelope.age + self._minute(now) - row[_ARRIVED])
+        return envelope.carried(envelope.hops, envelope.age + self._minute(now) - _number(row, _ARRIVED))
 
     def has(self, identity: bytes) -> bool:
         """Whether the envelope is here."""
-        return identity in self._rows
+        return self._rows.find(identity) != b""
 
     def knows(self, identity: bytes) -> bool:
         """Whether the envelope is here or was, and is not wanted again."""
-        return identity in self._rows or identity in self._tombstone_set
+        return self._rows.find(identity) != b"" or self._tombstones.find(identity) != b""
 
     def ids(self) -> list[bytes]:
         """Ids of what is here; urgent first, then the oldest."""
-        order = [((2 - row[_RANK_AT]) << 28 | row[_SERIAL], identity) for identity, row in self._rows.items()]
-        order.sort()
-        return [identity for _, identity in order]
+        flat = self.offer()
+        return [flat[at : at + limits.ID_BYTES] for at in range(0, len(flat), limits.ID_BYTES)]
+
+    def offer(self) -> bytes:
+        """The same, one behind the other."""
+        flat = bytearray()
+        for rank in (2, 1, 0):
+            for piece in self._rows.pieces:
+                for at in range(0, len(piece), _ROW_BYTES):
+                    if piece[at + _RANK_AT] == rank:
+                        flat.extend(piece[at : at + limits.ID_BYTES])
+        return bytes(flat)
 
     def drop(self, identity: bytes) -> None:
         """Forget an envelope but remember its id."""
-        row = self._rows.pop(identity, None)
-        if row is None:
+        row = self._rows.take(identity)
+        if not row:
             return
-        self._bytes -= row[_SIZE]
-        self._store.drop(row[_PLACE])
+        self._bytes -= row[_SIZE] << 8 | row[_SIZE + 1]
+        self._store.drop(_place(row))
         self._dirty = True
-        self._tombstones.append(identity)
-        self._tombstone_set.add(identity)
+        self._tombstones.add(identity)
         if len(self._tombstones) > self._max_tombstones:
-            old = self._tombstones.pop(0)
-            self._tombstone_set.discard(old)
+            old = self._tombstones.pieces[0][: limits.ID_BYTES]
+            self._tombstones.take(old)
             self._fold(old)
 
     def expire(self, now: int) -> int:
         """Drop what is past its lifetime; how many."""
         minute = self._minute(now)
-        old = [(row[_SERIAL], identity) for identity, row in self._rows.items() if row[_EXPIRY] <= minute]
-        old.sort()  # tombstones are forgotten in the order in which envelopes came
-        for _, identity in old:
+        old = [
+            piece[at : at + limits.ID_BYTES]
+            for piece in self._rows.pieces
+            for at in range(0, len(piece), _ROW_BYTES)
+            if _number(piece, at + _EXPIRY) <= minute
+        ]
+        for identity in old:
             self.drop(identity)
         return len(old)
 
@@ -232,14 +256,14 @@ class Shelf:
 
     def new_since(self, serial: int) -> tuple[int, list[bytes]]:
         """(serial now, ids that came after ``serial``), in the order in which they came."""
-        missed = self.serial - serial
-        if missed <= 0:
-            return self.serial, []
-        if missed <= len(self._recent):
-            return self.serial, [i for i in self._recent[-missed:] if i in self._rows]
-        order = [(row[_SERIAL], identity) for identity, row in self._rows.items() if row[_SERIAL] > serial]
-        order.sort()
-        return self.serial, [identity for _, identity in order]
+        fresh = []
+        for piece in reversed(self._rows.pieces):
+            for at in range(len(piece) - _ROW_BYTES, -1, -_ROW_BYTES):
+                if _number(piece, at + _SERIAL) <= serial:
+                    break
+                fresh.append(piece[at : at + limits.ID_BYTES])
+        fresh.reverse()
+        return self.serial, fresh
 
     def flush(self) -> None:
         """Return when everything put or dropped survives a loss of power. HedgerowError where it cannot."""

@@ -164,7 +164,7 @@ def fuzz_ids(data: bytes) -> str:
 
 
 def fuzz_offers(data: bytes) -> str:
-    ours = IdList([])
+    ours = IdList(b"")
     result = Told()
     for what, part in pieces(data):
         for _ in range(1 + what):
