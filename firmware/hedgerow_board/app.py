@@ -13,6 +13,7 @@ from hedgerow_board.ble import Radio
 from hedgerow_board.flash import FlashStore
 from hedgerow_board.settings import SettingsError, load
 from hedgerow_board.wire import Wire
+from hedgerow_core import service
 from hedgerow_core.carrier import Carrier
 from hedgerow_core.mac import hmac_sha256
 from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
@@ -63,6 +64,23 @@ class Board:
             line.push()
         if self.radio is not None:
             self.radio.refresh()
+
+    def serve(self, link: object, message: bytes) -> None:
+        """Answer a service message of the paired host."""
+        if message[0] == service.STATUS:
+            shelf = self.shelf
+            numbers = (
+                shelf.count(),
+                shelf.known_count(),
+                shelf.held_bytes(),
+                shelf.load(),
+                self.now() // 1000,
+                gc.mem_free(),
+                self._boot,
+                len(self.carrier.neighbours(self.now())),
+                len(self.lines),
+            )
+            link.service(service.encode_status(numbers, self.settings.name))
 
     async def keep(self) -> None:
         """Let old envelopes go."""

@@ -3,6 +3,8 @@
 import asyncio
 import gc
 
+from hedgerow_core.session import PAIR
+
 _IDLE_MS = 60_000
 _LINGER_MS = 300  # how long an end that called stays when there is nothing left to exchange
 
@@ -30,11 +32,13 @@ class Line:
             events = []
             self.link.close("memory")
             gc.collect()
-        for name, _ in events:
+        for name, value in events:
             if name == "stored":
                 stored = True
             if name == "stored" or name == "acked":
                 self.useful += 1
+            elif name == "service" and self.link.kind == PAIR:
+                board.serve(self.link, value)
         self._active = board.now()
         self._event.set()
         if stored:

@@ -204,7 +204,9 @@ class ShelfStore:
 
     def records(self) -> list[tuple[int, bytes]]:
         """(place, record) of what is new, oldest first."""
-        rows = self._database.rows("SELECT place, record FROM shelf WHERE place > ? ORDER BY place", self._seen)
+        rows = self._database.rows(
+            "SELECT place, record FROM shelf WHERE place > ? ORDER BY place", self._seen
+        )
         found = [(row["place"], bytes(row["record"])) for row in rows if row["place"] not in self._appended]
         if rows:
             self._seen = rows[-1]["place"]

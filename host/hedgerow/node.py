@@ -67,6 +67,7 @@ class Contact:
 class Letter:
     """A row of ``hedgerow inbox``; ``received_ms`` is None for our own, ``sent`` false while it waits."""
 
+    id: int
     name: str
     mine: bool
     text: str
@@ -232,7 +233,7 @@ class Node:
             if self._database.row("SELECT id FROM contacts WHERE name = ?", name) is None:
                 raise errors.UnknownContact(name=name)
         rows = self._database.rows(
-            "SELECT c.name, e.mine, e.text, e.written_ms, e.received_ms, e.sequence"
+            "SELECT e.id, c.name, e.mine, e.text, e.written_ms, e.received_ms, e.sequence"
             " FROM entries e JOIN contacts c ON c.id = e.contact"
             " WHERE e.text != '' AND (? IS NULL OR c.name = ?)"
             " ORDER BY c.id, e.sequence = 0, e.clock, e.mine, e.id",
@@ -241,6 +242,7 @@ class Node:
         )
         return [
             Letter(
+                row["id"],
                 row["name"],
                 bool(row["mine"]),
                 row["text"],

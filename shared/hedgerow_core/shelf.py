@@ -246,6 +246,10 @@ class Shelf:
         """How many envelopes are here."""
         return len(self._rows)
 
+    def held_bytes(self) -> int:
+        """How many bytes of records are here."""
+        return self._bytes
+
     def known_count(self) -> int:
         """How many ids the summary covers."""
         return len(self._rows) + len(self._tombstones)

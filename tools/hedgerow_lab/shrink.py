@@ -464,8 +464,10 @@ class _Rename(ast.NodeTransformer):
                 part.names = [self._renamed.get(name, name) for name in part.names]
             elif isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
                 names.add(part.id)
-            elif isinstance(part, _DEFINITIONS) or (isinstance(part, ast.ExceptHandler) and part.name):
+            elif isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 names.add(part.name)
+            elif isinstance(part, ast.ExceptHandler):
+                names.add(part.name or "")
         node.args.defaults = [self.visit(default) for default in node.args.defaults]
         node.decorator_list = [self.visit(decorator) for decorator in node.decorator_list]
         self._local.append(names - shared)

@@ -1,10 +1,8 @@
 """The command line. ``main`` is the entry point; every failure of the user's ends in one sentence."""
 
 import io
-import json
 import os
 import sys
-import time
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +13,18 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow import __version__
-from hedgerow.node import Connected, Node, Received
+from hedgerow.cli import linking
+from hedgerow.cli.terminal import (
+    AsJson,
+    clock,
+    now_ms,
+    open_node,
+    print_event,
+    print_json,
+    print_letter_json,
+    shown,
+)
+from hedgerow.node import Letter, Node
 from hedgerow_core.errors import HedgerowError
 
 app = typer.Typer(
@@ -25,8 +34,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Letters between neighbours over a mesh of small boards, when there is no internet.",
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
 def _version(wanted: bool) -> None:
@@ -50,28 +57,6 @@ def options(
     context.obj = home if home is not None else Path(platformdirs.user_data_dir("hedgerow"))
 
 
-def now_ms() -> int:
-    """Unix time in milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
-def _open(context: typer.Context) -> Node:
-    return Node.open(context.obj, os.urandom, now_ms())
-
-
-def _print_json(**fields: Any) -> None:
-    print(json.dumps(fields, ensure_ascii=False))
-
-
-def _shown(text: str) -> str:
-    """``text`` without what would move the cursor or colour the terminal: others wrote it."""
-    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
-def _time(unix_ms: int) -> str:
-    return time.strftime("%d %b %H:%M", time.localtime(unix_ms / 1000))
-
-
 @app.command(epilog="Example: hedgerow init --name Alice")
 def init(
     context: typer.Context,
@@ -81,7 +66,7 @@ def init(
     """Make an account on this computer."""
     node = Node.create(context.obj, name, os.urandom, now_ms())
     if as_json:
-        _print_json(name=node.name, home=str(context.obj))
+        print_json(name=node.name, home=str(context.obj))
     else:
         print(f"Welcome, {node.name}. Your account is in {context.obj}; keep a copy of it.")
         print("Next: `hedgerow invite`, and give the result to a neighbour.")
@@ -91,10 +76,10 @@ def init(
 @app.command(epilog="Example: hedgerow invite > for-bob.txt")
 def invite(context: typer.Context, as_json: AsJson = False) -> None:
     """Print an invite: whoever adds it can become your contact. It holds for 14 days."""
-    node = _open(context)
+    node = open_node(context)
     uri = node.invite(now_ms())
     if as_json:
-        _print_json(invite=uri)
+        print_json(invite=uri)
     else:
         print(uri)
     node.close()
@@ -107,10 +92,10 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Ask whoever made an invite to become your contact."""
-    node = _open(context)
+    node = open_node(context)
     name = node.add(uri, now_ms())
     if as_json:
-        _print_json(name=name, connected=False)
+        print_json(name=name, connected=False)
     else:
         print(f"Asked {name}. You can write at once; the letters leave when {name} has answered.")
     node.close()
@@ -119,12 +104,12 @@ def add(
 @app.command(epilog="Example: hedgerow contacts --json")
 def contacts(context: typer.Context, as_json: AsJson = False) -> None:
     """List your contacts."""
-    node = _open(context)
+    node = open_node(context)
     _poll(node, as_json)
     found = node.contacts()
     if as_json:
         for contact in found:
-            _print_json(name=contact.name, connected=contact.connected, account_key=contact.account_key.hex())
+            print_json(name=contact.name, connected=contact.connected, account_key=contact.account_key.hex())
     elif not found:
         print("No contacts yet: give somebody an invite (`hedgerow invite`), or add theirs.")
     else:
@@ -140,62 +125,71 @@ def send(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A contact, as `hedgerow contacts` shows it.")],
     text: Annotated[str, typer.Argument(help="The letter.")],
+    board: linking.MaybeBoardUrl = None,
+    key_file: linking.KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a letter. It leaves with the next board that this computer is linked to."""
-    node = _open(context)
+    """Write a letter. It leaves at once with --board, else with the next board that this computer meets."""
+    node = open_node(context)
     _poll(node, as_json)
     node.send(name, text, now_ms())
+    if board is not None:
+        linking.exchange_now(node, board, key_file, as_json)
     if as_json:
-        _print_json(name=name, sealed=True)
+        print_json(name=name, sealed=True)
     else:
-        print("Sealed; it leaves with the next board.")
+        print("Sealed; it leaves with the next board." if board is None else "Sealed; the board has it.")
     node.close()
 
 
-@app.command(epilog="Example: hedgerow inbox Bob")
+@app.command(epilog="Example: hedgerow inbox Bob --follow --board serial:/dev/ttyUSB0")
 def inbox(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="Only the conversation with this contact.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
+    board: linking.MaybeBoardUrl = None,
+    key_file: linking.KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show your letters."""
-    node = _open(context)
+    """Show your letters; those that a board holds for you too, with --board."""
+    node = open_node(context)
     _poll(node, as_json)
+    if board is not None and not follow:
+        linking.exchange_now(node, board, key_file, as_json)
     letters = node.inbox(name)
     if as_json:
         for letter in letters:
-            _print_json(
-                name=letter.name,
-                mine=letter.mine,
-                text=letter.text,
-                written_ms=letter.written_ms,
-                received_ms=letter.received_ms,
-                sent=letter.sent,
-            )
-    elif not letters:
+            print_letter_json(letter)
+    elif letters:
+        _print_letters(node, letters)
+    elif not follow:
         print("No letters yet.")
-    else:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        last = None
-        for letter in letters:
-            if letter.name != last:
-                table.add_row("", letter.name, "", style="bold")
-                last = letter.name
-            who = node.name if letter.mine else letter.name
-            waits = "" if letter.sent else "  (waits for an answer)"
-            table.add_row(_time(letter.written_ms), who, _shown(letter.text) + waits)
-        Console(highlight=False, markup=False, emoji=False).print(table)
+    if follow:
+        linking.follow(node, name, letters, board, key_file, as_json)
     node.close()
+
+
+def _print_letters(node: Node, letters: list[Letter]) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    last = None
+    for letter in letters:
+        if letter.name != last:
+            table.add_row("", letter.name, "", style="bold")
+            last = letter.name
+        who = node.name if letter.mine else letter.name
+        waits = "" if letter.sent else "  (waits for an answer)"
+        table.add_row(clock(letter.written_ms), who, shown(letter.text) + waits)
+    Console(highlight=False, markup=False, emoji=False).print(table)
+
+
+linking.register(app)
 
 
 def _poll(node: Node, quiet: bool) -> None:
     """Open what came with the last link."""
     for event in node.poll(now_ms()):
-        if not quiet and isinstance(event, Connected):
-            print(f"{event.name} is a contact now.")
-        elif not quiet and isinstance(event, Received):
-            print(f"New from {event.name}.")
+        if not quiet:
+            print_event(event)
 
 
 def _add_plugins() -> None:
@@ -250,7 +244,7 @@ def _usage(error: Any, message: str) -> int:
 
 
 def _fail(sentence: str) -> int:
-    print(f"hedgerow: {' '.join(_shown(sentence).split())}", file=sys.stderr)
+    print(f"hedgerow: {' '.join(shown(sentence).split())}", file=sys.stderr)
     return 1
 
 

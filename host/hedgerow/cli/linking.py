@@ -1,26 +1,35 @@
 """Commands that link this computer to boards: sync, run, board status."""
 
 import asyncio
-import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from hedgerow import errors
-from hedgerow.cli.terminal import AsJson, now_ms, open_node, print_event, print_json
+from hedgerow.cli.terminal import (
+    AsJson,
+    clock,
+    now_ms,
+    open_node,
+    print_event,
+    print_json,
+    print_letter_json,
+    shown,
+)
 from hedgerow.links.keeper import Keeper
-from hedgerow.node import Connected, Node, Received
+from hedgerow.node import Connected, Letter, Node, Received
 
-BoardUrl = Annotated[
-    str,
-    typer.Option(
-        "--board",
-        envvar="HEDGEROW_BOARD",
-        help="The board: serial:/dev/ttyUSB0, serial:socket://HOST:PORT or tcp:HOST:PORT.",
-    ),
-]
+_BOARD_OPTION = typer.Option(
+    "--board",
+    envvar="HEDGEROW_BOARD",
+    help="The board: serial:/dev/ttyUSB0, serial:socket://HOST:PORT or tcp:HOST:PORT.",
+)
+BoardUrl = Annotated[str, _BOARD_OPTION]
+MaybeBoardUrl = Annotated[str | None, _BOARD_OPTION]
+_LOOK_S = 0.25
 KeyFile = Annotated[
     Path | None,
     typer.Option(
@@ -48,16 +57,6 @@ def keys_for(node: Node, key_file: Path | None) -> list[bytes]:
     return [key, *(other for other in known if other != key)]
 
 
-def linked(
-    node: Node,
-    url: str,
-    key_file: Path | None,
-    on_event: Callable[[Connected | Received], None],
-) -> Keeper:
-    """A keeper for one board, not opened yet."""
-    return Keeper(node, url, keys_for(node, key_file), now_ms, on_event)
-
-
 async def exchange(node: Node, keeper: Keeper) -> None:
     """Link, exchange everything, hang up; the key that worked is remembered."""
     try:
@@ -67,6 +66,50 @@ async def exchange(node: Node, keeper: Keeper) -> None:
         await keeper.settle()
     finally:
         await keeper.close()
+
+
+def exchange_now(node: Node, board: str, key_file: Path | None, quiet: bool) -> None:
+    """What ``send`` and ``inbox`` do where a board is named."""
+    show = (lambda found: None) if quiet else print_event
+    asyncio.run(exchange(node, Keeper(node, board, keys_for(node, key_file), now_ms, show)))
+
+
+def follow(
+    node: Node,
+    name: str | None,
+    shown_already: list[Letter],
+    board: str | None,
+    key_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Show letters as they come, by ``board`` or by another process on this home, until Ctrl-C."""
+    seen = {letter.id for letter in shown_already}
+
+    def show() -> None:
+        for letter in node.inbox(name):
+            if letter.id not in seen:
+                seen.add(letter.id)
+                if as_json:
+                    print_letter_json(letter)
+                else:
+                    who = node.name if letter.mine else letter.name
+                    print(f"{clock(letter.written_ms)}  {who}  {shown(letter.text)}", flush=True)
+
+    async def watch() -> None:
+        while True:
+            node.poll(now_ms())
+            show()
+            await asyncio.sleep(_LOOK_S)
+
+    async def go() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(watch())
+            if board is not None:
+                keys = keys_for(node, key_file)
+                states = _state_printer(board, as_json, sys.stderr)
+                group.create_task(Keeper(node, board, keys, now_ms, lambda found: None, states).keep())
+
+    run_until_interrupted(go)
 
 
 def sync(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_json: AsJson = False) -> None:
@@ -80,7 +123,7 @@ def sync(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_j
         if not as_json:
             print_event(found)
 
-    keeper = linked(node, board, key_file, event)
+    keeper = Keeper(node, board, keys_for(node, key_file), now_ms, event)
     asyncio.run(exchange(node, keeper))
     if as_json:
         print_json(given=keeper.given, taken=keeper.taken, opened=len(opened))
@@ -115,7 +158,9 @@ def run(
     node.close()
 
 
-def _state_printer(url: str, as_json: bool) -> Callable[[str, errors.UserError | None], None]:
+def _state_printer(
+    url: str, as_json: bool, stream: TextIO = sys.stdout
+) -> Callable[[str, errors.UserError | None], None]:
     last: list[object] = [None]
 
     def show(state: str, error: errors.UserError | None) -> None:
@@ -123,10 +168,10 @@ def _state_printer(url: str, as_json: bool) -> Callable[[str, errors.UserError |
         if now == last[0] or state == "connecting":
             return
         last[0] = now
-        if as_json:
+        if as_json and stream is sys.stdout:
             print_json(board=url, state=state, reason=None if error is None else str(error))
         else:
-            print(f"{url}: {state}" + ("" if error is None else f" — {error}"), flush=True)
+            print(f"{url}: {state}" + ("" if error is None else f" — {error}"), file=stream, flush=True)
 
     return show
 
@@ -144,16 +189,18 @@ def run_until_interrupted(main: Callable[[], Any]) -> None:
         raise found from None
 
 
-def status(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_json: AsJson = False) -> None:
+def status(
+    context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_json: AsJson = False
+) -> None:
     """Ask a board how it is."""
     node = open_node(context)
-    keeper = linked(node, board, key_file, lambda found: None)
+    keeper = Keeper(node, board, keys_for(node, key_file), now_ms, lambda found: None)
 
     async def ask() -> tuple[tuple[int, ...], str]:
         try:
             await keeper.open()
             if keeper.key is not None:
-                node.remember_key(keeper.key)
+                node.remember_key(keeper.key, now_ms())
             return await keeper.status()
         finally:
             await keeper.close()
@@ -175,8 +222,12 @@ def status(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as
         )
     else:
         hours, minutes = divmod(uptime_s // 60, 60)
-        print(f"{name}: up for {hours}:{minutes:02} h, start number {starts}, {free_bytes:,} bytes of heap free")
-        print(f"  holds {held} sealed letters ({held_bytes:,} bytes, {load * 100 // 255} % full), knows {known}")
+        print(
+            f"{name}: up for {hours}:{minutes:02} h, start number {starts}, {free_bytes:,} bytes of heap free"
+        )
+        print(
+            f"  holds {held} sealed letters ({held_bytes:,} bytes, {load * 100 // 255} % full), knows {known}"
+        )
         print(f"  hears {neighbours} boards, {links} links open")
     node.close()
 
@@ -193,8 +244,3 @@ def register(app: typer.Typer) -> None:
         """Look after a board."""
 
     app.add_typer(board, name="board")
-
-
-def board_from_environment() -> str | None:
-    """$HEDGEROW_BOARD, where it is set."""
-    return os.environ.get("HEDGEROW_BOARD") or None

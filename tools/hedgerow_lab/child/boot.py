@@ -9,8 +9,9 @@ def _map_rom(path):
     The lab's own modules still take some 16 kB that a board does not need, and aioble's code would take
     13 kB there: so a heap holds about as much here as on a board.
     """
-    import ffi
     import os
+
+    import ffi
     import uctypes
     import vfs
 
@@ -87,7 +88,7 @@ def _program(path):
 
 
 _entry = _program(_board(sys.argv[1]))
-del _board, _map_rom, _program
+_board = _map_rom = _program = None  # what they hold is garbage now
 try:
     exec(_entry, {"__name__": "__main__"})
 except Exception as _error:

@@ -1,7 +1,6 @@
 """`os` with a seeded urandom."""
 
 import uhashlib
-
 from uos import *
 
 _seed = b""

@@ -1,5 +1,5 @@
 """What a connection offers: finding services, reading, writing, notifications."""
-# ruff: noqa: RUF005, RUF037
+# ruff: noqa: RUF037
 
 import asyncio
 import struct

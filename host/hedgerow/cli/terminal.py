@@ -1,0 +1,62 @@
+"""What all commands share: opening the home, and what the terminal shows."""
+
+import json
+import os
+import time
+from typing import Annotated, Any
+
+import typer
+
+from hedgerow.node import Connected, Letter, Node, Received
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+
+def now_ms() -> int:
+    """Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def open_node(context: typer.Context) -> Node:
+    """The account in the home that the options name."""
+    return Node.open(context.obj, os.urandom, now_ms())
+
+
+def print_json(**fields: Any) -> None:
+    """One object, one line, at once."""
+    print(json.dumps(fields, ensure_ascii=False), flush=True)
+
+
+def shown(text: str) -> str:
+    """``text`` without what would move the cursor or colour the terminal: others wrote it."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def clock(unix_ms: int) -> str:
+    """A time as a person reads it."""
+    return time.strftime("%d %b %H:%M", time.localtime(unix_ms / 1000))
+
+
+def print_event(event: Connected | Received, as_json: bool = False) -> None:
+    """What a node tells."""
+    if isinstance(event, Connected):
+        if as_json:
+            print_json(event="connected", name=event.name)
+        else:
+            print(f"{event.name} is a contact now.", flush=True)
+    elif as_json:
+        print_json(event="received", name=event.name, text=event.text, written_ms=event.written_ms)
+    else:
+        print(f"New from {event.name}.", flush=True)
+
+
+def print_letter_json(letter: Letter) -> None:
+    """A letter as one object."""
+    print_json(
+        name=letter.name,
+        mine=letter.mine,
+        text=letter.text,
+        written_ms=letter.written_ms,
+        received_ms=letter.received_ms,
+        sent=letter.sent,
+    )
