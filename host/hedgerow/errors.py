@@ -121,6 +121,6 @@ def of_link(reason: str) -> UserError:
         return WrongPairingKey()
     if reason == "version":
         return OtherVersion()
-    if reason == "timeout":
+    if reason in ("timeout", "silent"):
         return BoardSilent()
     return LinkLost(reason=reason)

@@ -30,6 +30,7 @@ NAME_CHARACTERS = 32
 TEXT_BYTES = 900
 _REQUEST_AGAIN_MS = 24 * 3_600_000
 _RANDOM_HOPS = 4
+_ASK_MS = 3_000
 _DEEP_EVERY_MS = 24 * 3_600_000
 
 _Kept = TypeVar("_Kept")
@@ -154,7 +155,7 @@ class Node:
     def attach(self, pairing_key: bytes, now: int) -> Link:
         """A link to a board over a byte stream; feed it with what the line brings."""
         session = Session(INITIATOR, {PAIR: pairing_key}, self._random(32), now)
-        return Link(Stream(), session, self.shelf, now)
+        return Link(Stream(), session, self.shelf, now, ask_ms=_ASK_MS)
 
     # People
 

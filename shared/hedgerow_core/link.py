@@ -5,10 +5,12 @@ from hedgerow_core.errors import HedgerowError, PeerError
 from hedgerow_core.fragment import Fragmenter, Reassembler
 from hedgerow_core.frame import Deframer, encode
 from hedgerow_core.peer import Peer
+from hedgerow_core.service import STATUS
 from hedgerow_core.session import Session
 from hedgerow_core.shelf import Shelf
 
 _BAD_FRAMES = 64
+_SILENT = 3
 
 
 class Stream:
@@ -60,6 +62,7 @@ class Packets:
 class Link:
     """One end of a link.
 
+    With ``ask_ms``, who has been silent for so long is asked for its status, and given up after three times.
     Events: ("up", kind), ("stored", id), ("acked", id), ("service", message), ("down", reason).
     """
 
@@ -70,6 +73,7 @@ class Link:
         shelf: Shelf,
         now: int,
         credit_bytes: int = limits.STREAM_IN_FLIGHT_BYTES,
+        ask_ms: int = 0,
     ) -> None:
         self.framing = framing
         self.session = session
@@ -81,6 +85,8 @@ class Link:
         self._credit_bytes = credit_bytes
         self._generation = 0
         self._gaps = 0
+        self._ask_ms = ask_ms
+        self._heard = self._asked = now
 
     @property
     def established(self) -> bool:
@@ -103,6 +109,7 @@ class Link:
         if self.closed:
             return events
         for frame in self.framing.receive(data):
+            self._heard = now
             try:
                 for message in self.session.receive(frame, now):
                     self._renew(now, events)
@@ -162,16 +169,29 @@ class Link:
         """Do what is due; events as in ``receive``."""
         events: list[tuple[str, object]] = []
         self.session.tick(now)
+        if self._ask_ms and self.established:
+            self._ask(now)
         if self.peer is not None and not self.closed and not self.peer.tick(now):
             self.session.close("stalled")
         self._check(events)
         return events
+
+    def _ask(self, now: int) -> None:
+        """Ask after a board that says nothing: one that restarted does not know us any more."""
+        if now - self._heard >= _SILENT * self._ask_ms:
+            self.session.close("silent")
+        elif now - max(self._heard, self._asked) >= self._ask_ms and self.peer is not None:
+            self._asked = now
+            self.peer.service(bytes((STATUS,)))
 
     def deadline(self) -> int | None:
         """When ``tick`` has something to do, in ms, or None."""
         if self.closed:
             return None
         due = self.session.deadline()
+        if self._ask_ms and self.established:
+            ask = max(self._heard, self._asked) + self._ask_ms
+            due = ask if due is None else min(due, ask)
         if self.peer is not None:
             other = self.peer.deadline()
             if due is None or (other is not None and other < due):

@@ -50,7 +50,7 @@ class Keeper:
         self._port: links.Port | None = None
         self._link: Link | None = None
         self._reading: asyncio.Task[bytes] | None = None
-        self._answers: asyncio.Queue[bytes] = asyncio.Queue()
+        self._answer = b""
 
     async def open(self) -> None:
         """Open the port and shake hands. A UserError where that cannot be done."""
@@ -106,14 +106,15 @@ class Keeper:
         """What the board says of itself: numbers and name as in ``hedgerow_core.service``."""
         if self._link is None:
             raise errors.BoardSilent
+        self._answer = b""
         self._link.service(bytes((service.STATUS,)))
         try:
             async with asyncio.timeout(_ANSWER_S):
-                await self._until(lambda: not self._answers.empty())
+                await self._until(lambda: bool(self._answer))
         except TimeoutError:
             raise errors.BoardSilent from None
         try:
-            return service.decode_status(self._answers.get_nowait())
+            return service.decode_status(self._answer)
         except PeerError:
             raise errors.OtherVersion from None
 
@@ -167,7 +168,7 @@ class Keeper:
             elif name == "acked":
                 self.given += 1
             elif name == "service" and isinstance(value, bytes):
-                self._answers.put_nowait(value)
+                self._answer = value
 
     async def _pump(self, port: links.Port, link: Link) -> None:
         for event in self._node.poll(self._now()):
