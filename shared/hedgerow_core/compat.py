@@ -11,9 +11,9 @@ _MOST = {0xED: 0x9F, 0xF4: 0x8F}
 if MICROPYTHON:
     from cryptolib import aes as _aes  # type: ignore[import-not-found,unused-ignore]
 
-    def aes_ecb_encrypt(key: bytes, blocks: bytes) -> bytes:
-        """Encrypt whole 16-byte ``blocks`` with AES in ECB mode; ``key`` has 16 or 32 bytes."""
-        return bytes(_aes(key, 1).encrypt(blocks))
+    def aes_ecb_encrypt(key: bytes, blocks: bytearray) -> None:
+        """Encrypt whole 16-byte ``blocks``, in place, with AES in ECB mode; ``key`` has 16 or 32 bytes."""
+        _aes(key, 1).encrypt(blocks, blocks)
 
     def utf8(data: bytes) -> str:
         """The text of UTF-8 (RFC 3629). ValueError where it is none."""
@@ -35,10 +35,10 @@ else:
     from cryptography.hazmat.primitives.ciphers.algorithms import AES as _AES
     from cryptography.hazmat.primitives.ciphers.modes import ECB as _ECB
 
-    def aes_ecb_encrypt(key: bytes, blocks: bytes) -> bytes:
-        """Encrypt whole 16-byte ``blocks`` with AES in ECB mode; ``key`` has 16 or 32 bytes."""
+    def aes_ecb_encrypt(key: bytes, blocks: bytearray) -> None:
+        """Encrypt whole 16-byte ``blocks``, in place, with AES in ECB mode; ``key`` has 16 or 32 bytes."""
         encryptor = _Cipher(_AES(bytes(key)), _ECB()).encryptor()
-        return encryptor.update(bytes(blocks)) + encryptor.finalize()
+        blocks[:] = encryptor.update(bytes(blocks)) + encryptor.finalize()
 
     def utf8(data: bytes) -> str:
         """The text of UTF-8 (RFC 3629). ValueError where it is none."""

@@ -45,7 +45,7 @@ def hkdf(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
     return result[:length]
 
 
-def xor(a: bytes, b: bytes) -> bytes:
+def xor(a: bytes, b: bytes | bytearray) -> bytes:
     """XOR of two byte strings of one length."""
     if not a:
         return b""
@@ -66,26 +66,28 @@ def aes_ctr(key: bytes, counter: bytes, data: bytes) -> bytes:
     """Encrypt or decrypt ``data`` with AES-CTR; ``counter`` is the first 16-byte block."""
     if not data:
         return b""
-    prefix = bytes(counter[:14])
     low = counter[14] << 8 | counter[15]
     blocks = (len(data) + 15) >> 4
     if low + blocks > 0x10000:
-        return _aes_ctr_long(key, counter, data)
-    stream = bytearray(blocks << 4)
-    at = 0
-    for number in range(low, low + blocks):
-        stream[at : at + 14] = prefix
-        stream[at + 14] = number >> 8
-        stream[at + 15] = number & 0xFF
-        at += 16
-    return xor(data, aes_ecb_encrypt(key, bytes(stream))[: len(data)])
+        stream = _counters(counter, blocks)
+    else:
+        stream = bytearray(counter * blocks)
+        at = 14
+        for number in range(low, low + blocks):
+            stream[at] = number >> 8
+            stream[at + 1] = number & 0xFF
+            at += 16
+    # In place: a board finds room for few more pieces of this size.
+    aes_ecb_encrypt(key, stream)
+    stream[len(data) :] = b""
+    return xor(data, stream)
 
 
-def _aes_ctr_long(key: bytes, counter: bytes, data: bytes) -> bytes:
-    """AES-CTR where the counter carries past its last 16 bits: rare, so block numbers are bignums."""
+def _counters(counter: bytes, blocks: int) -> bytearray:
+    """Where the counter carries past its last 16 bits: rare, so the numbers are large ones."""
     number = int.from_bytes(counter, "big")
-    stream = b""
-    for _ in range((len(data) + 15) >> 4):
-        stream += number.to_bytes(16, "big")
+    stream = bytearray()
+    for _ in range(blocks):
+        stream.extend(number.to_bytes(16, "big"))
         number = (number + 1) % (1 << 128)
-    return xor(data, aes_ecb_encrypt(key, stream)[: len(data)])
+    return stream
