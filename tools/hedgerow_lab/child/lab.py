@@ -22,6 +22,9 @@ NOTE = 11
 NEVER = 0xFFFFFFFF
 PERIOD = 1 << 30
 _YIELD_US = 1_000
+_TIME_BYTES = 6
+_FEW = 3  # commands that go out in one piece
+_LARGE = 512  # bytes above which a batch of events comes in pieces
 
 ms = 0  # the virtual time
 us = 0
@@ -82,20 +85,50 @@ def _read(size):
 def exchange(until_ms):
     """Give the parent our commands, sleep until it wakes us, handle what happened."""
     global _commands, ms, us, _ahead_us
-    answer = b"".join(_commands) + struct.pack("<BIHHI", IDLE, ms, us, 4, until_ms)
+    idle = struct.pack("<BIHHI", IDLE, ms, us, 4, until_ms)
+    if len(_commands) <= _FEW:
+        answer = b"".join(_commands) + idle
+        _writer.write(struct.pack("<I", len(answer)) + answer)
+    else:
+        # In pieces, for a small heap has no room for all of it in one.
+        _commands.append(idle)
+        _writer.write(struct.pack("<I", sum([len(part) for part in _commands])))
+        for part in _commands:
+            _writer.write(part)
     _commands = []
-    _writer.write(struct.pack("<I", len(answer)) + answer)
-    batch = _read(struct.unpack("<I", _read(4))[0])
+    size = struct.unpack("<I", _read(4))[0]
+    if size > _LARGE:
+        batch = _read(_TIME_BYTES)
+        events = _read_events(size - _TIME_BYTES)
+    else:
+        batch = _read(size)
+        events = ()
     ms, us = struct.unpack("<IH", batch)
     _ahead_us = 0
-    at = 6
+    for kind, payload in events:
+        _handle(kind, payload)
+    at = _TIME_BYTES
     while at < len(batch):
         kind, size = struct.unpack_from("<BH", batch, at)
         at += 3
-        handler = _handlers.get(kind)
-        if handler:
-            handler(batch[at : at + size])
+        _handle(kind, batch[at : at + size])
         at += size
+
+
+def _handle(kind, payload):
+    handler = _handlers.get(kind)
+    if handler:
+        handler(payload)
+
+
+def _read_events(size):
+    # All of them before the first is handled: a handler may end this process.
+    events = []
+    while size:
+        kind, length = struct.unpack("<BH", _read(3))
+        events.append((kind, _read(length)))
+        size -= 3 + length
+    return events
 
 
 def ahead():
