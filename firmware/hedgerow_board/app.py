@@ -20,8 +20,7 @@ from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
 from hedgerow_core.shelf import Shelf
 
 _EXPIRE_MS = 60_000
-_SHELF_COUNT = 300
-_SHELF_BYTES = 128 * 1024
+_BYTES_A_LETTER = 400  # on the average; the largest is three times as long
 _TOMBSTONES = 500
 _SEED_BYTES = 32
 
@@ -37,7 +36,8 @@ class Board:
         self._now = self._ticks
         self._sessions = 0
         self._seed, self._boot = _start_counter()
-        self.shelf = Shelf(FlashStore(), self.now(), _SHELF_COUNT, _SHELF_BYTES, _TOMBSTONES)
+        count = settings.shelf_count
+        self.shelf = Shelf(FlashStore(), self.now(), count, count * _BYTES_A_LETTER, _TOMBSTONES)
         self.carrier = Carrier(os.urandom(6), self.now())
 
     def now(self) -> int:
@@ -68,6 +68,7 @@ class Board:
     def serve(self, link: object, message: bytes) -> None:
         """Answer a service message of the paired host."""
         if message[0] == service.STATUS:
+            gc.collect()
             shelf = self.shelf
             numbers = (
                 shelf.count(),

@@ -4,6 +4,8 @@ from hedgerow_core.cbor import read_head
 from hedgerow_core.errors import HedgerowError, PeerError
 
 PATH = "/settings"
+_SHELF_COUNT = 300
+_SHELF_COUNT_MOST = 4_000
 
 
 class SettingsError(HedgerowError):
@@ -11,12 +13,13 @@ class SettingsError(HedgerowError):
 
 
 class Settings:
-    """``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``."""
+    """``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds."""
 
-    def __init__(self, name: str, mesh_key: bytes, pairing_key: bytes) -> None:
+    def __init__(self, name: str, mesh_key: bytes, pairing_key: bytes, shelf_count: int) -> None:
         self.name = name
         self.mesh_key = mesh_key
         self.pairing_key = pairing_key
+        self.shelf_count = shelf_count
 
 
 def _read(data: bytes, at: int) -> tuple:
@@ -62,4 +65,7 @@ def load(path: str = PATH) -> Settings:
         if not isinstance(key, bytes) or len(key) != 32:
             raise SettingsError("The settings of this board lack a " + name + ": flash it again.")
         keys.append(key)
-    return Settings(str(found.get("name", "board")), keys[0], keys[1])
+    count = found.get("shelf_count", _SHELF_COUNT)
+    if not isinstance(count, int) or not 1 <= count <= _SHELF_COUNT_MOST:
+        raise SettingsError("The settings of this board have a wrong shelf_count: flash it again.")
+    return Settings(str(found.get("name", "board")), keys[0], keys[1], count)

@@ -31,6 +31,8 @@ TEXT_BYTES = 900
 _REQUEST_AGAIN_MS = 24 * 3_600_000
 _RANDOM_HOPS = 4
 _ASK_MS = 3_000
+_SHELF_COUNT = 4_000  # below limits.EXCHANGE_IDS: a host offers all of it
+_SHELF_BYTES = _SHELF_COUNT * 1_024
 _DEEP_EVERY_MS = 24 * 3_600_000
 
 _Kept = TypeVar("_Kept")
@@ -101,7 +103,9 @@ class Node:
         self.name = str(row["name"])
         self._account = self._kept(Account.from_cbor, row["keys"])
         self._deep_ms = int(row["deep_ms"])
-        self.shelf = Shelf(cast(MemoryStore, ShelfStore(database)), now, absolute=True)
+        self.shelf = Shelf(
+            cast(MemoryStore, ShelfStore(database)), now, _SHELF_COUNT, _SHELF_BYTES, absolute=True
+        )
         self._mailbox: Mailbox[_Ratchet | _Invite] = Mailbox(self.shelf)
         self._states: dict[int, State] = {}
         self._events: list[Connected | Received] = []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hedgerow import errors
 from hedgerow.node import Connected, Node, Received
+from hedgerow_core import service
 from hedgerow_core.link import Link
 from hedgerow_lab.world import Lab, SerialLine
 
@@ -22,6 +23,7 @@ class Person:
         self.name = name
         self.failure: errors.UserError | None = None
         self.on_event: Callable[[Connected | Received, int], None] = lambda event, now: None
+        self.status: tuple[int, ...] = ()  # what the board last said of itself (hedgerow_core.service)
         self._lab = lab
         self._random = random.Random(f"host {seed} {name}").randbytes
         self.node = Node.create(home, name, self._random, self.unix_ms)
@@ -75,6 +77,9 @@ class Person:
         if self._link is None:
             return
         happened = self._link.receive(data, self.unix_ms)
+        for name, value in happened:
+            if name == "service" and isinstance(value, bytes):
+                self.status = service.decode_status(value)[0]
         if any(name == "stored" for name, _ in happened):
             self.poll()
         self._pump()

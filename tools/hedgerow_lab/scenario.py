@@ -23,6 +23,7 @@ class Board:
     name: str
     mesh: str = "hedgerow"
     power_on_ms: int | None = None
+    shelf_count: int | None = None
 
 
 @dataclass

@@ -12,8 +12,9 @@ from hedgerow.node import Connected, Received
 from hedgerow_core import beacon
 from hedgerow_lab.person import Person
 from hedgerow_lab.scenario import Event, Letters, Scenario, ScenarioError
-from hedgerow_lab.world import Lab, find_aioble, find_micropython
+from hedgerow_lab.world import BOARD_HEAP_BYTES, Lab, find_aioble, find_micropython
 
+_HEAP_BYTES_A_LETTER = 400
 _SETTLED_MS = 10_000  # beacons are looked at from here on
 
 
@@ -73,6 +74,7 @@ class Simulation:
         self._beacon_ms: dict[str, int] = {}
         self._gap_ms = 0
         self._before: dict[str, int] = {}
+        self._seed = seed
         self._put_ms: int | None = None
         self._unaware: set[str] = set()
         self._noticed_ms: int | None = None
@@ -84,13 +86,17 @@ class Simulation:
                 "mesh_key": key("mesh", board.mesh),
                 "pairing_key": key("pairing", board.name),
             }
-            self.lab.add_board(board.name, settings=settings, power_on_ms=board.power_on_ms)
+            heap_bytes = BOARD_HEAP_BYTES
+            if board.shelf_count is not None:
+                settings["shelf_count"] = board.shelf_count
+                heap_bytes += board.shelf_count * _HEAP_BYTES_A_LETTER
+            self.lab.add_board(
+                board.name, settings=settings, power_on_ms=board.power_on_ms, heap_bytes=heap_bytes
+            )
         for a, b in scenario.links:
             self.lab.hear(a, b, loss=scenario.loss)
         for host in scenario.hosts:
-            person = Person(self.lab, host.name, workdir / "hosts" / host.name, seed)
-            person.on_event = partial(self._happened, host.name)
-            self.people[host.name] = person
+            self.add_person(host.name)
             pairing_key = key("pairing", host.pairing or host.board)
             self.lab.at(host.plug_ms, partial(self._plug, host.name, host.board, pairing_key))
         for meeting in scenario.contacts:
@@ -108,6 +114,13 @@ class Simulation:
     def _plug(self, host: str, board: str, pairing_key: bytes) -> None:
         self.lab.note(host, "plugs", board)
         self.people[host].plug(board, pairing_key)
+
+    def add_person(self, name: str) -> Person:
+        """One more host; its cable lies on the table."""
+        person = Person(self.lab, name, self.lab.workdir / "hosts" / name, self._seed)
+        person.on_event = partial(self._happened, name)
+        self.people[name] = person
+        return person
 
     def introduce(self, inviter: str, adder: str) -> None:
         """An invite from one host to another, by hand; the request then goes through the mesh."""

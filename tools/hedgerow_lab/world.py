@@ -19,6 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).resolve().parent / "child"
 _BAUD_US_PER_BYTE = 87  # 115,200 baud, 10 bits a byte
 _LATENCY_US = 1_000
+BOARD_HEAP_BYTES = 320_000  # of a 64-bit interpreter, whose objects are twice as large
 
 
 class LabError(Exception):
@@ -130,7 +131,7 @@ class Lab:
         settings: dict[str, object] | None = None,
         script: Path | None = None,
         power_on_ms: int | None = None,
-        heap_bytes: int = 320_000,
+        heap_bytes: int = BOARD_HEAP_BYTES,
         ticks_offset: int = 0,
         source: Path | None = None,
     ) -> Board:
