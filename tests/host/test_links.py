@@ -1,0 +1,133 @@
+"""Ways to a board: what a user is told when there is none, and that bytes cross unharmed."""
+
+import asyncio
+import errno
+import os
+import pty
+import tty
+
+import pytest
+import serial
+
+from hedgerow import errors, links
+from hedgerow.links import keeper, tcp
+from hedgerow.links import serial as serial_link
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "serial:", "tcp:", "tcp:nowhere", "tcp:host:port", "tcp:host:99999", "ble:1", "serial:what://x"],
+)
+def test_a_name_that_is_no_way_to_a_board_is_told(url):
+    with pytest.raises(errors.UserError) as found:
+        asyncio.run(links.open(url))
+    assert isinstance(found.value, errors.BadUrl | errors.PortMissing)
+    assert str(found.value).count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    "number, error",
+    [(errno.EACCES, errors.PortForbidden), (errno.EBUSY, errors.PortBusy), (2, errors.PortMissing)],
+)
+def test_a_port_that_cannot_be_opened_says_why(monkeypatch, number, error):
+    class Port:
+        def __init__(self, *arguments, **options):
+            pass
+
+        def open(self):
+            raise serial.SerialException(number, os.strerror(number))
+
+    monkeypatch.setattr(serial, "serial_for_url", lambda *arguments, **options: Port())
+    with pytest.raises(error) as found:
+        asyncio.run(links.open("serial:/dev/null"))
+    if error is errors.PortForbidden:
+        assert "usermod -aG " + links.group_of("/dev/null") in str(found.value)
+
+
+def test_bytes_cross_a_serial_port_unharmed_and_its_end_is_told():
+    async def go() -> None:
+        ours, theirs = pty.openpty()
+        tty.setraw(theirs)
+        port = await links.open("serial:" + os.ttyname(theirs))
+        everything = bytes(range(256)) * 4
+        await port.write(everything)
+        got = b""
+        while len(got) < len(everything):
+            got += os.read(ours, 4_096)
+        assert got == everything
+        os.write(ours, everything)
+        got = b""
+        while len(got) < len(everything):
+            got += await port.read()
+        assert got == everything
+        os.close(ours)
+        os.close(theirs)
+        with pytest.raises(errors.PortLost):
+            await port.read()
+        await port.close()
+
+    asyncio.run(go())
+
+
+def test_bytes_cross_tcp_unharmed_and_its_end_is_told():
+    async def go() -> None:
+        async def echo(reader, writer):
+            writer.write(await reader.readexactly(512))
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(echo, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        for url in (f"tcp:127.0.0.1:{address[1]}", f"serial:socket://127.0.0.1:{address[1]}"):
+            port = await links.open(url)
+            await port.write(bytes(range(256)) * 2)
+            got = b""
+            while len(got) < 512:
+                got += await port.read()
+            assert got == bytes(range(256)) * 2
+            with pytest.raises(errors.PortLost):
+                while True:
+                    await port.read()
+            await port.close()
+        server.close()
+
+    asyncio.run(go())
+
+
+def test_a_lost_board_is_tried_again_later_and_later(monkeypatch):
+    waits: list[float] = []
+    states: list[str] = []
+
+    async def missing(url: str) -> tcp.TcpPort:
+        raise errors.PortMissing(url=url)
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 10:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(links, "open", missing)
+    monkeypatch.setattr(keeper.asyncio, "sleep", sleep)
+    kept = keeper.Keeper(
+        None, "tcp:x:1", [bytes(32)], lambda: 0, lambda event: None, lambda state, error: states.append(state)
+    )
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(kept.keep())
+    assert waits[0] < 1 < waits[3] < waits[5]
+    assert max(waits) <= 30 * 1.25
+    assert set(states) == {keeper.CONNECTING, keeper.WAITING}
+
+
+def test_a_serial_port_is_opened_without_resetting_the_board(monkeypatch):
+    seen = {}
+
+    class Port:
+        dtr = rts = True
+        exclusive = False
+
+        def open(self):
+            seen.update(dtr=self.dtr, rts=self.rts, exclusive=self.exclusive)
+
+    monkeypatch.setattr(serial, "serial_for_url", lambda *arguments, **options: Port())
+    asyncio.run(serial_link.connect("serial:/dev/x", "/dev/x"))
+    assert seen == {"dtr": False, "rts": False, "exclusive": True}
