@@ -6,7 +6,8 @@ from pathlib import Path
 
 from people_support import NOW, source
 
-from hedgerow.node import Connected, Node, Received
+from hedgerow.events import Connected, Received
+from hedgerow.node import Node
 
 DAY_MS = 24 * 3_600_000
 MINUTE_MS = 60_000

@@ -8,9 +8,11 @@ from node_support import DAY_MS, MINUTE_MS, Village
 from people_support import NOW, flip, source
 
 from hedgerow import errors
-from hedgerow.node import TEXT_BYTES, Connected, Node, clean_name
+from hedgerow.events import Connected
+from hedgerow.node import TEXT_BYTES, Node
 from hedgerow.people import invite as invites
 from hedgerow.people import request as requests
+from hedgerow.people.names import clean_name
 from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet import kdf
 from hedgerow.ratchet.state import State
@@ -265,19 +267,19 @@ def test_two_letters_behind_a_great_gap_arrive_and_those_that_follow_too(village
 def test_forgeries_behind_a_gap_are_forgotten_at_the_next_scan(village):
     node = village.nodes[BOB]
     state = State.from_cbor(node._database.rows("SELECT ratchet FROM contacts")[0]["ratchet"])
-    watched = len(node._mailbox._locks)
+    watched = len(node._desk.mailbox._locks)
     for lock in list(ratchet.deep_locks(state))[:50]:
         village.put(envelopes.make(envelopes.NORMAL, 8, lock, bytes(77)), BOB)
     village.now += DAY_MS
     village.poll(BOB)
-    assert len(node._mailbox._locks) == watched + 50
+    assert len(node._desk.mailbox._locks) == watched + 50
     village.now += DAY_MS
     village.poll(BOB)
     village.put(envelopes.make(envelopes.NORMAL, 8, bytes(12), bytes(77)), BOB)
     village.now += DAY_MS
     village.poll(BOB)
-    assert len(node._mailbox._locks) == watched
-    assert len(node._mailbox._by_lock) < 10
+    assert len(node._desk.mailbox._locks) == watched
+    assert len(node._desk.mailbox._by_lock) < 10
 
 
 def test_so_many_letters_without_an_answer_that_nobody_could_read_them_are_refused(village):
@@ -312,7 +314,7 @@ def test_an_invite_makes_two_contacts(strangers):
     for who, other in ((ALICE, BOB), (BOB, ALICE)):
         (contact,) = strangers.nodes[who].contacts()
         assert contact.name == other and contact.connected
-        assert contact.account_key == strangers.nodes[other]._account.account_key
+        assert contact.account_key == strangers.nodes[other]._desk.account.account_key
 
 
 def test_letters_written_before_the_answer_wait_and_go_in_order(strangers):
@@ -339,7 +341,7 @@ def test_letters_that_waited_go_even_if_the_computer_died_when_the_answer_came(s
     strangers.carry(BOB, ALICE)
     strangers.poll(ALICE)
     strangers.carry(ALICE, BOB)
-    strangers.nodes[BOB]._send_waiting = lambda now: (_ for _ in ()).throw(KeyboardInterrupt)
+    strangers.nodes[BOB]._desk._send_waiting = lambda now: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         strangers.poll(BOB)
     strangers.reopen(BOB)
@@ -519,7 +521,7 @@ def test_a_strange_name_in_an_invite_is_cleaned(strangers, name, shown):
 def test_a_strange_name_in_a_request_is_cleaned(strangers, name, shown):
     alice, bob = strangers.nodes[ALICE], strangers.nodes[BOB]
     invite = invites.parse(alice.invite(NOW), NOW)
-    sent = requests.create(bob._account, name, invite, source("mallory"))
+    sent = requests.create(bob._desk.account, name, invite, source("mallory"))
     lock = invites.lock(invite.secret, 3)
     strangers.put(envelopes.make(envelopes.NORMAL, 10, lock, requests.body_for_slot(sent, 3)), ALICE)
     assert strangers.poll(ALICE) == [Connected(shown)]
@@ -680,8 +682,8 @@ def test_no_private_key_is_printed_by_accident(village):
     invite = invites.parse(uri, NOW)
     kept = village.nodes[BOB]._database.rows("SELECT secret FROM invites")[0]["secret"]
     secret = invites.InviteSecret.from_cbor(kept)
-    sent = requests.create(person := node._account, ALICE, invite, source("request"))
-    asked = requests.open(village.nodes[BOB]._account, secret, 0, requests.body_for_slot(sent, 0))
+    sent = requests.create(person := node._desk.account, ALICE, invite, source("request"))
+    asked = requests.open(village.nodes[BOB]._desk.account, secret, 0, requests.body_for_slot(sent, 0))
     place = next(iter(ratchet.locks(state).values()))
     private = [
         *(state.rk, state.dhs, state.cks, state.ckr, state.hks, state.hkr, state.nhks, state.nhkr),
@@ -711,7 +713,7 @@ def test_nothing_but_ciphertext_and_locks_is_on_the_way():
         public = [
             key
             for node in village.nodes.values()
-            for key in (node._account.account_key, node._account.device_key, node._account.device_dh)
+            for key in (node._desk.account.account_key, node._desk.account.device_key, node._desk.account.device_dh)
         ]
         assert len(on_air) > 5_000
         for text in (*names, *texts, "Alice", "Robert", "frozen", "well"):

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from hedgerow.node import Connected, Received
+from hedgerow.events import Connected, Received
 from hedgerow_core import envelope as envelopes
 from hedgerow_core.errors import HedgerowError
 from hedgerow_lab.build import BuildError

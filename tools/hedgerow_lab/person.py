@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hedgerow import errors
-from hedgerow.node import Connected, Node, Received
+from hedgerow.events import Connected, Received
+from hedgerow.node import Node
 from hedgerow_core import service
 from hedgerow_core.link import Link
 from hedgerow_lab.world import Lab, SerialLine

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from hedgerow.node import Connected, Received
+from hedgerow.events import Connected, Received
 from hedgerow_core import beacon
 from hedgerow_lab.person import Person
 from hedgerow_lab.scenario import Event, Letters, Scenario, ScenarioError

@@ -24,7 +24,8 @@ from hedgerow.cli.terminal import (
     print_letter_json,
     shown,
 )
-from hedgerow.node import Letter, Node
+from hedgerow.events import Letter
+from hedgerow.node import Node
 from hedgerow_core.errors import HedgerowError
 
 app = typer.Typer(

@@ -19,8 +19,9 @@ from hedgerow.cli.terminal import (
     print_letter_json,
     shown,
 )
+from hedgerow.events import Connected, Letter, Received
 from hedgerow.links.keeper import Keeper
-from hedgerow.node import Connected, Letter, Node, Received
+from hedgerow.node import Node
 
 _BOARD_OPTION = typer.Option(
     "--board",

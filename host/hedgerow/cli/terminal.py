@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hedgerow.node import Connected, Letter, Node, Received
+from hedgerow.events import Connected, Letter, Received
+from hedgerow.node import Node
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 

@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 
 from hedgerow import errors, links
-from hedgerow.node import Connected, Node, Received
+from hedgerow.events import Connected, Received
+from hedgerow.node import Node
 from hedgerow_core import service
 from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link

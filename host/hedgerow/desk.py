@@ -1,0 +1,327 @@
+"""The desk: seals our letters, opens those that are for us, and answers who asks to become a contact.
+
+Every change is one transaction, and the ratchet's state is read inside it: several processes may work on one
+home, and no key serves twice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from hedgerow import errors
+from hedgerow.database import Database
+from hedgerow.events import Connected, Received
+from hedgerow.identity.account import Account, Card
+from hedgerow.log import entry as entries
+from hedgerow.mailbox import Mailbox
+from hedgerow.people import invite as invites
+from hedgerow.people import request as requests
+from hedgerow.people.names import clean_name
+from hedgerow.ratchet import double_ratchet as ratchet
+from hedgerow.ratchet.state import Place, State
+from hedgerow_core import envelope as envelopes
+from hedgerow_core.envelope import Envelope
+from hedgerow_core.errors import LimitError, PeerError
+from hedgerow_core.shelf import Shelf
+
+_REQUEST_AGAIN_MS = 24 * 3_600_000
+_DEEP_EVERY_MS = 24 * 3_600_000
+_RANDOM_HOPS = 4
+
+_Kept = TypeVar("_Kept")
+
+
+@dataclass(frozen=True)
+class _Ratchet:
+    contact: int
+    place: Place
+
+
+@dataclass(frozen=True)
+class _Invite:
+    id: bytes
+    slot: int
+
+
+class Desk:
+    """Works on the envelopes of ``shelf`` for the account in ``database``."""
+
+    def __init__(self, database: Database, shelf: Shelf, random: Callable[[int], bytes], now: int) -> None:
+        self._database = database
+        self._random = random
+        self.shelf = shelf
+        row = database.row("SELECT name, keys, deep_ms FROM account")
+        if row is None:
+            raise errors.HomeDamaged(home=database.home, reason="no account in it")
+        self.name = str(row["name"])
+        self.account = self.kept(Account.from_cbor, row["keys"])
+        self._deep_ms = int(row["deep_ms"])
+        self.mailbox: Mailbox[_Ratchet | _Invite] = Mailbox(shelf)
+        self._states: dict[int, State] = {}
+        self._events: list[Connected | Received] = []
+        self.reload(now)
+
+    def reload(self, now: int) -> None:
+        """Take in the ratchets and invites of the database."""
+        for contact in self._database.rows("SELECT id, ratchet FROM contacts"):
+            state = self.kept(State.from_cbor, contact["ratchet"])
+            if self._states.get(contact["id"]) != state:
+                self.adopt(contact["id"], state)
+        for stored in self._database.rows("SELECT secret FROM invites WHERE expires_ms > ?", now):
+            self.watch_invite(self.kept(invites.InviteSecret.from_cbor, stored["secret"]))
+
+    def poll(self, now: int) -> list[Connected | Received]:
+        """Open what is new, repeat what was not answered; what happened."""
+        self.mailbox.collect(now)
+        self.mailbox.open(now, lambda envelope, owner: self._open(envelope, owner, now))
+        self._deep_scan(now)
+        self._send_waiting(now)
+        for row in self._database.rows(
+            "SELECT id, request FROM contacts WHERE request IS NOT NULL AND asked_ms <= ?",
+            now - _REQUEST_AGAIN_MS,
+        ):
+            with self._database.transaction():
+                self.put_request(self.kept(requests.RequestSent.from_cbor, row["request"]), now)
+                self._database.run("UPDATE contacts SET asked_ms = ? WHERE id = ?", now, row["id"])
+        happened, self._events = self._events, []
+        return happened
+
+    def _deep_scan(self, now: int) -> None:
+        """Find letters beyond the dense windows; costly, so only where there are locks of nobody's."""
+        unknown = set(self.mailbox.unmatched())
+        if not unknown or 0 <= now - self._deep_ms < _DEEP_EVERY_MS:
+            return
+        self._deep_ms = now
+        self._database.run("UPDATE account SET deep_ms = ?", now)
+        for contact, state in list(self._states.items()):
+            found = {
+                lock: _Ratchet(contact, place)
+                for lock, place in ratchet.deep_locks(state).items()
+                if lock in unknown
+            }
+            # What the last scan found and could not open is somebody's forgery: it is let go.
+            self.mailbox.watch(("deep", contact), found)
+        self.mailbox.open(now, lambda envelope, owner: self._open(envelope, owner, now))
+
+    def kept(self, read: Callable[[bytes], _Kept], data: bytes) -> _Kept:
+        """What ``read`` makes of stored bytes. HomeDamaged where they are damaged."""
+        try:
+            return read(data)
+        except PeerError as error:
+            raise errors.HomeDamaged(home=self._database.home, reason=str(error)) from None
+
+    def _send_waiting(self, now: int) -> None:
+        """Seal what was written before there was an answer."""
+        for row in self._database.rows(
+            "SELECT e.id, e.contact, e.text, e.written_ms FROM entries e JOIN contacts c ON c.id = e.contact"
+            " WHERE c.connected = 1 AND e.sequence = 0 ORDER BY e.id"
+        ):
+            self.seal(row["contact"], entries.TEXT, row["text"], now, row["id"], row["written_ms"])
+
+    def adopt(self, contact: int, state: State) -> None:
+        """Go on with ``state`` for a contact: its locks are watched from now on."""
+        self._states[contact] = state
+        self.mailbox.watch(
+            contact, {lock: _Ratchet(contact, place) for lock, place in ratchet.locks(state).items()}
+        )
+
+    def watch_invite(self, secret: invites.InviteSecret) -> None:
+        """Watch the locks of an invite."""
+        self.mailbox.watch(
+            secret.id, {lock: _Invite(secret.id, slot) for lock, slot in invites.locks(secret.secret).items()}
+        )
+
+    def free_name(self, wished: str) -> str:
+        """A name like the wished one that no contact has yet."""
+        wished = clean_name(wished)
+        name = wished
+        number = 2
+        while self._database.row("SELECT id FROM contacts WHERE name = ?", name) is not None:
+            name = f"{wished} {number}"
+            number += 1
+        return name
+
+    def insert_contact(self, name: str, card: Card, connected: bool, state: State) -> int:
+        """A new contact; its row."""
+        return self._database.run(
+            "INSERT INTO contacts (name, account_key, device_key, connected, ratchet) VALUES (?, ?, ?, ?, ?)",
+            name,
+            card.account_key,
+            card.device_key,
+            int(connected),
+            state.to_cbor(),
+        )
+
+    def _put(self, lock: bytes, body: bytes, now: int, shared: bool = False) -> Envelope:
+        envelope = envelopes.make(
+            envelopes.NORMAL, envelopes.TTL_DEFAULT, lock, body, self._random(1)[0] % _RANDOM_HOPS, shared
+        )
+        self.shelf.put(envelope, now)
+        return envelope
+
+    def put_request(self, sent: requests.RequestSent, now: int) -> None:
+        """Put a contact request onto the shelf, in a new slot."""
+        slot = self._random(1)[0]
+        self._put(
+            invites.lock(sent.invite_secret, slot), requests.body_for_slot(sent, slot), now, shared=True
+        )
+
+    def seal(
+        self,
+        contact: int,
+        kind: int,
+        text: str,
+        now: int,
+        waiting: int | None = None,
+        written_ms: int | None = None,
+    ) -> Envelope:
+        """Seal an entry for a contact and put it onto the shelf; ``waiting`` is the row that it replaces."""
+        with self._database.transaction():
+            row = self._database.rows(
+                "SELECT name, ratchet, sequence, clock, seen FROM contacts WHERE id = ?", contact
+            )[0]
+            written = entries.Entry(
+                kind,
+                row["sequence"] + 1,
+                row["clock"] + 1,
+                row["seen"],
+                now if written_ms is None else written_ms,
+                text,
+            )
+            # The state of the database, not ours: another process may have written, and no key serves twice.
+            state = self.kept(State.from_cbor, row["ratchet"])
+            try:
+                state, lock, body, _ = ratchet.encrypt(state, entries.encode(written))
+            except LimitError:
+                raise errors.Unanswered(name=row["name"], count=state.ns) from None
+            envelope = self._put(lock, body, now)
+            self._database.run(
+                "UPDATE contacts SET ratchet = ?, sequence = ?, clock = ? WHERE id = ?",
+                state.to_cbor(),
+                written.sequence,
+                written.clock,
+                contact,
+            )
+            shown = text if kind == entries.TEXT else ""
+            self._insert_entry(contact, True, written, shown, None, envelope, waiting)
+        self.adopt(contact, state)
+        return envelope
+
+    def _insert_entry(
+        self,
+        contact: int,
+        mine: bool,
+        written: entries.Entry,
+        shown: str,
+        received_ms: int | None,
+        envelope: Envelope,
+        waiting: int | None = None,
+    ) -> None:
+        if waiting is not None:
+            self._database.run("DELETE FROM entries WHERE id = ?", waiting)
+        self._database.run(
+            "INSERT INTO entries (contact, mine, sequence, clock, reference, written_ms, received_ms, text,"
+            " envelope, hops) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            contact,
+            int(mine),
+            written.sequence,
+            written.clock,
+            written.reference,
+            written.written_ms,
+            received_ms,
+            shown,
+            envelope.id,
+            envelope.hops,
+        )
+
+    def _open(self, envelope: Envelope, owner: "_Ratchet | _Invite", now: int) -> bool:
+        try:
+            if isinstance(owner, _Invite):
+                self._open_request(envelope, owner, now)
+            else:
+                self._open_letter(envelope, owner, now)
+        except PeerError:
+            return False  # somebody's forgery under a lock of ours
+        return True
+
+    def _open_request(self, envelope: Envelope, owner: _Invite, now: int) -> None:
+        row = self._database.row("SELECT secret, expires_ms FROM invites WHERE id = ?", owner.id)
+        if row is None or row["expires_ms"] <= now:
+            return
+        secret = self.kept(invites.InviteSecret.from_cbor, row["secret"])
+        asked = requests.open(self.account, secret, owner.slot, envelope.body)
+        # Most often all is said and done; that needs no lock on the home.
+        if self._database.row(
+            "SELECT 1 FROM contacts WHERE account_key = ? AND connected = 1 AND seen > 0",
+            asked.card.account_key,
+        ):
+            return
+        with self._database.transaction():
+            seen = self._database.row("SELECT 1 FROM requests_seen WHERE ephemeral = ?", asked.ephemeral)
+            known = self._database.row(
+                "SELECT id, name, connected, seen FROM contacts WHERE account_key = ?", asked.card.account_key
+            )
+            if known is not None and known["connected"]:
+                if seen is not None and known["seen"] == 0:
+                    self._answer_again(known["id"], now)
+                return
+            # Who asked each other at the same time: the smaller key answers, the larger one waits for that.
+            if known is not None and self.account.account_key > asked.card.account_key:
+                return
+            state = ratchet.start_writer(asked.root, asked.ad, asked.ephemeral, self._random)
+            self._database.run(
+                "INSERT INTO requests_seen (ephemeral, expires_ms) VALUES (?, ?)",
+                asked.ephemeral,
+                row["expires_ms"],
+            )
+            if known is None:
+                name = self.free_name(asked.card.name)
+                contact = self.insert_contact(name, asked.card, True, state)
+            else:
+                name, contact = known["name"], known["id"]
+                self._database.run(
+                    "UPDATE contacts SET ratchet = ?, connected = 1, request = NULL WHERE id = ?",
+                    state.to_cbor(),
+                    contact,
+                )
+            # The answer: without it they could not write.
+            self.seal(contact, entries.HELLO, self.name, now)
+        self._events.append(Connected(name))
+
+    def _answer_again(self, contact: int, now: int) -> None:
+        """Somebody still asks and never wrote: our answer may have been lost."""
+        last = self._database.rows("SELECT max(written_ms) FROM entries WHERE contact = ?", contact)[0][0]
+        if last is None or now - last >= _REQUEST_AGAIN_MS:
+            self.seal(contact, entries.HELLO, self.name, now)
+
+    def _open_letter(self, envelope: Envelope, owner: _Ratchet, now: int) -> None:
+        with self._database.transaction():
+            row = self._database.rows(
+                "SELECT name, connected, ratchet, clock, seen FROM contacts WHERE id = ?", owner.contact
+            )[0]
+            state, plaintext, _ = ratchet.decrypt(
+                self.kept(State.from_cbor, row["ratchet"]),
+                owner.place,
+                envelope.lock,
+                envelope.body,
+                self._random,
+            )
+            written = entries.decode(plaintext)
+            self._database.run(
+                "UPDATE contacts SET ratchet = ?, connected = 1, request = NULL, clock = ?, seen = ?"
+                " WHERE id = ?",
+                state.to_cbor(),
+                max(row["clock"], written.clock),
+                max(row["seen"], written.sequence),
+                owner.contact,
+            )
+            shown = written.text if written.kind == entries.TEXT else ""
+            self._insert_entry(owner.contact, False, written, shown, now, envelope)
+        self.adopt(owner.contact, state)
+        if not row["connected"]:
+            self._events.append(Connected(row["name"]))
+            self._send_waiting(now)
+        if shown:
+            self._events.append(
+                Received(row["name"], shown, written.sequence, envelope.hops, written.written_ms, envelope.id)
+            )
