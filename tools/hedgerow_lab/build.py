@@ -76,7 +76,8 @@ def firmware(top: Path = TOP, cache: Path = _CACHE) -> Path:
 
 def _ourselves() -> dict[str, str]:
     """What makes the modules is a part of what they depend on."""
-    return {"build": Path(__file__).read_text(), "shrink": Path(shrink.__file__).read_text()}
+    paths = [Path(__file__), *sorted(Path(shrink.__file__).parent.glob("*.py"))]
+    return {f"made by {path.name}": path.read_text() for path in paths}
 
 
 def _names_from_outside(mirrors: Iterable[str]) -> set[str]:

@@ -1,0 +1,60 @@
+"""Makes one small module of core and firmware for a board's heap, where every name costs some 22 bytes.
+
+Works on the sources of all modules that run together on a board, and knows nothing of what they do:
+
+    limits.HOPS -> 32                          _HEAD = 6 ... _HEAD -> 6
+    raise PeerError("why") -> raise PeerError  if MICROPYTHON: a else: b -> a
+    self._reassembler -> self._a               def receive(self, data) -> def receive(self, a)
+
+What nothing names is left out, and the modules become one (``bundle``). Core's tests run on shrunk modules
+as well (tests/firmware/test_shrink.py).
+"""
+
+import ast
+from collections.abc import Collection, Iterable, Mapping
+
+from hedgerow_lab.shrink.fold import fold
+from hedgerow_lab.shrink.join import joined
+from hedgerow_lab.shrink.short import (
+    families,
+    foreign_names,
+    shorten_arguments,
+    shorten_members,
+    shorten_public,
+)
+from hedgerow_lab.shrink.trees import ShrinkError
+from hedgerow_lab.shrink.unnamed import drop_unnamed
+
+__all__ = ["ShrinkError", "bundle", "folded"]
+
+
+def folded(sources: Mapping[str, str], users: Iterable[str] = ()) -> dict[str, str]:
+    """The modules in ``sources`` (name with dots -> source), their constants folded, private names short.
+
+    All other names stay, and so does what is marked private where one of ``users`` touches it.
+    """
+    trees = fold(sources)
+    everything = [*trees.values(), *(ast.parse(source) for source in users)]
+    foreign, family = foreign_names(everything), families(everything)
+    for tree in trees.values():
+        shorten_members(tree, foreign, family=family)
+    return {name: _text(tree) for name, tree in trees.items()}
+
+
+def bundle(sources: Mapping[str, str], root: str, outside: Collection[str]) -> str:
+    """One module in place of all of ``sources``.
+
+    ``root`` ("module.name") is what the outside calls; ``outside`` are the names of attributes that objects
+    from elsewhere have: built-in types, asyncio, and the modules of a board.
+    """
+    trees = fold(sources)
+    drop_unnamed(trees, root)
+    whole = joined(trees, root)
+    shorten_members(whole, foreign_names([whole]), outside)
+    shorten_public(whole, outside)
+    shorten_arguments(whole, [whole])
+    return _text(whole)
+
+
+def _text(tree: ast.Module) -> str:
+    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"

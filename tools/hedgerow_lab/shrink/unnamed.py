@@ -1,0 +1,45 @@
+"""What nothing names is left out."""
+
+import ast
+
+from hedgerow_lab.shrink.trees import DEFINITIONS, Trees, drop_imports, imports_of
+
+
+def drop_unnamed(trees: Trees, root: str) -> None:
+    """Leave out definitions that nothing names, until nothing changes."""
+    changed = True
+    while changed:
+        changed = False
+        found = [
+            node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Attribute)
+        ]
+        members = {node.attr for node in found}
+        dotted = {f"{node.value.id}.{node.attr}" for node in found if isinstance(node.value, ast.Name)}
+        wanted = {root, *imports_of(trees)}
+        for module, tree in list(trees.items()):
+            last = module.rpartition(".")[2]
+            for node in list(tree.body):
+                name = _bound_by(node)
+                others = [part for other in tree.body if other is not node for part in ast.walk(other)]
+                if name is None or any(isinstance(part, ast.Name) and part.id == name for part in others):
+                    keep = True
+                else:
+                    keep = f"{module}.{name}" in wanted or f"{last}.{name}" in dotted
+                if not keep:
+                    tree.body.remove(node)
+                    changed = True
+                elif isinstance(node, ast.ClassDef):
+                    for method in [part for part in node.body if isinstance(part, DEFINITIONS)]:
+                        if method.name not in members and method.name[:2] != "__":
+                            node.body.remove(method)
+                            changed = True
+            drop_imports(tree)
+
+
+def _bound_by(node: ast.stmt) -> str | None:
+    """The one name that a definition or a plain assignment at the top binds."""
+    if isinstance(node, DEFINITIONS):
+        return node.name
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    return None
