@@ -1,7 +1,9 @@
 """The host's cable: frames on the serial console, and the escape that gives the REPL back."""
 
 import asyncio
+import os
 import select
+from io import BytesIO
 
 import micropython
 
@@ -43,6 +45,7 @@ class Wire:
                         first = await reader.read(1)
                 except asyncio.TimeoutError:
                     if self._tail in _ESCAPES:
+                        _hand_on(self._tail[2:])
                         return
                     self._tail = b""
                     continue
@@ -90,3 +93,13 @@ class Wire:
             self._sink.write(data[at : at + size])
             at += size
             await asyncio.sleep_ms(0)
+
+
+def _hand_on(data: bytes) -> None:
+    """Let the REPL read ``data``: mpremote sends its Ctrl-A but once, and it came with the escape."""
+    if data:
+        try:
+            os.dupterm(BytesIO(data))
+            os.dupterm_notify(None)  # reads to the end, where MicroPython takes the stream away again
+        except AttributeError:
+            pass  # a MicroPython without them: mpremote gets through when it is called again

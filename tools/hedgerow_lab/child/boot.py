@@ -96,7 +96,6 @@ except Exception as _error:
     import lab
 
     lab.command(lab.STOP)
-import lab
+from repl import serve
 
-while True:
-    lab.exchange(lab.NEVER)
+serve()

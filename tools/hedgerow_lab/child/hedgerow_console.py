@@ -13,9 +13,9 @@ class Console(io.IOBase):
 
     def __init__(self):
         self._buffer = bytearray()
-        lab.on(SERIAL_IN, self._arrived)
+        lab.on(SERIAL_IN, self.put)
 
-    def _arrived(self, data):
+    def put(self, data):
         room = _BUFFER - len(self._buffer)
         self._buffer.extend(data[:room])
 
@@ -37,6 +37,16 @@ class Console(io.IOBase):
         return len(data)
 
 
+_console = None
+
+
+def console():
+    """The one console of this board."""
+    global _console
+    if _console is None:
+        _console = Console()
+    return _console
+
+
 def streams():
-    console = Console()
-    return console, console
+    return console(), console()

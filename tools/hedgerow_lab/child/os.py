@@ -1,10 +1,11 @@
-"""`os` with a seeded urandom."""
+"""`os` with a seeded urandom, and with what a board has besides."""
 
 import uhashlib
 from uos import *
 
 _seed = b""
 _count = 0
+_terminal = None
 
 
 def _seed_urandom(seed):
@@ -24,3 +25,25 @@ def urandom(size):
 
 def sync():
     pass
+
+
+def dupterm(stream, index=0):
+    global _terminal
+    previous, _terminal = _terminal, stream
+    return previous
+
+
+def dupterm_notify(_):
+    """Move what the stream has into the console's buffer, as MicroPython does (extmod/modos.c)."""
+    from hedgerow_console import console
+
+    byte = bytearray(1)
+    while _terminal is not None:
+        count = _terminal.readinto(byte)
+        if count is None:
+            return
+        if count == 0:
+            dupterm(None)
+            console().write(b"dupterm: EOF received, deactivating\r\n")
+            return
+        console().put(byte)
