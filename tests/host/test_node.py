@@ -713,7 +713,8 @@ def test_nothing_but_ciphertext_and_locks_is_on_the_way():
         public = [
             key
             for node in village.nodes.values()
-            for key in (node._desk.account.account_key, node._desk.account.device_key, node._desk.account.device_dh)
+            for account in (node._desk.account,)
+            for key in (account.account_key, account.device_key, account.device_dh)
         ]
         assert len(on_air) > 5_000
         for text in (*names, *texts, "Alice", "Robert", "frozen", "well"):
