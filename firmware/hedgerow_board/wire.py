@@ -15,6 +15,7 @@ from hedgerow_core.session import RESPONDER
 # What a person types, and what mpremote sends before it asks for the raw REPL.
 _ESCAPES = (b"\x03", b"\r\x03", b"\r\x03\r\x01")
 _SILENCE_MS = 300
+_CUT_MS = 1_000  # a frame whose bytes stopped for so long has been cut
 _READ_BYTES = 256
 _USB_PACKET = 64
 
@@ -59,10 +60,13 @@ class Wire:
             micropython.kbd_intr(3)
 
     def _receive(self, data: bytes) -> None:
+        now = self._board.now()
+        cut = now - self._heard > _CUT_MS
+        self._heard = now
         end = data.rfind(b"\0")
         if end >= 0:
             self._tail = data[end + 1 :]
-        elif self._tail or self._at_boundary():
+        elif self._tail or cut or self._at_boundary():
             self._tail += data
         if len(self._tail) > 4:
             self._tail = b""
@@ -70,7 +74,6 @@ class Wire:
         if line is None or line.link.closed:
             if b"\0" not in data:
                 return
-            now = self._board.now()
             line = Line(
                 self._board,
                 Link(Stream(), self._board.session(RESPONDER), self._board.shelf, now),

@@ -152,3 +152,14 @@ def test_ctrl_d_at_the_prompt_starts_hedgerow_again(village):
         line.write(b"\x04")
         line.until(b"MPY: soft reboot\r\n")
     eventually(lambda: alice.type("sync", *alice.board).returncode == 0)
+
+
+def test_half_a_frame_of_a_program_that_was_killed_is_not_in_the_way(village):
+    port, _ = village
+    with plugged_in(port) as line:
+        line.write(b"\0\x09half")
+    time.sleep(1.5)
+    with plugged_in(port) as line:
+        line.enter_raw_repl()
+        line.paste(b"print(1)")
+        assert line.answer() == (b"1\r\n", b"")
