@@ -230,10 +230,13 @@ def _hidden_equal(a: bytes, b: bytes) -> bool:
 session.equal = _hidden_equal
 
 
-def _sessions(role: int) -> "tuple[Session, Session]":
-    """(the one under test, the other side) before the handshake."""
-    a = Session(INITIATOR, {MESH: KEY}, b"seed of a", 0)
-    b = Session(RESPONDER, {MESH: KEY}, b"seed of b", 0)
+def _sessions(role: int, data: bytes = b"") -> "tuple[Session, Session]":
+    """(the one under test, the other side) before the handshake.
+
+    Nonces depend on the input, so that frames of another run, which are among the seeds, are worth nothing.
+    """
+    a = Session(INITIATOR, {MESH: KEY}, b"seed of a" + sha256(data), 0)
+    b = Session(RESPONDER, {MESH: KEY}, b"seed of b" + sha256(data), 0)
     return (a, b) if role == INITIATOR else (b, a)
 
 
@@ -255,7 +258,7 @@ def _flipped(data: bytes, where: bytes) -> bytes:
 
 
 def _session(data: bytes, role: int, after: bool) -> str:
-    ours, other = _sessions(role)
+    ours, other = _sessions(role, data)
     if after:
         for _ in range(2):
             _carry(ours, other, 0)
