@@ -1,10 +1,13 @@
 """The demo: two neighbours, three boards in a line, and what travels where; then a search for plain text."""
 
 import json
+import shlex
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -17,14 +20,18 @@ from hedgerow.events import Connected, Received
 from hedgerow_core import envelope as envelopes
 from hedgerow_core.errors import HedgerowError
 from hedgerow_lab.build import BuildError
+from hedgerow_lab.clock import RealClock
+from hedgerow_lab.folder import Folder, LiveError
 from hedgerow_lab.leaks import Leaks
-from hedgerow_lab.person import Person
+from hedgerow_lab.live import Live
+from hedgerow_lab.live_cli import Ending
+from hedgerow_lab.person import EPOCH_MS, Person
 from hedgerow_lab.scenario import parse
 from hedgerow_lab.simulate import Simulation, interpreter_name, key
 from hedgerow_lab.stage import Stage
 from hedgerow_lab.world import LabError, find_micropython
 
-_SCENARIO = """
+SCENARIO = """
 title = "Demo"
 duration = "1h"
 boards = ["mill", "bridge", "school"]
@@ -33,6 +40,7 @@ loss = 0.05
 """
 _ALICE = "Alice Ashgrove"
 _BOB = "Bob Birchwood"
+_PEOPLE = [(_ALICE, "mill"), (_BOB, "school")]
 _LETTERS = (
     "Bob, is your well frozen too?",
     "We have a spare pump.",
@@ -41,22 +49,23 @@ _LETTERS = (
 )
 _ANSWERS = ("It is, since Sunday.", "The pump would save us.", "I come at six.", "Two lanterns are packed.")
 _PATIENCE_MS = 300_000
+_STORY_MS = 600_000  # longer than a story takes: kept homes must not hold times that are still to come
 
 
 class DemoError(HedgerowError):
     """A step of the demo did not come to its end."""
 
 
-class _Demo:
+class Demo:
     """The story on one simulation; ``tell`` prints a line of it."""
 
     def __init__(
         self,
         simulation: Simulation,
-        workdir: Path,
         seed: int,
         tell: Callable[[Text], None],
         stage: Stage | None,
+        epoch_ms: int = EPOCH_MS,
     ) -> None:
         self.lab = simulation.lab
         self.leaks = Leaks()
@@ -69,14 +78,27 @@ class _Demo:
         self._connected = 0
         self._origins: dict[bytes, int] = {}
         self._people: dict[str, Person] = {}
-        for name in (_ALICE, _BOB):
+        for name, _ in _PEOPLE:
             self.leaks.add(name)
-            person = Person(self.lab, name, workdir / "hosts" / _first(name), seed)
+            person = Person(self.lab, name, self.home(name), seed, epoch_ms)
             person.on_event = partial(self._happened, name)
             self._people[name] = person
         for text in _LETTERS + _ANSWERS:
             self.leaks.add(text)
         self.lab.on_air(self.leaks.watch)
+
+    def home(self, name: str) -> Path:
+        """The folder of somebody's account."""
+        return self.lab.workdir / "hosts" / _first(name)
+
+    def leave(self) -> None:
+        """All go home; their laptops know the boards from now on."""
+        for name, board in _PEOPLE:
+            person = self._people[name]
+            person.unplug()
+            person.node.remember_key(key("pairing", board), person.unix_ms)
+            person.node.close()
+        self.lab.air.watchers.remove(self.leaks.watch)
 
     # Telling
 
@@ -201,46 +223,101 @@ def _first(name: str) -> str:
     return name.split()[0]
 
 
-def _play(seed: int, canary: bool, console: Console, picture: bool, quiet: bool) -> dict[str, object]:
-    workdir = Path(tempfile.mkdtemp(prefix="hedgerow-demo-"))
-    simulation = Simulation(parse(_SCENARIO), seed, workdir)
-    try:
-        if picture:
-            lab = simulation.lab
-            with Stage(
-                console,
-                list(lab.boards),
-                [(_ALICE, "mill"), (_BOB, "school")],
-                simulation.known,
-                lambda name: lab.boards[name].powered,
-                lab.linked,
-            ) as stage:
-                demo = _Demo(simulation, workdir, seed, stage.line, stage)
-                demo.play(canary)
-        else:
-            demo = _Demo(simulation, workdir, seed, (lambda text: None) if quiet else console.print, None)
+def on_stage(simulation: Simulation, console: Console, sleep: Callable[[float], None] = time.sleep) -> Stage:
+    """The moving picture for a story on ``simulation``."""
+    lab = simulation.lab
+    return Stage(
+        console,
+        list(lab.boards),
+        _PEOPLE,
+        simulation.known,
+        lambda name: lab.boards[name].powered,
+        lab.linked,
+        sleep,
+    )
+
+
+def _play(
+    simulation: Simulation,
+    seed: int,
+    canary: bool,
+    console: Console,
+    picture: bool,
+    quiet: bool,
+    epoch_ms: int,
+) -> tuple[Demo, dict[str, object]]:
+    if picture:
+        with on_stage(simulation, console) as stage:
+            demo = Demo(simulation, seed, stage.line, stage, epoch_ms)
             demo.play(canary)
-        boards = simulation.lab.boards
-        on_flash = set().union(*(demo.leaks.search(simulation.lab.flash_image(name)) for name in boards))
-        return {
-            "sent": demo.sent,
-            "delivered": demo.delivered,
-            "boards": len(boards),
-            "hops_max": demo.hops_max,
-            "interpreter": interpreter_name(find_micropython()),
-            "aioble": simulation.aioble,
-            "plaintext_on_air": demo.leaks.on_air,
-            "plaintext_on_flash": len(on_flash),
-        }
-    finally:
-        simulation.close()
-        shutil.rmtree(workdir, ignore_errors=True)
+    else:
+        demo = Demo(simulation, seed, (lambda text: None) if quiet else console.print, None, epoch_ms)
+        demo.play(canary)
+    boards = simulation.lab.boards
+    on_flash = set().union(*(demo.leaks.search(simulation.lab.flash_image(name)) for name in boards))
+    return demo, {
+        "sent": demo.sent,
+        "delivered": demo.delivered,
+        "boards": len(boards),
+        "hops_max": demo.hops_max,
+        "interpreter": interpreter_name(find_micropython()),
+        "aioble": simulation.aioble,
+        "plaintext_on_air": demo.leaks.on_air,
+        "plaintext_on_flash": len(on_flash),
+    }
+
+
+def _keep(simulation: Simulation, demo: Demo, folder: Folder, clock: RealClock, as_json: bool) -> None:
+    """The boards go on, now on the wall clock, until Ctrl-C."""
+    keys = {name: key("pairing", name) for name in simulation.lab.boards}
+    with Ending() as ending:
+        clock.paced = True
+        ending.listen(clock)
+        live = Live(simulation.lab, keys, folder, clock, simulation.scenario.title, simulation.scenario.loss)
+        try:
+            urls = {address.board: address.tcp.replace("socket://", "tcp:") for address in live.addresses}
+            if as_json:
+                for name, board in _PEOPLE:
+                    print(json.dumps({"name": name, "home": str(demo.home(name)), "board": urls[board]}))
+            else:
+                for line in _how_to_go_on(demo, urls):
+                    print(line)
+                print(f"\nAll of it is in {folder.path} until Ctrl-C.")
+            sys.stdout.flush()
+            live.run(lambda: ending.asked)
+        finally:
+            live.close()
+        folder.close()
+        if not as_json:
+            print(f"\nThe boards are off, and {folder.path} is removed.")
+
+
+def _how_to_go_on(demo: Demo, urls: dict[str, str]) -> list[str]:
+    program = "hedgerow" if shutil.which("hedgerow") else str(Path(sys.argv[0]).resolve())
+
+    def command(who: str, *words: str) -> str:
+        return "  " + shlex.join([program, "--home", str(demo.home(who)), *words])
+
+    at_mill, at_school = ("--board", urls["mill"]), ("--board", urls["school"])
+    return [
+        "\nThe three boards go on in real time. Terminal 1, Alice reads at mill:",
+        command(_ALICE, "inbox", "--follow", *at_mill),
+        "Terminal 2, Bob writes at school:",
+        command(_BOB, "send", _ALICE, "Is your lamp still lit?", *at_school),
+        "Alice answers over the link of terminal 1, and Bob looks:",
+        command(_ALICE, "send", _BOB, "It is, come over."),
+        command(_BOB, "inbox", *at_school),
+        "`hedgerow-lab status` shows the boards, `hedgerow-lab power off bridge` cuts the way.",
+    ]
 
 
 def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print only one JSON line.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same demo.")] = 1,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of a moving picture.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Then leave the boards running for you, in real time.")
+    ] = False,
     canary: Annotated[
         bool, typer.Option("--insecure-canary", help="Leak one text on purpose: the search must find it.")
     ] = False,
@@ -251,11 +328,30 @@ def command(
     """
     console = Console(highlight=False)
     try:
-        picture = console.is_terminal and not (as_json or plain)
-        found = _play(seed, canary, console, picture, as_json)
-    except (DemoError, LabError, BuildError) as error:
+        with ExitStack() as stack:
+            _run(stack, as_json, seed, console, console.is_terminal and not (as_json or plain), keep, canary)
+    except (DemoError, LabError, LiveError, BuildError) as error:
         print(f"hedgerow: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+def _run(
+    stack: ExitStack, as_json: bool, seed: int, console: Console, picture: bool, keep: bool, canary: bool
+) -> None:
+    folder, clock, epoch_ms = None, None, EPOCH_MS
+    if keep:
+        folder, clock = Folder.open(None), RealClock()
+        clock.paced = False
+        stack.callback(clock.close)
+        stack.callback(folder.close)
+        epoch_ms = time.time_ns() // 1_000_000 - _STORY_MS
+        workdir = folder.path
+    else:
+        workdir = Path(tempfile.mkdtemp(prefix="hedgerow-demo-"))
+        stack.callback(shutil.rmtree, workdir, ignore_errors=True)
+    simulation = Simulation(parse(SCENARIO), seed, workdir, clock=clock)
+    stack.callback(simulation.close)
+    demo, found = _play(simulation, seed, canary, console, picture, as_json, epoch_ms)
     leaks = int(str(found["plaintext_on_air"])) + int(str(found["plaintext_on_flash"]))
     if as_json:
         print(json.dumps(found))
@@ -266,5 +362,8 @@ def command(
             "Every byte on the air, on the cables and on the flash was searched for names and texts: "
             + ("none was found." if not leaks else f"[red]{leaks} were found.[/red]")
         )
+    demo.leave()
     if leaks or found["sent"] != found["delivered"]:
         raise typer.Exit(1)
+    if folder is not None and clock is not None:
+        _keep(simulation, demo, folder, clock, as_json)

@@ -37,13 +37,13 @@ class Power(StrEnum):
     off = "off"
 
 
-class _Ending:
+class Ending:
     """Ctrl-C and its like, as a question instead of an exception in the middle of something."""
 
     def __init__(self) -> None:
         self.asked = False
 
-    def __enter__(self) -> "_Ending":
+    def __enter__(self) -> "Ending":
         self._wake, self._bell = socket.socketpair()
         for end in (self._wake, self._bell):
             end.setblocking(False)
@@ -103,7 +103,7 @@ def up(
 
     Hosts, contacts, letters and what must hold are left out: people and their commands take their place.
     """
-    with _Ending() as ending:
+    with Ending() as ending:
         try:
             _up(load(file), seed, run_dir, as_json, ending)
         except (HedgerowError, LabError, BuildError, OSError):
@@ -111,7 +111,7 @@ def up(
                 raise
 
 
-def _up(scenario: Scenario, seed: int | None, run_dir: Path | None, as_json: bool, ending: _Ending) -> None:
+def _up(scenario: Scenario, seed: int | None, run_dir: Path | None, as_json: bool, ending: Ending) -> None:
     folder = Folder.open(run_dir)
     clock = RealClock()
     try:

@@ -11,7 +11,7 @@ from hedgerow_core import service
 from hedgerow_core.link import Link
 from hedgerow_lab.world import Lab, SerialLine
 
-# When the virtual world begins, in unix time.
+# When a virtual world begins, in unix time, where nobody says otherwise.
 EPOCH_MS = 1_767_225_600_000
 _TICK_MS = 1_000
 _POLL_MS = 60_000
@@ -20,12 +20,13 @@ _POLL_MS = 60_000
 class Person:
     """``on_event`` hears what the node tells; ``failure`` is why the link cannot work."""
 
-    def __init__(self, lab: Lab, name: str, home: Path, seed: int) -> None:
+    def __init__(self, lab: Lab, name: str, home: Path, seed: int, epoch_ms: int = EPOCH_MS) -> None:
         self.name = name
         self.failure: errors.UserError | None = None
         self.on_event: Callable[[Connected | Received, int], None] = lambda event, now: None
         self.status: tuple[int, ...] = ()  # what the board last said of itself (hedgerow_core.service)
         self._lab = lab
+        self._epoch_ms = epoch_ms
         self._random = random.Random(f"host {seed} {name}").randbytes
         self.node = Node.create(home, name, self._random, self.unix_ms)
         self._line: SerialLine | None = None
@@ -36,7 +37,7 @@ class Person:
     @property
     def unix_ms(self) -> int:
         """The time in this world."""
-        return EPOCH_MS + self._lab.now_ms
+        return self._epoch_ms + self._lab.now_ms
 
     def plug(self, board: str, pairing_key: bytes) -> None:
         """Connect the cable to a board."""

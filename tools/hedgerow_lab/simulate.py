@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hedgerow.events import Connected, Received
 from hedgerow_core import beacon
+from hedgerow_lab.clock import Clock
 from hedgerow_lab.person import Person
 from hedgerow_lab.scenario import Event, Letters, Scenario, ScenarioError
 from hedgerow_lab.world import BOARD_HEAP_BYTES, Lab, find_aioble, find_micropython
@@ -65,9 +66,16 @@ def key(kind: str, name: str) -> bytes:
 class Simulation:
     """One run of one scenario. ``close`` ends the boards' processes."""
 
-    def __init__(self, scenario: Scenario, seed: int, workdir: Path, trace: Path | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        workdir: Path,
+        trace: Path | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.scenario = scenario
-        self.lab = Lab(seed, workdir=workdir, aioble=find_aioble(), trace=trace)
+        self.lab = Lab(seed, workdir=workdir, aioble=find_aioble(), trace=trace, clock=clock)
         self.people: dict[str, Person] = {}
         self.letters: dict[str, _Letter] = {}
         self.known: dict[str, int] = {}  # board -> how many ids it says it knows

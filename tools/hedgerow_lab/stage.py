@@ -30,6 +30,7 @@ class Stage:
         known: dict[str, int],
         powered: Callable[[str], bool],
         linked: Callable[[str, str], bool],
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         room = console.width - _FRAME_COLUMNS
         self._box = _BOX if room >= _BOX * len(boards) + 3 * (len(boards) - 1) else max(map(len, boards)) + 2
@@ -39,6 +40,7 @@ class Stage:
         self._known = known
         self._powered = powered
         self._linked = linked
+        self._sleep = sleep
         self._plugged: set[str] = set()
         self._title = Text("")
         self._log: list[Text] = []
@@ -62,7 +64,7 @@ class Stage:
         """A new step: show it, and give time to read it."""
         self._title = Text(text.strip(), style="bold")
         self._draw()
-        time.sleep(_PAUSE_S)
+        self._sleep(_PAUSE_S)
 
     def line(self, text: Text) -> None:
         """Something happened."""
@@ -77,18 +79,19 @@ class Stage:
             now_ms = min(now_ms + _STEP_MS, end_ms)
             run_until(now_ms)
             self._draw()
-            time.sleep(_FRAME_S)
+            self._sleep(_FRAME_S)
+
+    def frame(self) -> Panel:
+        """What is to be seen now."""
+        return Panel(
+            Group(Align.center(self._picture()), Text(""), self._title, Text(""), *self._log),
+            title="Hedgerow",
+            border_style="green",
+        )
 
     def _draw(self) -> None:
         self._depart()
-        self._live.update(
-            Panel(
-                Group(Align.center(self._picture()), Text(""), self._title, Text(""), *self._log),
-                title="Hedgerow",
-                border_style="green",
-            ),
-            refresh=True,
-        )
+        self._live.update(self.frame(), refresh=True)
         self._flights = {way: left - 1 for way, left in self._flights.items() if left > 1}
 
     def _depart(self) -> None:
