@@ -88,8 +88,10 @@ class Desk:
 
     def _deep_scan(self, now: int) -> None:
         """Find letters beyond the dense windows; costly, so only where there are locks of nobody's."""
+        if 0 <= now - self._deep_ms < _DEEP_EVERY_MS:
+            return
         unknown = set(self.mailbox.unmatched())
-        if not unknown or 0 <= now - self._deep_ms < _DEEP_EVERY_MS:
+        if not unknown:
             return
         self._deep_ms = now
         self._database.run("UPDATE account SET deep_ms = ?", now)

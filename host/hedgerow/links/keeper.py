@@ -92,6 +92,7 @@ class Keeper:
         """Exchange until there is nothing left to exchange for a moment."""
         loop = asyncio.get_running_loop()
         since: float | None = None
+        moved = -1
 
         def quiet() -> bool:
             nonlocal since
@@ -101,7 +102,13 @@ class Keeper:
                 since = loop.time()
             return since is not None and loop.time() - since >= _SETTLED_S
 
-        await self._until(quiet)
+        while moved != self.given + self.taken:
+            moved = self.given + self.taken
+            await self._until(quiet)
+            # What we sent may still be on a slow cable: the board's answer comes behind all of it.
+            await self.status()
+            since = None
+            await self._until(quiet)
 
     async def status(self) -> tuple[tuple[int, ...], str]:
         """What the board says of itself: numbers and name as in ``hedgerow_core.service``."""

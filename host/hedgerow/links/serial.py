@@ -52,7 +52,7 @@ class SerialPort:
     async def close(self) -> None:
         """Close the port."""
         with contextlib.suppress(OSError):
-            self._port.close()
+            await asyncio.to_thread(self._port.close)  # pyserial rests a moment here
 
 
 async def connect(url: str, address: str) -> SerialPort:
