@@ -15,6 +15,7 @@ from hedgerow_board.settings import SettingsError, load
 from hedgerow_board.wire import Wire
 from hedgerow_core import service
 from hedgerow_core.carrier import Carrier
+from hedgerow_core.clock import Clock
 from hedgerow_core.mac import hmac_sha256
 from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
 from hedgerow_core.shelf import Shelf
@@ -37,7 +38,10 @@ class Board:
         self._sessions = 0
         self._seed, self._boot = _start_counter()
         count = settings.shelf_count
-        self.shelf = Shelf(FlashStore(), self.now(), count, count * _BYTES_A_LETTER, _TOMBSTONES)
+        store = FlashStore("/shelf", count * _BYTES_A_LETTER)
+        # Minutes go on from the last that the flash knows of.
+        clock = Clock(self.now() // 60_000 - store.minute)
+        self.shelf = Shelf(store, clock, self.now(), count, count * _BYTES_A_LETTER, _TOMBSTONES)
         self.carrier = Carrier(os.urandom(6), self.now())
 
     def now(self) -> int:
@@ -88,7 +92,6 @@ class Board:
         while True:
             await asyncio.sleep_ms(_EXPIRE_MS)
             if self.shelf.expire(self.now()):
-                self.shelf.flush()
                 self.radio.refresh()
 
 

@@ -1,27 +1,39 @@
 """The shelf's store on littlefs: append-only segments of records with a checksum each.
 
-Record: length 2, CRC-32 4, content. A length of DROP says that the record at the place in its content is
-gone. A place is segment << 16 | offset. Power may vanish at any byte: what follows a torn record is never
-read, and what was flushed stays.
+Record: mark 1, length 2, CRC-32 of its place and content 4, content. A place is segment << 14 | offset.
+Content of the store's own: a note that a record is gone (kind 1, place 4), or a checkpoint of the mesh clock
+(kind 2, minute 4). Power may vanish at any byte: what was flushed stays, and nothing is written behind what
+may be torn. A damaged record costs only itself.
 """
 
 import os
 from binascii import crc32
 
-_SEGMENT_BYTES = 16_384
-_SEGMENTS = 24  # above this, what lives in the oldest moves to the newest
-_HEAD = 6
-_DROP = 0x8004
-_RECORD_BYTES = 2_048
+_SEGMENT_BITS = 14
+_SEGMENT_BYTES = 1 << _SEGMENT_BITS
+_OFFSET = _SEGMENT_BYTES - 1
+_LEAST_SEGMENTS = 4
+_MARK = 0xE7
+_HEAD = 7
+_RECORD_BYTES = 1_100
+_GONE = 1
+_MINUTE = 2
+_NOTE_BYTES = 5
+_SEARCH_BYTES = 256
 
 
 class FlashStore:
-    """Records in the files of ``folder``, oldest first. OSError where the flash refuses."""
+    """Records in the files of ``folder``, ``max_bytes`` of them that count. OSError where the flash refuses.
 
-    def __init__(self, folder: str = "/shelf") -> None:
+    The verbs are those of ``hedgerow_core.store.MemoryStore``. ``minute`` is the last checkpoint, 0 without.
+    """
+
+    def __init__(self, folder: str = "/shelf", max_bytes: int = 256 * 1024) -> None:
+        self.minute = 0
+        self.damaged = 0
         self._folder = folder
-        self._live: dict[int, int] = {}  # segment -> records that are not dropped
-        self._moved: dict[int, int] = {}
+        self._owner = None
+        self._live: dict[int, int] = {}  # segment -> records that count
         self._file = None
         self._newest = 0
         self._size = 0
@@ -29,136 +41,166 @@ class FlashStore:
         try:
             os.mkdir(folder)
         except OSError:
-            pass
+            pass  # it is there
         for name in os.listdir(folder):
             try:
                 self._live[int(name)] = 0
             except ValueError:
                 os.remove(folder + "/" + name)
-        dropped = set()
-        for segment in sorted(self._live):
-            self._newest = segment
-            for _, _, gone in self._scan(segment):
-                if gone is not None:
-                    dropped.add(gone)
-                else:
-                    self._live[segment] += 1
-        self._dropped = dropped
-        for place in dropped:
-            if place >> 16 in self._live:
-                self._live[place >> 16] -= 1
+        # Half of it garbage is what compaction can live with.
+        self._most = max(2 * max_bytes // _SEGMENT_BYTES, _LEAST_SEGMENTS)
+        segments = sorted(self._live)
+        if segments:
+            self._newest = segments[-1]
+        while segments and not self.minute:
+            for _, content in self._scan(segments.pop()):
+                if content[0] == _MINUTE:
+                    self.minute = max(self.minute, int.from_bytes(content[1:], "big"))
+
+    def attach(self, owner: object) -> None:
+        """``owner.holds(place)`` tells what still counts, ``owner.moved(old, new)`` hears of new places."""
+        self._owner = owner
 
     def _path(self, segment: int) -> str:
         return self._folder + "/" + str(segment)
 
-    def _scan(self, segment: int):
-        """Yield (place, content, place dropped or None) of each whole record of a segment."""
-        at = 0
-        with open(self._path(segment), "rb") as file:
-            while True:
-                head = file.read(_HEAD)
-                if len(head) < _HEAD:
-                    return
-                length = head[0] << 8 | head[1]
-                size = length & 0x7FFF
-                content = file.read(size) if size <= _RECORD_BYTES else b""
-                if len(content) != size or crc32(content) & 0xFFFFFFFF != int.from_bytes(head[2:], "big"):
-                    return
-                if length == _DROP:
-                    yield segment << 16 | at, content, int.from_bytes(content, "big")
-                else:
-                    yield segment << 16 | at, content, None
-                at += _HEAD + size
+    # Reading
 
-    def _write(self, length: int, content: bytes) -> int:
-        if self._file is None or self._size >= _SEGMENT_BYTES:
-            # Never behind an old record: that one may be torn.
-            if self._file is not None:
-                self._file.close()
-            self._file = None
+    def _record(self, file: object, place: int) -> bytes:
+        """The content of the record at ``place``; empty where there is no whole one."""
+        file.seek(place & _OFFSET)
+        head = file.read(_HEAD)
+        if len(head) < _HEAD or head[0] != _MARK:
+            return b""
+        size = head[1] << 8 | head[2]
+        content = file.read(size) if 0 < size <= _RECORD_BYTES else b""
+        return content if len(content) == size and _sum(place, content) == head[3:] else b""
+
+    def _scan(self, segment: int):
+        """Yield (place, content) of each whole record of a segment."""
+        at = 0
+        good = True
+        with open(self._path(segment), "rb") as file:
+            end = file.seek(0, 2)
+            while at + _HEAD < end:
+                content = self._record(file, segment << _SEGMENT_BITS | at)
+                if content:
+                    yield segment << _SEGMENT_BITS | at, content
+                    at += _HEAD + len(content)
+                    good = True
+                    continue
+                if good:
+                    self.damaged += 1
+                good = False
+                at = _next_mark(file, at + 1, end)
+
+    def read(self, place: int) -> bytes:
+        """The record at ``place``; empty where it is damaged."""
+        segment = place >> _SEGMENT_BITS
+        if segment == self._newest and place & _OFFSET >= self._synced and self._file is not None:
+            self._file.flush()
+            self._synced = self._size
+        with open(self._path(segment), "rb") as file:
+            return self._record(file, place)
+
+    def records(self):
+        """Yield (place, record) of everything kept, oldest first; None where that record is gone."""
+        for segment in sorted(self._live):
+            for place, content in self._scan(segment):
+                if content[0] == _GONE:
+                    gone = int.from_bytes(content[1:], "big")
+                    if self._owner.holds(gone):
+                        self._live[gone >> _SEGMENT_BITS] -= 1
+                        yield gone, None
+                elif content[0] != _MINUTE:
+                    self._live[segment] += 1
+                    yield place, content
+
+    # Writing
+
+    def _write(self, content: bytes) -> int:
+        if self._file is None or self._size + _HEAD + len(content) > _SEGMENT_BYTES:
+            # A new segment after each start: the end of the old one may be torn.
+            self._end_segment()
+            self._file = open(self._path(self._newest + 1), "wb")  # noqa: SIM115
             self._newest += 1
-            self._file = open(self._path(self._newest), "wb")  # noqa: SIM115
             self._live[self._newest] = 0
             self._size = self._synced = 0
-        place = self._newest << 16 | self._size
+        place = self._newest << _SEGMENT_BITS | self._size
         try:
-            self._file.write(
-                length.to_bytes(2, "big") + (crc32(content) & 0xFFFFFFFF).to_bytes(4, "big") + content
-            )
+            head = bytes((_MARK,)) + len(content).to_bytes(2, "big") + _sum(place, content)
+            self._file.write(head + content)
         except OSError:
-            # What was half written ends this segment.
-            self._size = _SEGMENT_BYTES
+            self._end_segment()  # what was half written ends it
             raise
         self._size += _HEAD + len(content)
         return place
 
+    def _end_segment(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
     def append(self, record: bytes) -> int:
         """Write ``record``; its place. It survives a loss of power after ``flush``."""
-        place = self._write(len(record), record)
+        place = self._write(record)
         self._live[self._newest] += 1
         return place
 
-    def read(self, place: int) -> bytes:
-        """The record at ``place``; empty where it is damaged."""
-        place = self._moved.get(place, place)
-        segment = place >> 16
-        offset = place & 0xFFFF
-        if segment == self._newest and offset >= self._synced and self._file is not None:
-            self._file.flush()
-            self._synced = self._size
-        with open(self._path(segment), "rb") as file:
-            file.seek(offset)
-            head = file.read(_HEAD)
-            size = (head[0] << 8 | head[1]) if len(head) == _HEAD else _RECORD_BYTES + 1
-            content = file.read(size) if size <= _RECORD_BYTES else b""
-        if len(content) != size or crc32(content) & 0xFFFFFFFF != int.from_bytes(head[2:], "big"):
-            return b""
-        return content
+    def drop(self, place: int, note: bool) -> None:
+        """Forget the record at ``place``; without ``note`` it may come back after a restart."""
+        self._live[place >> _SEGMENT_BITS] -= 1
+        if note:
+            try:
+                self._write(bytes((_GONE,)) + place.to_bytes(4, "big"))
+            except OSError:
+                pass  # it may come back after a restart, which harms nobody
 
-    def drop(self, place: int) -> None:
-        """Forget the record at ``place``."""
-        place = self._moved.pop(place, place)
-        try:
-            self._write(_DROP, place.to_bytes(4, "big"))
-        except OSError:
-            pass  # no room for the note: the record may come back after a restart, which harms nobody
-        self._live[place >> 16] -= 1
-
-    def flush(self) -> None:
-        """Return when everything written survives a loss of power."""
-        if self._file is not None:
-            self._file.flush()
-            self._synced = self._size
-        while self._live:
-            oldest = min(self._live)
-            if oldest == self._newest:
-                break
+    def flush(self, minute: int) -> None:
+        """Return when what was appended survives a loss of power; ``minute`` is the mesh clock's."""
+        self._write(bytes((_MINUTE,)) + minute.to_bytes(4, "big"))
+        self._sync()
+        self.minute = max(self.minute, minute)
+        for segment in sorted(self._live):
             # A note that a record is gone must not go before the record, so only the oldest may go.
-            if self._live[oldest] and len(self._live) <= _SEGMENTS:
+            if segment == self._newest or (self._live[segment] and len(self._live) <= self._most):
                 break
-            if self._live[oldest]:
-                self._move(oldest)
-            os.remove(self._path(oldest))
-            del self._live[oldest]
+            self._compact(segment)
 
-    def _move(self, segment: int) -> None:
-        gone = self._dropped
-        gone.clear()
-        for other in sorted(self._live):
-            for _, _, place in self._scan(other):
-                if place is not None and place >> 16 == segment:
-                    gone.add(place)
-        back = {new: old for old, new in self._moved.items()}
-        for place, content, is_drop in self._scan(segment):
-            if is_drop is None and place not in gone:
-                self._moved[back.get(place, place)] = self.append(content)
-        self._file.flush()
+    def _sync(self) -> None:
+        try:
+            self._file.flush()
+        except OSError:
+            try:
+                self._end_segment()
+            except OSError:
+                self._file = None
+            raise
         self._synced = self._size
 
-    def records(self):
-        """Yield (place, record) of everything kept, oldest first."""
-        for segment in sorted(self._live):
-            for place, content, gone in self._scan(segment):
-                if gone is None and place not in self._dropped:
-                    yield place, content
-        self._dropped.clear()
+    def _compact(self, segment: int) -> None:
+        """Move what still counts to the newest segment; the power may go at any time."""
+        if self._live[segment]:
+            for place, content in self._scan(segment):
+                if content[0] != _GONE and content[0] != _MINUTE and self._owner.holds(place):
+                    self._owner.moved(place, self.append(content))
+            self._sync()
+        os.remove(self._path(segment))
+        del self._live[segment]
+
+
+def _sum(place: int, content: bytes) -> bytes:
+    # With its place in it, what was written elsewhere, or by a stranger inside a letter, is no record here.
+    return (crc32(content, crc32(place.to_bytes(4, "big"))) & 0xFFFFFFFF).to_bytes(4, "big")
+
+
+def _next_mark(file: object, at: int, end: int) -> int:
+    """Where the next record may begin, from ``at`` on; ``end`` where there is none."""
+    while at < end:
+        file.seek(at)
+        window = file.read(_SEARCH_BYTES)
+        found = window.find(bytes((_MARK,)))
+        if found >= 0:
+            return at + found
+        at += len(window) or _SEARCH_BYTES
+    return end

@@ -174,7 +174,7 @@ class Database:
 
 
 class ShelfStore:
-    """The store of the host's shelf: the verbs of ``hedgerow_core.shelf.MemoryStore``.
+    """The store of the host's shelf: the verbs of ``hedgerow_core.store.MemoryStore``.
 
     Several processes may work on it: ``records`` gives each record once, and none that was appended here.
     """
@@ -195,11 +195,14 @@ class ShelfStore:
         row = self._database.row("SELECT record FROM shelf WHERE place = ?", place)
         return bytes(row["record"]) if row else b""
 
-    def drop(self, place: int) -> None:
+    def attach(self, owner: object) -> None:
+        """Nothing moves here."""
+
+    def drop(self, place: int, note: bool) -> None:
         """Forget the record at ``place``."""
         self._database.run("DELETE FROM shelf WHERE place = ?", place)
 
-    def flush(self) -> None:
+    def flush(self, minute: int) -> None:
         """Nothing is left to do: each change was committed."""
 
     def records(self) -> list[tuple[int, bytes]]:

@@ -42,7 +42,7 @@ class Mailbox(Generic[Owner]):
     def collect(self, now: int) -> None:
         """Look at what is new on the shelf."""
         self._serial, fresh = self._shelf.new_since(self._serial)
-        for identity in fresh:
+        for identity in self._shelf.ids() if fresh is None else fresh:
             envelope = self._shelf.get(identity, now)
             if envelope is None:
                 continue

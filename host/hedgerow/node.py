@@ -18,11 +18,13 @@ from hedgerow.people import invite as invites
 from hedgerow.people import request as requests
 from hedgerow.people.names import checked_name
 from hedgerow.ratchet import double_ratchet as ratchet
+from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import Envelope
 from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import INITIATOR, PAIR, Session
-from hedgerow_core.shelf import MemoryStore, Shelf
+from hedgerow_core.shelf import Shelf
+from hedgerow_core.store import MemoryStore
 
 TEXT_BYTES = 900
 _ASK_MS = 3_000
@@ -36,9 +38,7 @@ class Node:
     def __init__(self, database: Database, random: Callable[[int], bytes], now: int) -> None:
         self._database = database
         self._random = random
-        self.shelf = Shelf(
-            cast(MemoryStore, ShelfStore(database)), now, _SHELF_COUNT, _SHELF_BYTES, absolute=True
-        )
+        self.shelf = Shelf(cast(MemoryStore, ShelfStore(database)), Clock(), now, _SHELF_COUNT, _SHELF_BYTES)
         self._desk = Desk(database, self.shelf, random, now)
         self.name = self._desk.name
 
@@ -65,7 +65,7 @@ class Node:
         """Take in what other processes on this home have done."""
         if self._database.changed_elsewhere():
             self._desk.reload(now)
-            self.shelf.catch_up()
+            self.shelf.catch_up(now)
 
     # Links
 

@@ -64,6 +64,15 @@ class Envelope:
         """Whether its age is past its ttl."""
         return self.age >= TTL_MINUTES[self.ttl]
 
+    def proof_hash(self) -> bytes:
+        """What the hash of its proof begins with: the lock, or the stop hash where several know the lock."""
+        return self.body[: limits.PROOF_BYTES] if self.shared else self.lock
+
+
+def proof_id(token: bytes) -> bytes:
+    """The id under which a proof, a token or a stop of 16 bytes, takes its envelopes' place."""
+    return sha256(b"proof" + token)[: limits.ID_BYTES]
+
 
 def make(priority: int, ttl: int, lock: bytes, body: bytes, hops: int = 0, shared: bool = False) -> Envelope:
     """A new envelope at its origin. LimitError where a field is past its bound."""

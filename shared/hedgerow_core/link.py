@@ -6,8 +6,8 @@ from hedgerow_core.fragment import Fragmenter, Reassembler
 from hedgerow_core.frame import Deframer, encode
 from hedgerow_core.peer import Peer
 from hedgerow_core.service import STATUS
-from hedgerow_core.session import Session
-from hedgerow_core.shelf import Shelf
+from hedgerow_core.session import PAIR, Session
+from hedgerow_core.shelf import SOURCE_HOST, SOURCE_MESH, Shelf
 
 _BAD_FRAMES = 64
 _SILENT = 3
@@ -63,7 +63,8 @@ class Link:
     """One end of a link.
 
     With ``ask_ms``, who has been silent for so long is asked for its status, and given up after three times.
-    Events: ("up", kind), ("stored", id), ("acked", id), ("service", message), ("down", reason).
+    Events: ("up", kind), ("stored", id), ("acked", id), ("declined", id), ("proof", token),
+    ("service", message), ("down", reason).
     """
 
     def __init__(
@@ -132,7 +133,8 @@ class Link:
     def _renew(self, now: int, events: "list[tuple[str, object]]") -> None:
         if self.session.generation != self._generation:
             self._generation = self.session.generation
-            self.peer = Peer(self._shelf, now, self._credit_bytes)
+            source = SOURCE_HOST if self.session.kind == PAIR else SOURCE_MESH
+            self.peer = Peer(self._shelf, now, self._credit_bytes, source)
             events.append(("up", self.session.kind))
 
     def _check(self, events: "list[tuple[str, object]]") -> None:

@@ -1,15 +1,16 @@
 """The exchange between two carriers over an established link (docs/protocol.md, "Exchange").
 
-OFFER ids -> WANT ids -> PUT envelope -> ACK ids, in both directions at once. New envelopes are PUT at once,
-without offer and want. An ACK says that the envelope would survive a loss of power now, or that it is not
-wanted again. Messages may get lost: what does not move is asked for once more.
+OFFER ids -> WANT ids -> PUT envelope or PROOF -> ACK or DECLINE ids, in both directions at once. What is new
+is PUT at once, without offer and want. An ACK says that the element would survive a loss of power now.
+Messages may get lost: what does not move is asked for once more. Before all that a CLOCK goes either way, and
+who does not know the time neither offers nor takes.
 """
 
 from hedgerow_core import limits
-from hedgerow_core.envelope import decode
+from hedgerow_core.envelope import decode, proof_id
 from hedgerow_core.errors import LimitError, PeerError
 from hedgerow_core.reconcile import IdList, split_ids
-from hedgerow_core.shelf import KEPT, Shelf
+from hedgerow_core.shelf import KEPT, PROVED, SOURCE_HOST, UNMATCHED, Shelf
 
 _OFFER = 1
 _WANT = 2
@@ -17,6 +18,8 @@ _PUT = 3
 _ACK = 4
 _GONE = 5
 _AGAIN = 6
+_PROOF = 7
+_DECLINE = 8
 SERVICE = 0x40  # and above: messages between a host and its board, not of the exchange
 
 _PUT_BYTES = limits.SERVICE_BYTES
@@ -24,21 +27,30 @@ _PUT_LAST = 0x80
 
 
 class Peer:
-    """One side of an exchange. Events are tuples: ("stored", id), ("acked", id), ("service", message)."""
+    """One side of an exchange. Events are tuples: ("stored", id), ("acked", id), ("declined", id),
+    ("proof", token), ("service", message). ``source`` is whose share counts what comes."""
 
-    def __init__(self, shelf: Shelf, now: int, credit_bytes: int = limits.IN_FLIGHT_BYTES) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        now: int,
+        credit_bytes: int = limits.IN_FLIGHT_BYTES,
+        source: int = SOURCE_HOST,
+    ) -> None:
         self.put_count = 0
         self.stored_count = 0
         self.refused_count = 0
         self._shelf = shelf
         self._credit_bytes = credit_bytes
-        self._reconcile = IdList(shelf.offer())
+        self._source = source
+        self._reconcile = IdList()
         self._serial = shelf.serial
         self._wanted: list[bytes] = []  # asked for, not here yet
         self._ask: list[bytes] = []  # to be asked for
         self._queue: list[bytes] = []  # to be put
         self._in_flight: dict[bytes, tuple[int, int]] = {}  # id -> (order, bytes), put and not acknowledged
         self._ack: list[bytes] = []
+        self._decline: list[bytes] = []
         self._gone: list[bytes] = []
         self._from_peer: set[bytes] = set()
         self._again = False
@@ -57,7 +69,7 @@ class Peer:
             self._reconcile.sent
             and self._reconcile.received
             and not (self._wanted or self._ask or self._more or self._queue)
-            and not (self._in_flight or self._ack or self._gone)
+            and not (self._in_flight or self._ack or self._decline or self._gone)
         )
 
     def service(self, message: bytes) -> None:
@@ -81,15 +93,17 @@ class Peer:
             for identity in split_ids(body):
                 if not self._shelf.has(identity):
                     self._gone.append(identity)
-                elif identity not in self._in_flight and identity not in self._queue:
-                    self._queue.append(identity)
+                else:
+                    self._queue_once(identity)
         elif kind == _PUT:
             events = self._receive_put(body, now)
-        elif kind == _ACK:
+        elif kind == _PROOF:
+            events = self._receive_proofs(body, now)
+        elif kind in (_ACK, _DECLINE):
             for identity in split_ids(body):
                 if identity in self._in_flight:
                     del self._in_flight[identity]
-                    events.append(("acked", identity))
+                    events.append(("acked" if kind == _ACK else "declined", identity))
         elif kind == _GONE:
             for identity in split_ids(body):
                 self._forget(identity)
@@ -135,15 +149,47 @@ class Peer:
         self._parts = b""
         envelope = decode(data)
         identity = envelope.id
-        status = self._shelf.put(envelope.carried(envelope.hops + 1, envelope.age), now)
+        carried = envelope.carried(envelope.hops + 1, envelope.age)
+        status = self._shelf.put(carried, now, self._source)
         self._forget(identity)
-        self._ack.append(identity)
+        if self._shelf.has(identity):
+            self._ack.append(identity)
+        else:
+            self._decline.append(identity)
+            # They have it still, so they do not know that it is over.
+            self._queue_once(self._shelf.proof_of(envelope))
         if status != KEPT:
             self.refused_count += 1
             return []
         self.stored_count += 1
         self._from_peer.add(identity)
         return [("stored", identity)]
+
+    def _receive_proofs(self, body: bytes, now: int) -> list[tuple[str, bytes]]:
+        size = limits.PROOF_BYTES
+        if not body or len(body) % size or len(body) > limits.SERVICE_BYTES:
+            raise PeerError("a damaged list of proofs")
+        events = []
+        for at in range(0, len(body), size):
+            token = body[at : at + size]
+            identity = proof_id(token)
+            status = self._shelf.prove(token, now, self._source)
+            self._forget(identity)
+            if status in (PROVED, UNMATCHED):
+                events.append(("proof", token))
+            if status == PROVED:
+                self.stored_count += 1
+                self._from_peer.add(identity)
+                events.append(("stored", identity))
+            if self._shelf.has(identity):
+                self._ack.append(identity)
+            else:
+                self._decline.append(identity)
+        return events
+
+    def _queue_once(self, identity: bytes) -> None:
+        if identity and identity not in self._queue and identity not in self._in_flight:
+            self._queue.append(identity)
 
     def _forget(self, identity: bytes) -> None:
         if identity in self._wanted:
@@ -153,7 +199,7 @@ class Peer:
 
     def _reconcile_again(self) -> None:
         received = self._reconcile.received
-        self._reconcile = IdList(self._shelf.offer())
+        self._reconcile = IdList()
         self._reconcile.received = received
 
     def lost(self) -> None:
@@ -165,9 +211,13 @@ class Peer:
         """Put what is new on the shelf and did not come from this peer."""
         self._serial, fresh = self._shelf.new_since(self._serial)
         was_settled = self.settled
+        if fresh is None:
+            # Too much came at once to name it.
+            self._reconcile_again()
+            fresh = []
         for identity in fresh:
-            if not (identity in self._from_peer or identity in self._in_flight or identity in self._queue):
-                self._queue.append(identity)
+            if identity not in self._from_peer:
+                self._queue_once(identity)
         self._from_peer = set()
         if was_settled:
             self._moved(now)
@@ -177,9 +227,12 @@ class Peer:
         out = self._services
         self._services = []
         if self._ack:
-            self._shelf.flush()
-            _emit(out, _ACK, self._ack)
+            self._shelf.flush(now)
+            _emit(out, _ACK, [identity for identity in self._ack if self._shelf.has(identity)])
             self._ack = []
+        if self._decline:
+            _emit(out, _DECLINE, self._decline)
+            self._decline = []
         if self._gone:
             _emit(out, _GONE, self._gone)
             self._gone = []
@@ -187,10 +240,9 @@ class Peer:
             out.append(bytes((_AGAIN,)))
             self._again = self._missed = False
             self._reconcile.restart()
-        part = self._reconcile.next_part()
-        while part is not None:
-            out.append(bytes((_OFFER,)) + part)
-            part = self._reconcile.next_part()
+        while not self._reconcile.sent:
+            ids, cursor = self._shelf.offer(self._reconcile.cursor, limits.OFFER_IDS)
+            out.append(bytes((_OFFER,)) + self._reconcile.part(ids, cursor))
         if self._more and self._reconcile.received and not (self._ask or self._wanted):
             self._more = False
             self._reconcile.restart()
@@ -204,21 +256,33 @@ class Peer:
         return out
 
     def _put_next(self, out: list[bytes], now: int) -> None:
+        flying = sum([size for _, size in self._in_flight.values()])
+        proofs = bytearray()
         while self._queue and len(self._in_flight) < limits.IN_FLIGHT:
-            envelope = self._shelf.get(self._queue[0], now)
-            if envelope is None or envelope.hops >= limits.HOPS:
+            identity = self._queue[0]
+            data: bytes | None = self._shelf.proof(identity)
+            is_proof = data is not None
+            if data is None:
+                envelope = self._shelf.get(identity, now)
+                if envelope is not None and envelope.hops < limits.HOPS:
+                    data = envelope.encode()
+            if data is None:
                 self._gone.append(self._queue.pop(0))
                 continue
-            data = envelope.encode()
-            flying = sum([size for _, size in self._in_flight.values()])
             if flying and flying + len(data) > self._credit_bytes:
-                return
+                break
+            flying += len(data)
             self._queue.pop(0)
             self.put_count += 1
-            self._in_flight[envelope.id] = (self.put_count, len(data))
+            self._in_flight[identity] = (self.put_count, len(data))
+            if is_proof:
+                proofs += data
+                continue
             for index, at in enumerate(range(0, len(data), _PUT_BYTES)):
                 last = _PUT_LAST if at + _PUT_BYTES >= len(data) else 0
                 out.append(bytes((_PUT, index | last)) + data[at : at + _PUT_BYTES])
+        if proofs:
+            out.append(bytes((_PROOF,)) + proofs)
 
     def deadline(self) -> int | None:
         """When ``tick`` has something to do, in ms, or None."""

@@ -10,25 +10,18 @@ _LAST = 1
 
 
 class IdList:
-    """Both sides send all their ids, 8 bytes each, in parts of one frame; ``ids`` are ours, joined."""
+    """Both sides send all their ids, 8 bytes each, in parts of one frame; ``cursor`` is where ours go on."""
 
-    def __init__(self, ids: bytes) -> None:
-        self._ids = ids
-        self._at = 0
+    def __init__(self) -> None:
+        self.cursor = 0
         self._received = 0
         self.sent = False
         self.received = False
 
-    def next_part(self) -> bytes | None:
-        """The next part of our set, or None when all was sent."""
-        if self.sent:
-            return None
-        chunk = self._ids[self._at : self._at + limits.OFFER_IDS * limits.ID_BYTES]
-        self._at += len(chunk)
-        self.sent = self._at >= len(self._ids)
-        if self.sent:
-            self._ids = b""
-            self._at = 0
+    def part(self, chunk: bytes, cursor: int) -> bytes:
+        """A part of our set: the ids from our cursor on, and the next cursor, negative after the last."""
+        self.cursor = cursor
+        self.sent = cursor < 0
         return bytes((_LAST if self.sent else 0,)) + chunk
 
     def receive(self, part: bytes) -> list[bytes]:

@@ -1,279 +1,456 @@
-"""The shelf: the envelopes that a carrier keeps, and the ids that it knows.
+"""The shelf: the envelopes and proofs that a carrier keeps, and the ids that it knows.
 
 Policy only; a store behind it keeps the records (flash on a board, SQLite on a host, memory in tests).
 """
 
-from hedgerow_core import limits
-from hedgerow_core.envelope import BULK, NORMAL, TTL_MINUTES, URGENT, Envelope, decode
+from hedgerow_core import index, limits
+from hedgerow_core.clock import Clock
+from hedgerow_core.envelope import BULK, NORMAL, TTL_MINUTES, URGENT, Envelope, decode, proof_id
 from hedgerow_core.errors import HedgerowError, PeerError
-from hedgerow_core.table import Table
+from hedgerow_core.mac import sha256
+from hedgerow_core.rows import Ids
+from hedgerow_core.store import MemoryStore
+from hedgerow_core.unmatched import Unmatched
 
 KEPT = 1
 KNOWN = 2
 REFUSED = 3
+PROVED = 4
+UNMATCHED = 5
 
-_MINUTE_MS = 60_000
+# Who brought an element: whose share it counts to.
+SOURCE_HOST = 0
+SOURCE_MESH = 1
+
 # Evicted first to evicted last.
 _RANK = {BULK: 0, NORMAL: 1, URGENT: 2}
 
-
-class MemoryStore:
-    """Records in memory. Every store has these verbs; a place is any integer."""
-
-    def __init__(self) -> None:
-        self._records: dict[int, bytes] = {}
-        self._next = 0
-
-    def append(self, record: bytes) -> int:
-        """Keep ``record``; its place."""
-        self._next += 1
-        self._records[self._next] = bytes(record)
-        return self._next
-
-    def read(self, place: int) -> bytes:
-        """The record at ``place``."""
-        return self._records[place]
-
-    def drop(self, place: int) -> None:
-        """Forget the record at ``place``."""
-        self._records.pop(place, None)
-
-    def flush(self) -> None:
-        """Return when what was appended survives a loss of power."""
-
-    def records(self) -> list[tuple[int, bytes]]:
-        """(place, record) of everything kept, oldest first."""
-        return [(place, self._records[place]) for place in sorted(self._records)]
+# A record: kind 1, expiry 4 (minute of the mesh clock), flags as in the row 1, element.
+_ENVELOPE_RECORD = 0x10
+_PROOF_RECORD = 0x11
+_RECORD_HEAD = 6
 
 
-# What the index knows of one envelope without reading its record: id 8, place 8, and minutes of the shelf's
-# clock and numbers, big-endian.
-_PLACE = 8
-_ARRIVED = 16
-_EXPIRY = 20
-_SERIAL = 24
-_SIZE = 28
-_RANK_AT = 30
-_ROW_BYTES = 31
-
-
-def _number(piece: bytes, at: int) -> int:
-    return int.from_bytes(piece[at : at + 4], "big")
-
-
-def _place(row: bytes) -> int:
-    return int.from_bytes(row[_PLACE:_ARRIVED], "big")
+def record_of(envelope: Envelope, minute: int, source: int) -> bytes:
+    """What a store keeps of ``envelope``, which came at ``minute`` of the mesh clock."""
+    expiry = minute + TTL_MINUTES[envelope.ttl] - envelope.age
+    flags = _RANK[envelope.priority] | (index.SHARED if envelope.shared else 0) | source << index.SOURCE_SHIFT
+    return bytes((_ENVELOPE_RECORD,)) + expiry.to_bytes(4, "big") + bytes((flags,)) + envelope.encode()
 
 
 class Shelf:
-    """Keeps at most ``max_count`` envelopes of ``max_bytes`` in all; remembers ``max_tombstones`` more ids.
+    """Keeps at most ``max_count`` elements of ``max_bytes`` in all; remembers ``max_tombstones`` more ids.
 
-    Minutes are those of the shelf's own clock: it goes on from the last record that the store holds, or,
-    where ``absolute``, they are those of ``now``, which then goes on while nobody is here.
+    Times are minutes of ``clock``.
     """
 
     def __init__(
         self,
-        store: "MemoryStore",
+        store: MemoryStore,
+        clock: Clock,
         now: int,
         max_count: int = limits.SHELF_COUNT,
         max_bytes: int = limits.SHELF_BYTES,
         max_tombstones: int = limits.TOMBSTONES,
-        absolute: bool = False,
     ) -> None:
         self.serial = 0
         self.evicted = 0
         self.damaged = 0
+        self.clock = clock
         self._store = store
         self._max_count = max_count
-        self._max_bytes = max_bytes
-        self._max_tombstones = max_tombstones
-        self._rows = Table(_ROW_BYTES)
-        self._bytes = 0
-        self._tombstones = Table(limits.ID_BYTES)
+        self._max_steps = max_bytes // index.STEP
+        self._index = index.Index(max_count)
+        self._tombstones = Ids(max_tombstones)
+        self._unmatched = Unmatched()
         self._summary = bytearray(4)
+        self._fresh: list[bytes] = []
+        self._unsafe: list[bytes] = []  # what a failed flush would lose
         self._dirty = False
-        self._base = 0
-        self._base_ms = 0 if absolute else now
-        self._absolute = absolute
-        self.catch_up()
+        self._swept = clock.minute(now)
+        store.attach(self)
+        self.catch_up(now)
 
-    def catch_up(self) -> None:
+    # What the store gives and asks
+
+    def catch_up(self, now: int) -> None:
         """Take in what the store gives: everything at first, later what others put into it."""
+        minute = self._time(now)
         for place, record in self._store.records():
-            try:
-                arrived = int.from_bytes(record[:4], "big")
-                envelope = decode(record[4:])
-            except PeerError:
-                self.damaged += 1
-                self._store.drop(place)
-                continue
-            if self.has(envelope.id):
-                self._store.drop(place)
-                continue
-            if not self._absolute:
-                self._base = max(self._base, arrived)
-            self._index(envelope, place, len(record), arrived)
+            if record is None:
+                slot = self._index.at_place(place)
+                if slot >= 0:
+                    self._take(slot)
+            elif not self._take_in(place, record, minute):
+                self._store.drop(place, False)
 
-    def _minute(self, now: int) -> int:
-        return self._base + (now - self._base_ms) // _MINUTE_MS
+    def _take_in(self, place: int, record: bytes, minute: int) -> bool:
+        """Index a record of the store; false where it does not count any more."""
+        try:
+            if len(record) < _RECORD_HEAD or not _ENVELOPE_RECORD <= record[0] <= _PROOF_RECORD:
+                raise PeerError("a record of another version")
+            if record[5] & index.RANK_MASK == index.RANK_MASK:
+                raise PeerError("a damaged record")
+            expiry = min(int.from_bytes(record[1:5], "big"), minute + limits.TTL_MINUTES)
+            content = record[_RECORD_HEAD:]
+            if record[0] == _PROOF_RECORD:
+                if len(content) != limits.PROOF_BYTES:
+                    raise PeerError("a damaged proof")
+                identity, digest = proof_id(content), sha256(content)
+                for slot in self._proved(digest):
+                    self._forget(slot, False)
+            else:
+                envelope = decode(content)
+                identity, digest = envelope.id, envelope.proof_hash()
+        except PeerError:
+            self.damaged += 1
+            return False
+        slot = self._index.find(identity)
+        if slot >= 0:
+            # It was moved when the power went: the later copy counts.
+            self._store.drop(index.place_of(self._index.row(slot)), False)
+            self._index.move(slot, place)
+            return True
+        if expiry <= minute or (record[0] == _ENVELOPE_RECORD and self._proof_of(envelope) >= 0):
+            return False
+        if not self._make_room(len(record), record[5] & index.RANK_MASK):
+            return False
+        self._add(identity, digest, place, expiry, len(record), record[5])
+        return True
+
+    def holds(self, place: int) -> bool:
+        """Whether the record at ``place`` still counts."""
+        return self._index.at_place(place) >= 0
+
+    def moved(self, old: int, new: int) -> None:
+        """The store has put a record somewhere else."""
+        slot = self._index.at_place(old)
+        if slot >= 0:
+            self._index.move(slot, new)
+
+    # The index
 
     def _fold(self, identity: bytes) -> None:
         for i in range(limits.ID_BYTES):
             self._summary[i & 3] ^= identity[i]
 
-    def _index(self, envelope: Envelope, place: int, size: int, arrived: int) -> None:
-        expiry = arrived + TTL_MINUTES[envelope.ttl] - envelope.age
+    def _add(self, identity: bytes, digest: bytes, place: int, expiry: int, size: int, flags: int) -> None:
+        self._index.insert(identity, digest, place, expiry, size, flags)
+        self._fold(identity)
         self.serial += 1
-        self._rows.add(
-            envelope.id
-            + place.to_bytes(8, "big")
-            + arrived.to_bytes(4, "big")
-            + min(max(expiry, 0), 0xFFFFFFFF).to_bytes(4, "big")
-            + self.serial.to_bytes(4, "big")
-            + size.to_bytes(2, "big")
-            + bytes((_RANK[envelope.priority],))
-        )
-        self._bytes += size
-        self._fold(envelope.id)
+        self._fresh.append(identity)
+        if len(self._fresh) > limits.FRESH_IDS:
+            self._fresh.pop(0)
 
-    def put(self, envelope: Envelope, now: int) -> int:
-        """Keep ``envelope``: KEPT, KNOWN (nothing changed) or REFUSED (expired, or no room for its kind)."""
+    def _take(self, slot: int) -> bytes:
+        """Take a row out of the index; its id is known no longer."""
+        row = self._index.take(slot)
+        self._fold(index.id_of(row))
+        return row
+
+    def _forget(self, slot: int, note: bool) -> None:
+        """Let an element go but remember its id."""
+        row = self._take(slot)
+        self._store.drop(index.place_of(row), note)
+        self._dirty = self._dirty or note
+        self._bury(index.id_of(row), index.expiry_of(row))
+
+    def _bury(self, identity: bytes, expiry: int) -> None:
+        self._fold(identity)
+        gone = self._tombstones.add(identity, expiry)
+        if gone:
+            self._fold(gone)
+
+    def _read(self, slot: int) -> Envelope | None:
+        """The envelope in a slot. What the store cannot give back is here no longer."""
+        row = self._index.row(slot)
+        identity = index.id_of(row)
+        try:
+            record = self._store.read(index.place_of(row))
+            envelope = decode(record[_RECORD_HEAD:])
+            if envelope.id == identity:
+                return envelope
+        except (PeerError, OSError):
+            pass
+        self.damaged += 1
+        self._store.drop(index.place_of(self._take(slot)), True)
+        return None
+
+    # Envelopes
+
+    def put(self, envelope: Envelope, now: int, source: int = SOURCE_HOST) -> int:
+        """Keep ``envelope``: KEPT, KNOWN (nothing changed, or it is proved) or REFUSED (expired, no room)."""
+        minute = self._time(now)
         if self.knows(envelope.id):
             return KNOWN
         if envelope.expired():
             return REFUSED
-        arrived = self._minute(now)
-        record = arrived.to_bytes(4, "big") + envelope.encode()
-        if not self._make_room(len(record), _RANK[envelope.priority]):
+        expiry = minute + TTL_MINUTES[envelope.ttl] - envelope.age
+        if self._proof_of(envelope) >= 0:
+            self._bury(envelope.id, expiry & 0xFFFF)
+            return KNOWN
+        record = record_of(envelope, minute, source)
+        cached = self._unmatched.find(envelope.proof_hash())
+        if cached:
+            # Its proof came before it.
+            self._keep(_PROOF_RECORD, cached, expiry, record[5] | index.PROOF)
+            self._bury(envelope.id, expiry & 0xFFFF)
+            return KNOWN
+        if not self._make_room(len(record), record[5] & index.RANK_MASK):
             return REFUSED
+        place = self._append(record)
+        self._unsafe.append(envelope.id)
+        self._add(envelope.id, envelope.proof_hash(), place, expiry, len(record), record[5])
+        return KEPT
+
+    def _append(self, record: bytes) -> int:
         try:
             place = self._store.append(record)
         except OSError as error:
             raise HedgerowError("the shelf cannot be written: " + str(error))
         self._dirty = True
-        self._index(envelope, place, len(record), arrived)
-        return KEPT
+        return place
 
     def _make_room(self, size: int, rank: int) -> bool:
-        if size > self._max_bytes:
+        steps = index.steps(size)
+        if steps > self._max_steps or self._max_count == 0:
             return False
-        while len(self._rows) >= self._max_count or self._bytes + size > self._max_bytes:
-            victim = b""
-            worst = rank + 1
-            for piece in self._rows.pieces:
-                for at in range(0, len(piece), _ROW_BYTES):
-                    if piece[at + _RANK_AT] < worst:
-                        worst = piece[at + _RANK_AT]
-                        victim = piece[at : at + limits.ID_BYTES]
-            if not victim:
+        while self._index.full() or self._index.used + steps > self._max_steps:
+            victim = self._index.victim(rank, self._swept)
+            if victim < 0:
                 return False
             self.evicted += 1
-            self.drop(victim)
+            self._forget(victim, True)
         return True
 
     def get(self, identity: bytes, now: int) -> Envelope | None:
-        """The envelope as it is to be handed on now (its age counted up), or None."""
-        row = self._rows.find(identity)
+        """The envelope as it is to be handed on now (its age counted up), or None; a proof is none."""
+        slot = self._index.find(identity)
+        if slot < 0 or index.flags_of(self._index.row(slot)) & index.PROOF:
+            return None
+        minute = self._time(now)
+        row = self._index.row(slot)
         if not row:
             return None
-        try:
-            envelope = decode(self._store.read(_place(row))[4:])
-        except (PeerError, OSError):
-            envelope = None
-        if envelope is None or envelope.id != identity:
-            # The store cannot give it back: say so by not having it.
-            self.damaged += 1
-            self.drop(identity)
+        envelope = self._read(slot)
+        if envelope is None:
             return None
-        return envelope.carried(envelope.hops, envelope.age + self._minute(now) - _number(row, _ARRIVED))
+        age = TTL_MINUTES[envelope.ttl] - index.until(index.expiry_of(row), minute)
+        return envelope.carried(envelope.hops, max(age, envelope.age))
 
     def has(self, identity: bytes) -> bool:
-        """Whether the envelope is here."""
-        return self._rows.find(identity) != b""
+        """Whether the element is here."""
+        return self._index.find(identity) >= 0
 
     def knows(self, identity: bytes) -> bool:
-        """Whether the envelope is here or was, and is not wanted again."""
-        return self._rows.find(identity) != b"" or self._tombstones.find(identity) != b""
-
-    def ids(self) -> list[bytes]:
-        """Ids of what is here; urgent first, then the oldest."""
-        flat = self.offer()
-        return [flat[at : at + limits.ID_BYTES] for at in range(0, len(flat), limits.ID_BYTES)]
-
-    def offer(self) -> bytes:
-        """The same, one behind the other."""
-        flat = bytearray()
-        for rank in (2, 1, 0):
-            for piece in self._rows.pieces:
-                for at in range(0, len(piece), _ROW_BYTES):
-                    if piece[at + _RANK_AT] == rank:
-                        flat.extend(piece[at : at + limits.ID_BYTES])
-        return bytes(flat)
+        """Whether the element is here or was, and is not wanted again."""
+        return (
+            self._index.find(identity) >= 0 or self._tombstones.has(identity) or self._unmatched.has(identity)
+        )
 
     def drop(self, identity: bytes) -> None:
-        """Forget an envelope but remember its id."""
-        row = self._rows.take(identity)
-        if not row:
-            return
-        self._bytes -= row[_SIZE] << 8 | row[_SIZE + 1]
-        self._store.drop(_place(row))
-        self._dirty = True
-        self._tombstones.add(identity)
-        if len(self._tombstones) > self._max_tombstones:
-            old = self._tombstones.pieces[0][: limits.ID_BYTES]
-            self._tombstones.take(old)
-            self._fold(old)
+        """Forget an element but remember its id."""
+        slot = self._index.find(identity)
+        if slot >= 0:
+            self._forget(slot, True)
+
+    # Proofs
+
+    def prove(self, token: bytes, now: int, source: int = SOURCE_HOST) -> int:
+        """Let a proof take the place of its envelopes: PROVED, KNOWN, or UNMATCHED (remembered a while)."""
+        identity = proof_id(token)
+        waiting = self._unmatched.has(identity)
+        if self.knows(identity) and not waiting:
+            return KNOWN
+        self._time(now)
+        digest = sha256(token)
+        matches = self._proved(digest)
+        if not matches:
+            if waiting:
+                return KNOWN
+            self._unmatched.add(identity, digest, token, source)
+            return UNMATCHED
+        left = 0
+        flags = 0
+        for slot in matches:
+            row = self._index.row(slot)
+            if index.until(index.expiry_of(row), self._swept) >= left:
+                left = index.until(index.expiry_of(row), self._swept)
+                flags = index.flags_of(row)
+        # The proof is written first: without it, what is gone could come back.
+        record = self._proof_record(token, self._swept + left, flags)
+        place = self._append(record)
+        for slot in matches:
+            self._forget(slot, False)
+        self._add_proof(token, place, self._swept + left, record)
+        return PROVED
+
+    def _proof_record(self, token: bytes, expiry: int, flags: int) -> bytes:
+        return bytes((_PROOF_RECORD,)) + expiry.to_bytes(4, "big") + bytes((flags | index.PROOF,)) + token
+
+    def _keep(self, kind: int, token: bytes, expiry: int, flags: int) -> None:
+        """Keep a proof whose envelope was never here."""
+        record = self._proof_record(token, expiry, flags)
+        if self._make_room(len(record), flags & index.RANK_MASK):
+            self._add_proof(token, self._append(record), expiry, record)
+
+    def _add_proof(self, token: bytes, place: int, expiry: int, record: bytes) -> None:
+        identity = proof_id(token)
+        self._unmatched.forget(identity)
+        self._unsafe.append(identity)
+        self._add(identity, sha256(token), place, expiry, len(record), record[5])
+
+    def _proved(self, digest: bytes) -> list[int]:
+        """Slots of the envelopes that a proof with this hash is about."""
+        found = []
+        slot = self._index.like(digest)
+        while slot >= 0:
+            if not index.flags_of(self._index.row(slot)) & index.PROOF:
+                envelope = self._read(slot)
+                if envelope is not None:
+                    known = envelope.proof_hash()
+                    if len(known) >= limits.LOCK_BYTES and digest[: len(known)] == known:
+                        found.append(slot)
+            slot = self._index.like(digest, slot + 1)
+        return found
+
+    def _proof_of(self, envelope: Envelope) -> int:
+        """The slot of the proof of ``envelope``, or -1."""
+        wanted = envelope.proof_hash()
+        if len(wanted) < limits.LOCK_BYTES:
+            return -1
+        slot = self._index.like(wanted)
+        while slot >= 0:
+            row = self._index.row(slot)
+            if index.flags_of(row) & index.PROOF and sha256(self._token(row))[: len(wanted)] == wanted:
+                return slot
+            slot = self._index.like(wanted, slot + 1)
+        return -1
+
+    def _token(self, row: bytes) -> bytes:
+        try:
+            token = self._store.read(index.place_of(row))[_RECORD_HEAD:]
+        except OSError:
+            return b""
+        return token if proof_id(token) == index.id_of(row) else b""
+
+    def proof(self, identity: bytes) -> bytes | None:
+        """The token of a proof that is here, or None."""
+        slot = self._index.find(identity)
+        if slot < 0 or not index.flags_of(self._index.row(slot)) & index.PROOF:
+            return None
+        token = self._token(self._index.row(slot))
+        if token:
+            return token
+        self.damaged += 1
+        self._store.drop(index.place_of(self._take(slot)), True)
+        return None
+
+    def proof_of(self, envelope: Envelope) -> bytes:
+        """The id of the proof that is here in place of ``envelope``; empty where there is none."""
+        slot = self._proof_of(envelope)
+        return self._index.row(slot)[: limits.ID_BYTES] if slot >= 0 else b""
+
+    # Time
+
+    def _time(self, now: int) -> int:
+        """The minute now; after a jump that a row's expiry could not tell, what is over goes first."""
+        minute = max(self.clock.minute(now), self._swept)
+        if minute - self._swept >= limits.TTL_MINUTES // 2:
+            self._sweep(minute)
+        return minute
 
     def expire(self, now: int) -> int:
-        """Drop what is past its lifetime; how many."""
-        minute = self._minute(now)
-        old = [
-            piece[at : at + limits.ID_BYTES]
-            for piece in self._rows.pieces
-            for at in range(0, len(piece), _ROW_BYTES)
-            if _number(piece, at + _EXPIRY) <= minute
-        ]
-        for identity in old:
-            self.drop(identity)
-        return len(old)
+        """Let go what is past its lifetime; how many."""
+        return self._sweep(max(self.clock.minute(now), self._swept))
+
+    def _sweep(self, minute: int) -> int:
+        everything = minute - self._swept >= limits.TTL_MINUTES
+        self._swept = minute
+        count = 0
+        for slot in self._index.slots():
+            if everything or index.until(index.expiry_of(self._index.row(slot)), minute) <= 0:
+                # Its record says when it is over: no note is needed.
+                self._forget(slot, False)
+                count += 1
+        rows = self._tombstones.rows
+        for slot in rows.slots():
+            row = rows.row(slot)
+            if everything or index.until(row[8] << 8 | row[9], minute) <= 0:
+                self._fold(index.id_of(row))
+                rows.free(slot)
+        return count
+
+    # What others want to know
+
+    def offer(self, cursor: int, most: int) -> "tuple[bytes, int]":
+        """(at most ``most`` ids joined, the next cursor or -1), urgent first; ``cursor`` is 0 at first."""
+        out = bytearray()
+        rank = index.RANKS - 1 - (cursor >> 16)
+        first = cursor & 0xFFFF
+        while rank >= 0:
+            for slot in self._index.slots(first):
+                row = self._index.row(slot)
+                if index.flags_of(row) & index.RANK_MASK == rank:
+                    if len(out) >= most * limits.ID_BYTES:
+                        return bytes(out), (index.RANKS - 1 - rank) << 16 | slot
+                    out += index.id_of(row)
+            rank -= 1
+            first = 0
+        return bytes(out), -1
+
+    def ids(self) -> list[bytes]:
+        """Ids of what is here, proofs included, urgent first."""
+        flat = self.offer(0, self._max_count)[0]
+        return [flat[at : at + limits.ID_BYTES] for at in range(0, len(flat), limits.ID_BYTES)]
 
     def summary(self) -> bytes:
         """4 bytes that are equal where the ids known are equal."""
         return bytes(self._summary)
 
     def count(self) -> int:
-        """How many envelopes are here."""
-        return len(self._rows)
+        """How many elements are here."""
+        return len(self._index)
 
     def held_bytes(self) -> int:
-        """How many bytes of records are here."""
-        return self._bytes
+        """How many bytes of records are here, in steps of 8."""
+        return self._index.used * index.STEP
 
     def known_count(self) -> int:
         """How many ids the summary covers."""
-        return len(self._rows) + len(self._tombstones)
+        return len(self._index) + len(self._tombstones)
 
     def load(self) -> int:
         """How full the shelf is: 0 to 255."""
-        return max(len(self._rows) * 255 // self._max_count, self._bytes * 255 // self._max_bytes)
+        return max(
+            len(self._index) * 255 // max(self._max_count, 1), self._index.used * 255 // self._max_steps
+        )
 
-    def new_since(self, serial: int) -> tuple[int, list[bytes]]:
-        """(serial now, ids that came after ``serial``), in the order in which they came."""
-        fresh = []
-        for piece in reversed(self._rows.pieces):
-            for at in range(len(piece) - _ROW_BYTES, -1, -_ROW_BYTES):
-                if _number(piece, at + _SERIAL) <= serial:
-                    break
-                fresh.append(piece[at : at + limits.ID_BYTES])
-        fresh.reverse()
-        return self.serial, fresh
+    def new_since(self, serial: int) -> "tuple[int, list[bytes] | None]":
+        """(serial now, ids that came after ``serial`` in their order, or None where those are too many)."""
+        behind = self.serial - serial
+        if behind > len(self._fresh):
+            return self.serial, None
+        return self.serial, self._fresh[len(self._fresh) - behind :]
 
-    def flush(self) -> None:
-        """Return when everything put or dropped survives a loss of power. HedgerowError where it cannot."""
-        if self._dirty:
-            try:
-                self._store.flush()
-            except OSError as error:
-                raise HedgerowError("the shelf cannot be written: " + str(error))
+    def checkpoint(self, now: int) -> None:
+        """Let the store remember the time, and flush. HedgerowError as in ``flush``."""
+        self._dirty = True
+        self.flush(now)
+
+    def flush(self, now: int) -> None:
+        """Return when everything kept survives a loss of power. HedgerowError where it cannot: what came
+        since the last flush is then not here."""
+        if not self._dirty:
+            return
+        try:
+            self._store.flush(self.clock.minute(now))
+        except OSError as error:
+            for identity in self._unsafe:
+                slot = self._index.find(identity)
+                if slot >= 0:
+                    self._store.drop(index.place_of(self._take(slot)), False)
+            raise HedgerowError("the shelf cannot be written: " + str(error))
+        finally:
+            self._unsafe = []
             self._dirty = False

@@ -3,11 +3,13 @@
 import json
 
 from hedgerow_core import limits
+from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import NORMAL, TTL_DEFAULT, Envelope, make
 from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import INITIATOR, MESH, RESPONDER, Session
-from hedgerow_core.shelf import MemoryStore, Shelf
+from hedgerow_core.shelf import Shelf
+from hedgerow_core.store import MemoryStore
 
 KEY = b"k" * 32
 
@@ -38,7 +40,7 @@ def letter(number: int, size: int = 77, priority: int = NORMAL, ttl: int = TTL_D
 
 def shelf(count: int = 0, start: int = 0, **bounds) -> Shelf:
     """A shelf in memory with ``count`` letters on it."""
-    result = Shelf(MemoryStore(), 0, **bounds)
+    result = Shelf(MemoryStore(), Clock(0), 0, **bounds)
     for number in range(start, start + count):
         result.put(letter(number), 0)
     return result

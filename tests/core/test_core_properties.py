@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import shelf_model
 from hedgerow_core import beacon, cbor, envelope, frame, limits, mac
+from hedgerow_core.clock import Clock
 from hedgerow_core.errors import PeerError
 from hedgerow_core.fragment import Fragmenter, Reassembler
 from hedgerow_core.link import Packets, Stream
 from hedgerow_core.peer import Peer
-from hedgerow_core.shelf import MemoryStore, Shelf
+from hedgerow_core.shelf import Shelf
+from hedgerow_core.store import MemoryStore
 from support import KEY, letter, links, run, sessions
 
 integers = st.integers(-(1 << 64), (1 << 64) - 1)
@@ -131,7 +134,11 @@ def test_aes_ctr_agrees_with_a_library(counter, data):
 @settings(deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=20), st.booleans())
 def test_no_bytes_from_the_line_raise_or_establish_a_link(noise, packets):
-    a, b = links(Shelf(MemoryStore(), 0), Shelf(MemoryStore(), 0), Packets100 if packets else Stream)
+    a, b = links(
+        Shelf(MemoryStore(), Clock(0), 0),
+        Shelf(MemoryStore(), Clock(0), 0),
+        Packets100 if packets else Stream,
+    )
     for link in (a, b):
         for item in noise:
             link.receive(item if packets else frame.encode(item), 0)
@@ -145,7 +152,7 @@ def Packets100():
 
 @given(st.lists(st.binary(max_size=60), max_size=20))
 def test_messages_of_a_hostile_member_are_values_or_refused(messages):
-    peer = Peer(Shelf(MemoryStore(), 0), 0)
+    peer = Peer(Shelf(MemoryStore(), Clock(0), 0), 0)
     for message in messages:
         try:
             peer.receive(message, 0)
@@ -167,7 +174,7 @@ def test_any_two_shelves_become_their_union_over_a_lossy_line(left, right, seed,
     dice = random.Random(seed)
     shelves = []
     for numbers in (left, right):
-        one = Shelf(MemoryStore(), 0)
+        one = Shelf(MemoryStore(), Clock(0), 0)
         for number in numbers:
             one.put(letter(number, 77 + number * 3), 0)
         shelves.append(one)
@@ -182,27 +189,15 @@ def test_any_two_shelves_become_their_union_over_a_lossy_line(left, right, seed,
     assert set(shelves[0].ids()) == set(shelves[1].ids()) == expected
 
 
-@given(st.lists(st.tuples(st.sampled_from(["put", "drop", "expire"]), st.integers(0, 30)), max_size=60))
-def test_a_shelf_keeps_its_bounds_and_its_summary_is_that_of_what_it_knows(steps):
-    shelf = Shelf(MemoryStore(), 0, max_count=8, max_bytes=900, max_tombstones=5)
-    now = 0
-    for step, number in steps:
-        if step == "put":
-            shelf.put(letter(number, 40 + number, number % 3, number % 4), now)
-        elif step == "drop":
-            shelf.drop(letter(number, 40 + number, number % 3, number % 4).id)
-        else:
-            now += number * 60_000
-            shelf.expire(now)
-        assert shelf.count() <= 8 and shelf._bytes <= 900 and len(shelf._tombstones) <= 5
-        folded = bytearray(4)
-        gone = b"".join(shelf._tombstones.pieces)
-        for identity in [*shelf.ids(), *(gone[at : at + 8] for at in range(0, len(gone), 8))]:
-            for i, byte in enumerate(identity):
-                folded[i & 3] ^= byte
-        assert shelf.summary() == bytes(folded)
-        for identity in shelf.ids():
-            assert shelf.get(identity, now) is not None
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, shelf_model.STEPS - 1), st.integers(0, 40)), max_size=80))
+def test_a_shelf_does_what_a_plain_list_of_letters_and_proofs_would_do(steps):
+    shelf_model.follow(steps, MemoryStore())
+
+
+@given(st.lists(st.tuples(st.integers(0, shelf_model.STEPS - 1), st.integers(0, 40)), max_size=80))
+def test_a_full_shelf_keeps_its_bounds_and_its_summary_is_that_of_what_it_knows(steps):
+    shelf_model.overfill(steps)
 
 
 @given(st.binary(min_size=1, max_size=200), st.integers(0, 10**6), st.integers(0, 7))

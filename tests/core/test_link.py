@@ -118,7 +118,7 @@ def test_an_ack_is_sent_only_after_the_shelf_was_flushed():
     a, b = shelf(1), shelf()
     one, two = links(a, b)
     order = []
-    b.flush = lambda: order.append("flush")
+    b.flush = lambda now: order.append("flush")
     acked = []
     for _ in range(20):
         for data in one.outgoing(0):
@@ -134,7 +134,7 @@ def test_an_ack_is_sent_only_after_the_shelf_was_flushed():
 def test_a_shelf_that_cannot_be_written_acknowledges_nothing():
     a, b = shelf(1), shelf()
 
-    def full():
+    def full(minute):
         raise OSError(28)
 
     b._store.flush = full

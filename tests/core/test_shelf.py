@@ -1,5 +1,9 @@
+from hedgerow_core import limits
+from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import BULK, NORMAL, URGENT
-from hedgerow_core.shelf import KEPT, KNOWN, REFUSED, MemoryStore, Shelf
+from hedgerow_core.errors import HedgerowError
+from hedgerow_core.shelf import KEPT, KNOWN, REFUSED, SOURCE_HOST, SOURCE_MESH, Shelf
+from hedgerow_core.store import MemoryStore
 from support import letter, shelf
 
 MINUTE = 60_000
@@ -27,7 +31,7 @@ def test_an_expired_letter_is_dropped_and_not_taken_again():
     assert one.expire(29 * MINUTE) == 0
     assert one.expire(30 * MINUTE) == 1
     assert one.count() == 0
-    assert one.put(letter(1, ttl=0), 31 * MINUTE) == KNOWN
+    assert one.put(letter(1, ttl=0).carried(0, 30), 31 * MINUTE) == REFUSED
     assert one.put(letter(2, ttl=0).carried(0, 30), 31 * MINUTE) == REFUSED
 
 
@@ -59,7 +63,7 @@ def test_the_bound_in_bytes_holds():
     one = shelf(max_bytes=1000)
     for number in range(50):
         one.put(letter(number), 0)
-        assert one._bytes <= 1000
+        assert one.held_bytes() <= 1000
     assert 0 < one.count() <= 10
     assert one.put(letter(99, 990), 0) == REFUSED
 
@@ -78,30 +82,30 @@ def test_tombstones_are_bounded_and_leave_the_summary_true():
 
 def test_a_restart_finds_what_was_kept_and_its_age():
     store = MemoryStore()
-    one = Shelf(store, 0)
+    one = Shelf(store, Clock(0), 0)
     one.put(letter(1).carried(2, 5), 0)
     one.put(letter(2), 20 * MINUTE)
-    again = Shelf(store, 1000)
+    again = Shelf(store, Clock(0), 20 * MINUTE)
     assert sorted(again.ids()) == sorted((letter(1).id, letter(2).id))
     assert again.summary() == one.summary()
-    assert again.get(letter(1).id, 1000).age == 25
-    assert again.get(letter(1).id, 1000).hops == 2
+    assert again.get(letter(1).id, 20 * MINUTE).age == 25
+    assert again.get(letter(1).id, 20 * MINUTE).hops == 2
 
 
 def test_a_damaged_record_costs_only_itself():
     store = MemoryStore()
-    one = Shelf(store, 0)
+    one = Shelf(store, Clock(0), 0)
     for number in range(3):
         one.put(letter(number), 0)
     store._records[2] = store._records[2][:-20]
-    again = Shelf(store, 0)
+    again = Shelf(store, Clock(0), 0)
     assert again.count() == 2 and again.damaged == 1
     store._records[3] = bytes(len(store._records[3]))
     assert again.get(letter(2).id, 0) is None
     assert again.count() == 1
 
 
-def test_new_letters_are_named_once_and_in_order():
+def test_new_letters_are_named_once_and_in_order_until_they_are_too_many():
     one = shelf()
     serial, fresh = one.new_since(0)
     assert fresh == []
@@ -110,9 +114,11 @@ def test_new_letters_are_named_once_and_in_order():
     serial, fresh = one.new_since(serial)
     assert fresh == [letter(number).id for number in range(5)]
     assert one.new_since(serial) == (serial, [])
-    for number in range(5, 205):
+    for number in range(5, 5 + limits.FRESH_IDS):
         one.put(letter(number), 0)
-    assert one.new_since(serial)[1] == [letter(number).id for number in range(5, 205)]
+    assert one.new_since(serial)[1] == [letter(number).id for number in range(5, 5 + limits.FRESH_IDS)]
+    one.put(letter(100), 0)
+    assert one.new_since(serial)[1] is None
 
 
 def test_urgent_letters_are_offered_first():
@@ -121,3 +127,61 @@ def test_urgent_letters_are_offered_first():
         one.put(letter(number, priority=priority), 0)
     ids = one.ids()
     assert ids[0] == letter(3, priority=URGENT).id and ids[-1] == letter(1, priority=BULK).id
+
+
+def test_letters_are_offered_in_parts_each_once():
+    one = shelf(130)
+    found, cursor = [], 0
+    while cursor >= 0:
+        part, cursor = one.offer(cursor, 50)
+        assert len(part) <= 400
+        found += [part[at : at + 8] for at in range(0, len(part), 8)]
+    assert len(found) == 130 and sorted(found) == sorted(one.ids())
+    assert shelf().offer(0, 50) == (b"", -1)
+
+
+def test_a_flood_over_one_link_pushes_out_its_own_letters_and_not_those_of_the_host():
+    one = shelf(max_count=20)
+    for number in range(8):
+        one.put(letter(number), 0, SOURCE_HOST)
+    for number in range(100, 200):
+        assert one.put(letter(number), MINUTE, SOURCE_MESH) == KEPT
+    assert all(one.has(letter(number).id) for number in range(8))
+    assert one.count() == 20
+
+
+def test_a_failed_flush_leaves_nothing_that_was_not_promised():
+    one = shelf(2)
+    one.flush(0)
+    one.put(letter(5), 0)
+
+    def full(minute):
+        raise OSError(28)
+
+    one._store.flush = full
+    try:
+        one.flush(0)
+        raise AssertionError("nobody was told")
+    except HedgerowError as error:
+        assert "cannot be written" in str(error)
+    assert one.count() == 2 and not one.knows(letter(5).id)
+
+
+def test_a_clock_that_jumps_by_years_ends_every_letter_and_none_looks_young_again():
+    for jump in (20_160, 32_768, 65_536, 65_536 + 3, 3 * 525_600):
+        one = shelf()
+        one.put(letter(1, ttl=15), 0)
+        one.put(letter(2, ttl=0), 0)
+        now = jump * MINUTE
+        # The next thing that happens is not the sweep.
+        assert one.get(letter(1, ttl=15).id, now) is None
+        assert one.put(letter(3), now) == KEPT
+        assert one.ids() == [letter(3).id]
+        assert one.expire(now) == 0
+
+
+def test_a_clock_that_goes_back_does_not_end_a_letter():
+    one = shelf()
+    one.put(letter(1), 60_000 * MINUTE)
+    assert one.expire(10 * MINUTE) == 0
+    assert one.get(letter(1).id, 10 * MINUTE).age == 0

@@ -5,9 +5,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from hedgerow_core import envelope, limits
+from hedgerow_core.clock import Clock
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import INITIATOR, PAIR, Session
-from hedgerow_core.shelf import MemoryStore, Shelf
+from hedgerow_core.shelf import Shelf
+from hedgerow_core.store import MemoryStore
 from hedgerow_lab.world import Lab, find_aioble
 
 MESH = bytes(range(32))
@@ -32,7 +34,7 @@ class Cable:
 
     def __init__(self, lab: Lab, board: str, key: bytes = PAIRING) -> None:
         self.lab = lab
-        self.shelf = Shelf(MemoryStore(), lab.now_ms)
+        self.shelf = Shelf(MemoryStore(), Clock(0), lab.now_ms)
         self.events: list[tuple[str, object]] = []
         self.received = bytearray()
         self._key = key

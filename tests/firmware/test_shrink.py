@@ -73,6 +73,20 @@ def test_arguments_that_are_passed_by_name_keep_their_names():
     assert "second" in text and "first" not in text
 
 
+def test_a_class_and_what_it_inherits_do_not_share_a_short_name():
+    text = bundled(
+        base="class Base:\n    def __init__(self):\n        self._first = 1\n    def _one(self):\n        return 2\n",
+        app=(
+            "from base import Base\n"
+            "class More(Base):\n"
+            "    def __init__(self):\n        Base.__init__(self)\n        self._a_list = [0]\n"
+            "    def both(self):\n        return self._one() + self._first + len(self._a_list)\n"
+            "def main():\n    return More().both()\n"
+        ),
+    )
+    assert run(text, "main()") == 4
+
+
 def test_modules_that_need_each_other_are_refused():
     with pytest.raises(shrink.ShrinkError):
         bundled(

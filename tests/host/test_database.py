@@ -155,7 +155,7 @@ def test_what_was_deleted_is_not_left_in_the_file(tmp_path, database):
 def test_the_shelf_keeps_its_records_in_order_and_never_gives_a_place_twice(database):
     store = ShelfStore(database)
     places = [store.append(bytes((number,))) for number in range(5)]
-    store.drop(places[4])
+    store.drop(places[4], False)
     assert store.append(b"new") > places[4]
     assert store.read(places[2]) == b"\x02" and store.read(places[4]) == b""
     assert [record for _, record in ShelfStore(database).records()] == [b"\0", b"\1", b"\2", b"\3", b"new"]

@@ -2,8 +2,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgerow.mailbox import Mailbox
+from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import NORMAL, make
-from hedgerow_core.shelf import MemoryStore, Shelf
+from hedgerow_core.shelf import Shelf
+from hedgerow_core.store import MemoryStore
 
 MINUTE_MS = 60_000
 
@@ -25,7 +27,7 @@ def opened(mailbox, now=0):
 
 
 def shelf_and_mailbox():
-    shelf = Shelf(MemoryStore(), 0)
+    shelf = Shelf(MemoryStore(), Clock(0), 0)
     return shelf, Mailbox(shelf)
 
 

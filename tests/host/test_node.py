@@ -17,9 +17,11 @@ from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet import kdf
 from hedgerow.ratchet.state import State
 from hedgerow_core import envelope as envelopes
+from hedgerow_core.clock import Clock
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import PAIR, RESPONDER, Session
-from hedgerow_core.shelf import MemoryStore, Shelf
+from hedgerow_core.shelf import Shelf
+from hedgerow_core.store import MemoryStore
 
 ALICE, BOB, CAROL = "Alice", "Bob", "Carol"
 
@@ -768,7 +770,7 @@ def board_link(shelf, now, key=KEY):
 
 
 def test_letters_go_over_a_board_that_both_visit(village):
-    board = Shelf(MemoryStore(), NOW)
+    board = Shelf(MemoryStore(), Clock(), NOW)
     village.send(ALICE, BOB, "over the board")
     for who in (ALICE, BOB):
         link, happened = run_link(village.nodes[who], board_link(board, NOW), NOW)
@@ -778,7 +780,7 @@ def test_letters_go_over_a_board_that_both_visit(village):
 
 
 def test_a_wrong_pairing_key_is_told_and_the_right_one_works_afterwards(village):
-    board = Shelf(MemoryStore(), NOW)
+    board = Shelf(MemoryStore(), Clock(), NOW)
     link, happened = run_link(village.nodes[ALICE], board_link(board, NOW, b"other key" + bytes(23)), NOW)
     assert happened[-1] == ("down", "wrong key")
     assert isinstance(errors.of_link(link.reason), errors.WrongPairingKey)
@@ -813,7 +815,7 @@ def test_a_board_of_another_version_is_told(village, monkeypatch):
 
 
 def test_our_side_refuses_a_hello_of_another_version():
-    board = board_link(Shelf(MemoryStore(), NOW), NOW)
+    board = board_link(Shelf(MemoryStore(), Clock(), NOW), NOW)
     stream = Stream()
     for data in stream.send(b"\x01\x02\x02" + bytes(16)):
         board.receive(data, NOW)
@@ -832,7 +834,7 @@ def test_noise_on_the_line_and_a_cut_frame_do_not_lose_a_letter(noise, cut):
     with Village(ALICE, BOB) as village:
         village.befriend(ALICE, BOB)
         letter = village.send(ALICE, BOB, "through the noise")
-        board = Shelf(MemoryStore(), NOW)
+        board = Shelf(MemoryStore(), Clock(), NOW)
         broken, other = village.nodes[ALICE].attach(KEY, NOW), board_link(board, NOW)
         other.receive(noise, NOW)
         broken.receive(noise, NOW)

@@ -16,9 +16,11 @@ import pytest
 import serial
 
 from hedgerow_core import envelope, limits
+from hedgerow_core.clock import Clock
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import INITIATOR, PAIR, Session
-from hedgerow_core.shelf import MemoryStore, Shelf
+from hedgerow_core.shelf import Shelf
+from hedgerow_core.store import MemoryStore
 from hedgerow_lab.clock import RealClock
 
 TOP = Path(__file__).resolve().parents[2]
@@ -153,7 +155,7 @@ class Host:
     def __init__(self, board, way="tcp"):
         self.port = serial.serial_for_url(board[way], timeout=0.02)
         self.key = bytes.fromhex(Path(board["pairing_key_file"]).read_text())
-        self.shelf = Shelf(MemoryStore(), self.now)
+        self.shelf = Shelf(MemoryStore(), Clock(0), self.now)
         self.events = []
         self.connect()
 

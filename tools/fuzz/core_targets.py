@@ -9,6 +9,7 @@ interpreter. It raises ``Broken``, or whatever the code under test lets through,
 import hashlib
 
 from hedgerow_core import beacon, cbor, envelope, frame, limits, session
+from hedgerow_core.clock import Clock
 from hedgerow_core.errors import LimitError, PeerError
 from hedgerow_core.fragment import Reassembler
 from hedgerow_core.link import Link, Packets, Stream
@@ -17,7 +18,8 @@ from hedgerow_core.peer import Peer
 from hedgerow_core.reconcile import IdList, split_ids
 from hedgerow_core.service import decode_status
 from hedgerow_core.session import INITIATOR, MESH, PLAINTEXT_BYTES, RESPONDER, Session
-from hedgerow_core.shelf import MemoryStore, Shelf
+from hedgerow_core.shelf import Shelf
+from hedgerow_core.store import MemoryStore
 
 KEY = b"k" * 32
 ADDRESS = b"\x01addrs"
@@ -102,7 +104,7 @@ def letter(number: int, size: int = 77, priority: int = 0) -> envelope.Envelope:
 
 def shelf(count: int) -> Shelf:
     """A small shelf with ``count`` letters on it."""
-    result = Shelf(MemoryStore(), 0, max_count=_SHELF_COUNT, max_bytes=_SHELF_BYTES, max_tombstones=4)
+    result = Shelf(MemoryStore(), Clock(0), 0, _SHELF_COUNT, _SHELF_BYTES, 4)
     for number in range(count):
         result.put(letter(number, 77 + number * 300), 0)
     return result
@@ -336,7 +338,7 @@ def _peer_bounds(peer: Peer, kept: Shelf) -> None:
     holds(len(peer._in_flight) <= limits.IN_FLIGHT, "envelopes in flight pass their bound")
     holds(len(peer._parts) <= limits.ENVELOPE_BYTES + 8, "parts of an envelope pass their bound")
     holds(len(peer._queue) <= _SHELF_COUNT + limits.TOMBSTONES, "the queue passes its bound")
-    holds(kept.count() <= _SHELF_COUNT and kept._bytes <= _SHELF_BYTES, "the shelf passes its bounds")
+    holds(kept.count() <= _SHELF_COUNT and kept.held_bytes() <= _SHELF_BYTES, "the shelf passes its bounds")
     holds(len(kept._tombstones) <= 4, "tombstones pass their bound")
 
 

@@ -50,7 +50,7 @@ def bundle(sources: Mapping[str, str], root: str, outside: Collection[str]) -> s
     trees = fold(sources)
     drop_unnamed(trees, root)
     whole = joined(trees, root)
-    shorten_members(whole, foreign_names([whole]), outside)
+    shorten_members(whole, foreign_names([whole]), outside, families([whole]))
     shorten_public(whole, outside)
     shorten_arguments(whole, [whole])
     return _text(whole)
