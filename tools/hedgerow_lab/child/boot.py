@@ -44,6 +44,7 @@ def _board(config_path):
 
     lab.costs = config["costs"]
     lab.ticks_offset = config["ticks_offset"]
+    lab.rtc_start_ms = config["rtc_start_ms"]
 
     import os
     import random
@@ -62,6 +63,7 @@ def _board(config_path):
     poller.install()
     machine._unique = unhexlify(config["address"])
     machine._cause = config["reset_cause"]
+    machine._rtc_memory = unhexlify(config["rtc_memory"])
 
     from flash import Flash
 
