@@ -49,3 +49,11 @@ PROOF_BYTES = 16
 UNMATCHED_PROOFS = 32
 UNMATCHED_PROOFS_A_SOURCE = 16
 FRESH_IDS = 64  # that a link or a mailbox may be behind before it looks at all
+
+# Mesh clock
+M_MINUTES = 1 << 29  # the largest M that anybody may tell: a thousand years
+M_CHECKPOINT_MINUTES = 10  # between two checkpoints, so a loss of power costs M at most this much
+M_WAIT_MINUTES = 10  # an uncertain board waits so long for somebody who knows
+M_MEMBERS = 3  # certain members whose lowest M is taken without a cap
+M_JUMP_MINUTES = 60 * 24  # what fewer members can move M
+M_BEHIND_MINUTES = 60  # who is further behind us has lost more than we did, and is not asked

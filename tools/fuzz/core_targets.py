@@ -14,6 +14,7 @@ from hedgerow_core.errors import LimitError, PeerError
 from hedgerow_core.fragment import Reassembler
 from hedgerow_core.link import Link, Packets, Stream
 from hedgerow_core.mac import sha256
+from hedgerow_core.mesh_clock import decode_clock, encode_clock
 from hedgerow_core.peer import Peer
 from hedgerow_core.reconcile import IdList, split_ids
 from hedgerow_core.service import decode_status
@@ -155,6 +156,16 @@ def fuzz_status(data: bytes) -> str:
     except PeerError as error:
         return refusal(error)
     return told(name, *numbers)
+
+
+def fuzz_clock(data: bytes) -> str:
+    try:
+        minute, certain = decode_clock(data)
+    except PeerError as error:
+        return refusal(error)
+    holds(minute <= limits.M_MINUTES, "a clock past its bound")
+    holds(encode_clock(minute, certain) == data, "a clock has two encodings")
+    return told(minute, certain)
 
 
 def fuzz_ids(data: bytes) -> str:
@@ -458,6 +469,7 @@ TARGETS = {
     "envelope": fuzz_envelope,
     "beacon": fuzz_beacon,
     "status": fuzz_status,
+    "clock": fuzz_clock,
     "ids": fuzz_ids,
     "offers": fuzz_offers,
     "frames": fuzz_frames,
@@ -555,6 +567,8 @@ def seeds(name: str) -> list[bytes]:
         return [b"\0" + advert, b"\0" + advert[:-1], b"\0" + advert + b"\0", b"\1" + advert[7:21], b"\1\2"]
     if name == "status":
         return [b"\x41" + bytes(21) + text for text in (b"board", b"", "grün".encode(), b"\xff", b"\xc0\x80")]
+    if name == "clock":
+        return [encode_clock(1 << 20, True), encode_clock(limits.M_MINUTES, False), bytes(4), b"\x7f" * 5]
     if name == "ids":
         return [b"", bytes(8), bytes(range(64)), bytes(448), bytes(520), bytes(7)]
     if name == "offers":

@@ -20,11 +20,11 @@ NEVER = 0xFFFFFFFF
 BLOCK_BYTES = 4096
 
 # Commands from the child and events to it; child/lab.py and child/bluetooth.py have the same numbers.
-(IDLE, ADVERTISE, SCAN, CONNECT, CONNECT_CANCEL, DISCONNECT, PDU, ADDRESS, SERIAL, RESET, STOP, NOTE) = range(
-    12
-)
+(IDLE, ADVERTISE, SCAN, CONNECT, CONNECT_CANCEL, DISCONNECT, PDU) = range(7)
+(ADDRESS, SERIAL, RESET, STOP, NOTE, RTC_MEMORY) = range(7, 13)
 SCAN_RESULT, SCAN_DONE, CONNECTED, DISCONNECTED, PDU_IN, TX_DONE, SERIAL_IN = range(1, 8)
 _NO_CONNECTION = 0xFFFF
+_PWRON_RESET, _HARD_RESET = 1, 2  # of `machine`; machine.reset() of an ESP32 is a hard reset
 _ADDR_NO_RANDOMIZE = 0x0040000
 _PR_SET_PDEATHSIG = 1
 
@@ -83,16 +83,21 @@ class Board:
         self._process: subprocess.Popen[bytes] | None = None
         self._inbox = _Inbox()
         self._busy_us = 0
+        self._rtc_start_us = 0
+        self._rtc_memory = b""
         if not self.flash_path.exists():
             self.flash_path.write_bytes(b"\xff" * (BLOCK_BYTES * machine.flash_blocks))
         self.log_path.touch()
 
     # Power
 
-    def power_on(self, reset_cause: int = 1) -> None:
-        """Start the process; it runs from the time now on."""
+    def power_on(self, reset_cause: int = _PWRON_RESET) -> None:
+        """Start the process; it runs from the time now on. After another cause the RTC has gone on."""
         if self.powered:
             return
+        if reset_cause == _PWRON_RESET:
+            self._rtc_start_us = self._clock.now_us
+            self._rtc_memory = b""
         self._boots += 1
         to_child, from_parent = os.pipe()
         to_parent, from_child = os.pipe()
@@ -109,6 +114,8 @@ class Board:
                     "seed": f"{self._boots:02x}{self._seed}",
                     "address": self.address.hex(),
                     "reset_cause": reset_cause,
+                    "rtc_start_ms": self._rtc_start_us // 1000,
+                    "rtc_memory": self._rtc_memory.hex(),
                     "flash": str(self.flash_path),
                     "flash_blocks": machine.flash_blocks,
                     "settings": machine.settings.hex() if machine.settings is not None else None,
@@ -263,7 +270,9 @@ class Board:
             self.on_serial(payload)
         elif kind == RESET:
             self.power_off("reset")
-            self._clock.at(self._clock.now_us + 300_000, lambda: self.power_on(3))
+            self._clock.at(self._clock.now_us + 300_000, lambda: self.power_on(_HARD_RESET))
+        elif kind == RTC_MEMORY:
+            self._rtc_memory = payload
         elif kind in (STOP, NOTE):
             self.note(self.name, "stopped" if kind == STOP else "note", payload.decode(errors="replace"))
 

@@ -141,7 +141,7 @@ class Lab:
         machine = Machine(
             interpreter=self._micropython,
             paths=paths,
-            rom=rom(paths[:2]),
+            rom=rom(paths),
             entry=script or TOP / "firmware" / "main.py",
             console=script is None,
             heap_bytes=heap_bytes,

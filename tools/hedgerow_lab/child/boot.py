@@ -4,10 +4,9 @@ import sys
 
 
 def _map_rom(path):
-    """Mount the lab's modules and aioble as ROM: their code then takes no heap.
+    """Mount firmware, aioble and the lab's modules as ROM, as a board has them: code then takes no heap.
 
-    The lab's own modules still take some 16 kB that a board does not need, and aioble's code would take
-    13 kB there: so a heap holds about as much here as on a board.
+    The lab's own modules still take some 16 kB that a board does not need.
     """
     import os
 
@@ -33,7 +32,7 @@ def _board(config_path):
     paths = ["/pc" + path for path in config["paths"]]
     try:
         _map_rom(config["rom"])
-        paths[:2] = ["/rom"]
+        paths[:3] = ["/rom"]
     except (ImportError, AttributeError, OSError):
         pass  # a MicroPython without VfsRom: the same code, from the heap
     sys.path[:] = paths + [".frozen"]
@@ -44,6 +43,7 @@ def _board(config_path):
 
     lab.costs = config["costs"]
     lab.ticks_offset = config["ticks_offset"]
+    lab.rtc_start_ms = config["rtc_start_ms"]
 
     import os
     import random
@@ -62,6 +62,7 @@ def _board(config_path):
     poller.install()
     machine._unique = unhexlify(config["address"])
     machine._cause = config["reset_cause"]
+    machine._rtc_memory = unhexlify(config["rtc_memory"])
 
     from flash import Flash
 

@@ -18,6 +18,7 @@ SERIAL = 8
 RESET = 9
 STOP = 10
 NOTE = 11
+RTC_MEMORY = 12
 
 NEVER = 0xFFFFFFFF
 PERIOD = 1 << 30
@@ -29,6 +30,7 @@ _LARGE = 512  # bytes above which a batch of events comes in pieces
 ms = 0  # the virtual time
 us = 0
 ticks_offset = 0
+rtc_start_ms = 0  # when the power came, at which the RTC began to count
 costs = {}
 _ahead_us = 0
 _reader = None

@@ -10,6 +10,8 @@ SOFT_RESET = 5
 _unique = b"\0" * 6
 _cause = PWRON_RESET
 _freq = 160000000
+_RTC_BYTES = 2048
+_rtc_memory = b""
 
 
 def reset():
@@ -52,3 +54,16 @@ class WDT:
 
     def feed(self):
         pass
+
+
+class RTC:
+    """Its memory lives on in the parent over a reset, and ends with the power; so does its time (time.py)."""
+
+    def memory(self, data=None):
+        global _rtc_memory
+        if data is None:
+            return _rtc_memory
+        if len(data) > _RTC_BYTES:
+            raise ValueError("buffer too long")
+        _rtc_memory = bytes(data)
+        lab.command(lab.RTC_MEMORY, _rtc_memory)

@@ -4,7 +4,6 @@ import lab
 from utime import *
 
 _HALF = lab.PERIOD >> 1
-_EPOCH_S = 0
 
 ticks_ms = lab.ticks_ms
 
@@ -38,8 +37,9 @@ def sleep(duration):
 
 
 def time():
-    return _EPOCH_S + lab.ms // 1000
+    """The RTC's seconds since 2000, where it starts when the power comes: a reset does not touch it."""
+    return (lab.ms - lab.rtc_start_ms) // 1000
 
 
 def time_ns():
-    return lab.ms * 1000000 + lab.us * 1000
+    return (lab.ms - lab.rtc_start_ms) * 1000000 + lab.us * 1000

@@ -1,0 +1,56 @@
+"""The board's mesh clock over restarts: the chip's RTC goes on, and keeps some bytes, while there is power.
+
+Record in the RTC's memory: mark 1, minutes to wait 1 (0: certain), M 4, seconds since M became that 1,
+RTC second 4, CRC-32 of all that 4.
+"""
+
+import time
+from binascii import crc32
+
+import machine
+
+from hedgerow_core.mesh_clock import MeshClock
+
+_MARK = 1
+_HEAD_BYTES = 11
+# Somebody at the console may set the RTC, from 2000 to today; nobody's gap is that long.
+_GAP_S = 30 * 24 * 3600
+# After the watchdog the RTC is not in step with the clock that ran before (ESP-IDF puts them in step in
+# esp_restart only): it may be some percent of the uptime off. A watchdog does not wait longer than that.
+_WATCHDOG_GAP_S = 180
+
+
+class Timekeeper:
+    """``clock`` is M of this board. ``checkpoint_minute`` is the last one on its flash, 0 for none."""
+
+    def __init__(self, checkpoint_minute: int, now: int) -> None:
+        self._rtc = machine.RTC()
+        found = None
+        if machine.reset_cause() != machine.PWRON_RESET:
+            found = _resumed(self._rtc.memory(), checkpoint_minute, now)
+        self.clock = found or MeshClock(now, checkpoint_minute)
+
+    def save(self, now: int) -> None:
+        """Write M into the RTC's memory, each minute and whenever it moved: a restart goes on from there."""
+        clock = self.clock
+        head = bytes((_MARK, clock.wait(now))) + clock.minute(now).to_bytes(4, "big")
+        head += bytes((clock.into_minute(now) // 1000,)) + time.time().to_bytes(4, "big")
+        self._rtc.memory(head + (crc32(head) & 0xFFFFFFFF).to_bytes(4, "big"))
+
+
+def _resumed(record: bytes, checkpoint_minute: int, now: int) -> "MeshClock | None":
+    """The clock that goes on from ``record``; None where that is not ours, damaged, or of another time."""
+    head = record[:_HEAD_BYTES]
+    if len(record) != _HEAD_BYTES + 4 or head[0] != _MARK:
+        return None
+    if crc32(head) & 0xFFFFFFFF != int.from_bytes(record[_HEAD_BYTES:], "big"):
+        return None
+    gap_s = time.time() - int.from_bytes(head[7:], "big")
+    if machine.reset_cause() == machine.WDT_RESET:
+        gap_s = min(max(gap_s, 0), _WATCHDOG_GAP_S)
+    if not 0 <= gap_s <= _GAP_S:
+        return None
+    wait = head[1]
+    clock = MeshClock(now, int.from_bytes(head[2:6], "big"), wait == 0, (gap_s + head[6]) * 1000, wait)
+    # M on the flash may have moved since, and then the record is of no use.
+    return clock if clock.minute(now) >= checkpoint_minute else None

@@ -1,0 +1,131 @@
+"""The mesh clock M: minutes that all boards of a mesh count alike (docs/protocol.md, "Mesh clock")."""
+
+from hedgerow_core import limits
+from hedgerow_core.clock import Clock
+from hedgerow_core.errors import PeerError
+
+_MINUTE_MS = 60_000
+_BYTES = 5
+
+
+def encode_clock(minute: int, certain: bool) -> bytes:
+    """What one side of a link tells the other: M (4 bytes) and whether it is certain (1 byte)."""
+    return min(minute, limits.M_MINUTES).to_bytes(4, "big") + (b"\1" if certain else b"\0")
+
+
+def decode_clock(data: bytes) -> "tuple[int, bool]":
+    """(M, whether it is certain) of ``encode_clock``'s bytes. PeerError where they are damaged."""
+    if len(data) != _BYTES or data[4] > 1:
+        raise PeerError("a damaged clock")
+    minute = int.from_bytes(data[:4], "big")
+    if minute > limits.M_MINUTES:
+        raise PeerError("a clock past its bound")
+    return minute, data[4] == 1
+
+
+class MeshClock(Clock):
+    """M of one board. ``now`` is in ms and never falls, M is in minutes; both may start anywhere.
+
+    ``minute`` is M as it was last written down, 0 where it never was. Where ``gap_ms`` is known, that was
+    exactly so many ms ago, and the clock is as ``certain`` as it was then. Where it is None and the clock
+    is not ``certain``, power was lost: M is up to 10 minutes more than was written down, by the gap less
+    than it should be, and uncertain for ``wait`` minutes at most.
+
+    A clock is kept as its zero, the ``now`` at which M was 0: the earlier, the higher is M. It only ever
+    moves to an earlier one, so M never goes back. Calls that may move it give the minutes by which they did:
+    time that passed before the start, so what came after the start is not older for that.
+    """
+
+    def __init__(
+        self,
+        now: int,
+        minute: int = 0,
+        certain: bool = False,
+        gap_ms: "int | None" = None,
+        wait: int = limits.M_WAIT_MINUTES,
+    ) -> None:
+        self.certain = certain
+        lost = gap_ms is None and not certain
+        # Who never wrote M down has no letters that a jump could age.
+        self._new = lost and minute == 0
+        self._zero = now - minute * _MINUTE_MS - (gap_ms or 0)
+        if lost:
+            self._zero -= limits.M_CHECKPOINT_MINUTES * _MINUTE_MS
+        self._hearsay = self._zero  # the earliest zero that uncertain members told, within the cap
+        self._met: dict[bytes, int] = {}  # zeros of certain members
+        self._settle = now + wait * _MINUTE_MS
+        # After a loss of power the first checkpoint waits: a board that starts in vain must not count up.
+        self._saved = now if lost else now - limits.M_CHECKPOINT_MINUTES * _MINUTE_MS
+
+    def minute(self, now: int) -> int:
+        """M."""
+        return (now - self._zero) // _MINUTE_MS
+
+    def into_minute(self, now: int) -> int:
+        """Milliseconds since M became what it is."""
+        return (now - self._zero) % _MINUTE_MS
+
+    def told(self, now: int) -> int:
+        """M as others should hear it: while it is uncertain, the highest that uncertain members know."""
+        return self.minute(now) if self.certain else (now - self._hearsay) // _MINUTE_MS
+
+    def wait(self, now: int) -> int:
+        """For how many minutes more it waits for somebody who knows, at least 1; 0 where it is certain."""
+        return 0 if self.certain else max(1, (self._settle - now + _MINUTE_MS - 1) // _MINUTE_MS)
+
+    def learn_from_host(self, minute: int, now: int) -> int:
+        """The paired host says what M is: it is right unless M would go back. The minutes M moved."""
+        if not self.certain and minute < self.minute(now) - limits.M_BEHIND_MINUTES:
+            return 0  # its clock is wrong: we wrote down a later M than that
+        return self._move(now - minute * _MINUTE_MS, now)
+
+    def learn_from_member(self, member: bytes, minute: int, certain: bool, now: int) -> int:
+        """``member`` of the mesh says what its M is. The minutes M moved.
+
+        A certain clock stays as it is. Of certain members the first ones count, each once; what uncertain
+        ones say waits until it is clear that there is no certain one.
+        """
+        if self.certain:
+            return 0
+        zero = now - minute * _MINUTE_MS
+        if not certain:
+            self._hearsay = min(self._hearsay, self._capped(zero))
+        elif minute >= self.minute(now) - limits.M_BEHIND_MINUTES and member not in self._met:
+            self._met[member] = zero
+            if len(self._met) == limits.M_MEMBERS:
+                return self._move(max(self._met.values()), now)
+        return 0
+
+    def tick(self, now: int) -> int:
+        """Be certain of the best guess when nobody who knows came for long enough. The minutes M moved."""
+        if self.certain or now < self._settle:
+            return 0
+        return self._move(self._capped(max(self._met.values())) if self._met else self._hearsay, now)
+
+    def deadline(self) -> int:
+        """When ``tick`` has something to do or a checkpoint is due, in ms."""
+        due = self._saved + limits.M_CHECKPOINT_MINUTES * _MINUTE_MS
+        return due if self.certain else min(due, self._settle)
+
+    def checkpoint_due(self, now: int) -> bool:
+        """Whether M should be written down now."""
+        return now - self._saved >= limits.M_CHECKPOINT_MINUTES * _MINUTE_MS
+
+    def checkpointed(self, now: int) -> None:
+        """M was written down."""
+        self._saved = now
+
+    def _capped(self, zero: int) -> int:
+        return zero if self._new else max(zero, self._zero - limits.M_JUMP_MINUTES * _MINUTE_MS)
+
+    def _move(self, zero: int, now: int) -> int:
+        """Be certain, with the earlier of our zero and ``zero``."""
+        before = self.minute(now)
+        self._zero = min(self._zero, zero)
+        moved = self.minute(now) - before
+        if moved or not self.certain:
+            # Soon on the flash, lest a loss of power takes it back.
+            self._saved = now - limits.M_CHECKPOINT_MINUTES * _MINUTE_MS
+        self.certain = True
+        self._met.clear()
+        return moved
