@@ -2,25 +2,8 @@
 
 from hedgerow_core import limits
 from hedgerow_core.clock import Clock
-from hedgerow_core.errors import PeerError
 
 _MINUTE_MS = 60_000
-_BYTES = 5
-
-
-def encode_clock(minute: int, certain: bool) -> bytes:
-    """What one side of a link tells the other: M (4 bytes) and whether it is certain (1 byte)."""
-    return min(minute, limits.M_MINUTES).to_bytes(4, "big") + (b"\1" if certain else b"\0")
-
-
-def decode_clock(data: bytes) -> "tuple[int, bool]":
-    """(M, whether it is certain) of ``encode_clock``'s bytes. PeerError where they are damaged."""
-    if len(data) != _BYTES or data[4] > 1:
-        raise PeerError("a damaged clock")
-    minute = int.from_bytes(data[:4], "big")
-    if minute > limits.M_MINUTES:
-        raise PeerError("a clock past its bound")
-    return minute, data[4] == 1
 
 
 class MeshClock(Clock):
@@ -73,6 +56,13 @@ class MeshClock(Clock):
         """For how many minutes more it waits for somebody who knows, at least 1; 0 where it is certain."""
         return 0 if self.certain else max(1, (self._settle - now + _MINUTE_MS - 1) // _MINUTE_MS)
 
+    def learn(self, member: bytes, minute: int, certain: bool, now: int) -> None:
+        """Somebody says what M is: a ``member``, or the paired host (empty)."""
+        if member:
+            self.learn_from_member(member, minute, certain, now)
+        else:
+            self.learn_from_host(minute, now)
+
     def learn_from_host(self, minute: int, now: int) -> int:
         """The paired host says what M is: it is right unless M would go back. The minutes M moved."""
         if not self.certain and minute < self.minute(now) - limits.M_BEHIND_MINUTES:
@@ -82,8 +72,9 @@ class MeshClock(Clock):
     def learn_from_member(self, member: bytes, minute: int, certain: bool, now: int) -> int:
         """``member`` of the mesh says what its M is. The minutes M moved.
 
-        A certain clock stays as it is. Of certain members the first ones count, each once; what uncertain
-        ones say waits until it is clear that there is no certain one.
+        A certain clock stays as it is. Of certain members the first ones count, each once; one is enough
+        where it confirms our guess, or where we never knew the time. What uncertain ones say waits until it
+        is clear that there is no certain one.
         """
         if self.certain:
             return 0
@@ -92,7 +83,8 @@ class MeshClock(Clock):
             self._hearsay = min(self._hearsay, self._capped(zero))
         elif minute >= self.minute(now) - limits.M_BEHIND_MINUTES and member not in self._met:
             self._met[member] = zero
-            if len(self._met) == limits.M_MEMBERS:
+            near = minute <= self.minute(now) + limits.M_NEAR_MINUTES
+            if near or self._new or len(self._met) == limits.M_MEMBERS:
                 return self._move(max(self._met.values()), now)
         return 0
 

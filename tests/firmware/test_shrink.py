@@ -75,7 +75,11 @@ def test_arguments_that_are_passed_by_name_keep_their_names():
 
 def test_a_class_and_what_it_inherits_do_not_share_a_short_name():
     text = bundled(
-        base="class Base:\n    def __init__(self):\n        self._first = 1\n    def _one(self):\n        return 2\n",
+        base=(
+            "class Base:\n"
+            "    def __init__(self):\n        self._first = 1\n"
+            "    def _one(self):\n        return 2\n"
+        ),
         app=(
             "from base import Base\n"
             "class More(Base):\n"
