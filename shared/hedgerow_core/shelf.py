@@ -98,7 +98,7 @@ class Shelf:
                     raise PeerError("a damaged proof")
                 identity, digest = proof_id(content), sha256(content)
                 for slot in self._proved(digest):
-                    self._forget(slot, False)
+                    self._store.drop(index.place_of(self._take(slot)), False)
             else:
                 envelope = decode(content)
                 identity, digest = envelope.id, envelope.proof_hash()

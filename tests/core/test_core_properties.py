@@ -193,7 +193,8 @@ def test_any_two_shelves_become_their_union_over_a_lossy_line(left, right, seed,
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, shelf_model.STEPS - 1), st.integers(0, 40)), max_size=80))
 def test_a_shelf_does_what_a_plain_list_of_letters_and_proofs_would_do(steps):
-    shelf_model.follow(steps, MemoryStore())
+    store = MemoryStore()
+    shelf_model.follow(steps, lambda: store)
 
 
 @given(st.lists(st.tuples(st.integers(0, shelf_model.STEPS - 1), st.integers(0, 40)), max_size=80))
