@@ -113,7 +113,7 @@ def test_a_liar_never_moves_a_board_past_the_lowest_honest_member(
     clock.tick(now)
     # Never past the honest, never back behind its own.
     own = minute + 10 + now // MINUTE
-    assert clock.certain and own <= clock.minute(now) <= own + min(honest)
+    assert clock.certain and own <= clock.minute(now) <= own + max(min(honest), limits.M_NEAR_MINUTES)
     if lie >= minute + 20 + max(honest):
         # The wait may end before the third; then a day is the most.
         assert clock.minute(now) >= own + min(*honest, DAY_MINUTES) - 1

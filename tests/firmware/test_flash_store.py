@@ -3,6 +3,7 @@
 import os
 import random
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,8 @@ import hedgerow_board.flash as flash
 import shelf_model
 from hedgerow_board.flash import FlashStore
 
-records = st.lists(
-    st.binary(min_size=1, max_size=300).map(lambda data: b"\x10" + data), min_size=1, max_size=12
-)
+contents_of_records = st.binary(min_size=1, max_size=300).map(lambda data: b"\x10" + data)
+records = st.lists(contents_of_records, min_size=1, max_size=12)
 
 
 class Owner:
@@ -124,15 +124,11 @@ def test_a_record_inside_a_letter_is_no_record_even_where_the_letter_is_damaged(
     assert kept(str(tmp_path / "board")) == [b"\x10behind"]
 
 
-@given(
-    st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=12, unique=True),
-    st.sets(st.integers(0, 11)),
-)
+@given(st.lists(contents_of_records, min_size=1, max_size=12, unique=True), st.sets(st.integers(0, 11)))
 @settings(max_examples=50, deadline=None)
 def test_what_was_dropped_stays_dropped_after_a_restart(contents, gone):
     with tempfile.TemporaryDirectory() as folder:
         store = Owner(folder)
-        contents = [b"\x10" + record for record in contents]
         for record in contents:
             store.append(record)
         for index in gone:
@@ -179,8 +175,7 @@ def test_the_shelf_on_flash_does_what_plain_lists_would_do(tmp_path, small_segme
     dice = random.Random(5)
     for number in range(30):
         steps = [(dice.randrange(shelf_model.STEPS), dice.randrange(41)) for _ in range(120)]
-        folder = str(tmp_path / str(number))
-        shelf_model.follow(steps, lambda: FlashStore(folder, 4_000))
+        shelf_model.follow(steps, partial(FlashStore, str(tmp_path / str(number)), 4_000))
 
 
 def test_a_full_flash_is_an_error_and_nothing_old_is_lost(tmp_path):
