@@ -127,6 +127,7 @@ def test_the_lowest_of_three_who_know_is_taken_at_once():
     assert clock.learn_from_member(b"c", M + 5_004, True, 2 * MINUTE) == 4_990
     # What b said is a minute old now.
     assert clock.certain and clock.minute(2 * MINUTE) == M + 5_002
+    assert clock._met == {}  # a board has no memory for what is over
 
 
 def test_one_liar_among_three_moves_nobody_past_the_honest_nor_back():
