@@ -75,7 +75,8 @@ class Model:
             if end <= minute:
                 del self.held[known]
                 self.gone[known] = end
-        self.gone = {known: end for known, end in self.gone.items() if end > minute}
+        # Tombstones count in terms of four hours.
+        self.gone = {known: end for known, end in self.gone.items() if end // 240 + 1 > minute // 240}
 
 
 def follow(steps, open_store) -> None:
