@@ -20,10 +20,12 @@ NEVER = 0xFFFFFFFF
 BLOCK_BYTES = 4096
 
 # Commands from the child and events to it; child/lab.py and child/bluetooth.py have the same numbers.
-(IDLE, ADVERTISE, SCAN, CONNECT, CONNECT_CANCEL, DISCONNECT, PDU, ADDRESS, SERIAL, RESET, STOP, NOTE) = range(
-    12
+(IDLE, ADVERTISE, SCAN, CONNECT, CONNECT_CANCEL, DISCONNECT, PDU, ADDRESS, SERIAL, RESET, STOP, NOTE, WATCH) = range(
+    13
 )
 SCAN_RESULT, SCAN_DONE, CONNECTED, DISCONNECTED, PDU_IN, TX_DONE, SERIAL_IN = range(1, 8)
+POWER_ON, WATCHDOG = 1, 3  # causes of a reset, as machine.reset_cause() has them
+_RESET_US = 300_000
 _NO_CONNECTION = 0xFFFF
 _ADDR_NO_RANDOMIZE = 0x0040000
 _PR_SET_PDEATHSIG = 1
@@ -31,6 +33,10 @@ _PR_SET_PDEATHSIG = 1
 
 class BoardError(HedgerowError):
     """A board's process ended or answered nonsense."""
+
+
+class _Hangs(BoardError):
+    """A board's process computes and does not come back."""
 
 
 @dataclass
@@ -74,6 +80,7 @@ class Board:
         self.powered = False
         self.address = bytes.fromhex(seed)[:6]
         self.flash_path = workdir / f"{name}.flash"
+        self.nvs_path = workdir / f"{name}.nvs"
         self.log_path = workdir / f"{name}.log"
         self._config_path = workdir / f"{name}.json"
         self._seed = seed
@@ -83,13 +90,14 @@ class Board:
         self._process: subprocess.Popen[bytes] | None = None
         self._inbox = _Inbox()
         self._busy_us = 0
+        self._watch_ms = 0  # of the watchdog, once it runs
         if not self.flash_path.exists():
             self.flash_path.write_bytes(b"\xff" * (BLOCK_BYTES * machine.flash_blocks))
         self.log_path.touch()
 
     # Power
 
-    def power_on(self, reset_cause: int = 1) -> None:
+    def power_on(self, reset_cause: int = POWER_ON) -> None:
         """Start the process; it runs from the time now on."""
         if self.powered:
             return
@@ -110,6 +118,7 @@ class Board:
                     "address": self.address.hex(),
                     "reset_cause": reset_cause,
                     "flash": str(self.flash_path),
+                    "nvs": str(self.nvs_path),
                     "flash_blocks": machine.flash_blocks,
                     "settings": machine.settings.hex() if machine.settings is not None else None,
                     "read_fd": to_child,
@@ -137,6 +146,7 @@ class Board:
         self.dead = False
         self._inbox = _Inbox(turn=self._inbox.turn + 1)
         self._busy_us = self._clock.now_us
+        self._watch_ms = 0
         self.note(self.name, "power", "on")
         if self._exchange(None):
             self._wake_at(self._clock.now_us)
@@ -188,6 +198,11 @@ class Board:
             if batch is not None:
                 os.write(self._write_fd, batch)
             self._receive()
+        except _Hangs as error:
+            if self._watch_ms:
+                self._reset(WATCHDOG, "watchdog", self._watch_ms * 1000)
+            else:
+                self._ended(error)
         except BoardError as error:
             self._ended(error)
         except OSError:
@@ -210,7 +225,7 @@ class Board:
                 poll = select.poll()
                 poll.register(self._read_fd, select.POLLIN)
                 if not poll.poll(self.patience_s * 1000):
-                    raise BoardError(f"Board {self.name} hangs; its log is {self.log_path}.")
+                    raise _Hangs(f"Board {self.name} hangs; its log is {self.log_path}.")
             part = os.read(self._read_fd, size - len(data))
             if not part:
                 raise BoardError(f"The process of board {self.name} ended; its log is {self.log_path}.")
@@ -262,10 +277,18 @@ class Board:
         elif kind == SERIAL and self.on_serial is not None:
             self.on_serial(payload)
         elif kind == RESET:
-            self.power_off("reset")
-            self._clock.at(self._clock.now_us + 300_000, lambda: self.power_on(3))
+            self._reset(payload[0], "watchdog" if payload[0] == WATCHDOG else "reset")
+        elif kind == WATCH:
+            self._watch_ms = int.from_bytes(payload, "little")
         elif kind in (STOP, NOTE):
             self.note(self.name, "stopped" if kind == STOP else "note", payload.decode(errors="replace"))
+
+    def _reset(self, cause: int, reason: str, after_us: int = 0) -> None:
+        self.power_off(reason)
+        turn = self._inbox.turn
+        when = self._clock.now_us + after_us + _RESET_US
+        # Unless somebody took the power away, or gave it, in between.
+        self._clock.at(when, lambda: self.power_on(cause) if self._inbox.turn == turn else None)
 
     def _event(self, kind: int, payload: bytes, delay_us: int | None = 0) -> None:
         if not self.powered:
