@@ -8,10 +8,9 @@ import time
 
 import machine
 
-from hedgerow_board import repair, watchdog
+from hedgerow_board import letters, watchdog
 from hedgerow_board.ble import Radio
 from hedgerow_board.journal import Journal
-from hedgerow_board.settings import SettingsError, load
 from hedgerow_board.watchdog import Watchdog
 from hedgerow_board.wire import Wire
 from hedgerow_core import service
@@ -39,7 +38,7 @@ class Board:
         self._sessions = 0
         self._restarting = False
         self._wire = Wire(self)
-        self.shelf, self._damage = repair.open_shelf(settings.shelf_count, self.now(), journal.safe)
+        self.shelf, self._damage = letters.open_shelf(settings.shelf_count, self.now(), journal.safe)
         self.carrier = Carrier(os.urandom(6), self.now())
 
     def session(self, role: int) -> Session:
@@ -85,7 +84,9 @@ class Board:
             )
             link.service(service.encode_status(numbers, self.settings.name))
         elif kind == service.LOG and len(message) == 2:
-            link.service(self._journal.log(message[1]))
+            from hedgerow_board.care import log
+
+            link.service(log(message[1], self._journal.known()))
         elif kind == service.REPAIR and len(message) == 2:
             link.service(bytes((service.REPAIR_IS, self._repair(message[1]))))
 
@@ -101,7 +102,9 @@ class Board:
             known = service.SHELF_FOLDER
         if self._restarting or known == service.SOUND or damage != known:
             return service.NOT_NEEDED
-        result = repair.repair(damage, self.settings.slot)
+        from hedgerow_board.care import repair
+
+        result = repair(damage, letters.FOLDER)
         self._journal.note("repair of damage " + str(damage) + " ended with " + str(result))
         if result == service.DONE:
             self._restarting = True
@@ -163,12 +166,18 @@ async def main() -> None:
             time.sleep_ms(_CALM_MS)
         machine.reset()
 
+    from hedgerow_board.settings import SettingsError, load
+
     try:
         settings = load(journal.settings())
     except SettingsError as error:
         print(error)
         journal.note(str(error))
         return
+    # Their code is needed no more and leaves the heap.
+    load = None
+    del sys.modules["hedgerow_board.settings"]
+    delattr(sys.modules["hedgerow_board"], "settings")
     try:
         machine.freq(240_000_000)
     except ValueError:

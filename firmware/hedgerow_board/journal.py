@@ -14,7 +14,7 @@ from esp32 import NVS
 
 from hedgerow_core import journal, limits
 from hedgerow_core.mac import hmac_sha256
-from hedgerow_core.service import CAUSES, encode_log
+from hedgerow_core.service import CAUSES
 
 _SEED_BYTES = 32
 _TRIES = 3  # starts in a row that end badly before the board starts in safe mode
@@ -121,8 +121,8 @@ class Journal:
             self._troubles = troubles
             self._remember()
 
-    def log(self, part: int) -> bytes:
-        """The answer to a host that asks for one part of all this."""
+    def known(self) -> tuple:
+        """What ``hedgerow_core.service.encode_log`` wants behind the part."""
         counts = [self._number("reset" + str(cause)) for cause in range(CAUSES)]
         kept = self._blob("journal", limits.JOURNAL_BYTES)
-        return encode_log(part, self.starts, self._cause, self._troubles, counts, kept)
+        return self.starts, self._cause, self._troubles, counts, kept

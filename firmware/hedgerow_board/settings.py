@@ -1,5 +1,7 @@
 """What a board was provisioned with: a CBOR map, kept in two files so that one of them is always whole."""
 
+from collections import namedtuple
+
 from hedgerow_core import limits, slots
 from hedgerow_core.cbor import read_head
 from hedgerow_core.errors import HedgerowError, PeerError
@@ -13,18 +15,9 @@ class SettingsError(HedgerowError):
     """The board has no valid settings."""
 
 
-class Settings:
-    """``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds.
-
-    ``slot`` is what the files hold.
-    """
-
-    def __init__(self, name: str, mesh_key: bytes, pairing_key: bytes, shelf_count: int, slot: bytes) -> None:
-        self.name = name
-        self.mesh_key = mesh_key
-        self.pairing_key = pairing_key
-        self.shelf_count = shelf_count
-        self.slot = slot
+# ``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds, and the
+# ``slot`` that the files hold. No class: its methods would keep all of this module in a board's heap.
+Settings = namedtuple("Settings", ("name", "mesh_key", "pairing_key", "shelf_count", "slot"))
 
 
 def _read(data: bytes, at: int) -> tuple:
@@ -72,7 +65,7 @@ def _write(path: str, slot: bytes) -> None:
         file.write(slot)
 
 
-def load(copy: bytes = b"", paths: tuple = PATHS) -> Settings:
+def load(copy: bytes = b"", paths: tuple = PATHS) -> "Settings":
     """Read the settings, and mend the file that is damaged while the other is not.
 
     ``copy`` is a slot from elsewhere, which serves where neither file does. SettingsError, with the sentence
@@ -95,7 +88,7 @@ def load(copy: bytes = b"", paths: tuple = PATHS) -> Settings:
     return settings
 
 
-def _parse(slot: bytes) -> Settings:
+def _parse(slot: bytes) -> "Settings":
     try:
         found = _fields(slots.content(slot))
     except PeerError:

@@ -133,7 +133,8 @@ def test_the_board_gets_compiled_modules_and_settings_that_it_accepts(desk):
     result = desk.flash()
     assert result.returncode == 0, result.stderr
     modules = {path.relative_to(desk.board / "lib") for path in (desk.board / "lib").rglob("*.*")}
-    assert modules == {Path("hedgerow_board/app.mpy"), Path("hedgerow_console.mpy")}
+    names = {f"hedgerow_board/{name}.mpy" for name in ("app", "care", "settings")}
+    assert modules == {Path(name) for name in (*names, "hedgerow_console.mpy")}
     assert (desk.board / "main.py").read_bytes() == (TOP / "firmware" / "main.py").read_bytes()
     found = cbor.decode(slots.content((desk.board / "settings.a").read_bytes()))
     assert sorted(found) == ["beacon_ms", "mesh_key", "name", "pairing_key", "profile"]

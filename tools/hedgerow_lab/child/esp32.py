@@ -10,21 +10,21 @@ path = ""  # of the computer's file that stands for it
 
 class NVS:
     def __init__(self, namespace):
-        self._namespace = namespace
-        self._values = None
+        self._namespace = namespace + "."
+        self._new = {}
 
     def _load(self):
-        if self._values is None:
-            lab.charge(lab.costs["flash_read_us"])
-            try:
-                with open(path) as file:
-                    self._values = eval(file.read(), {})
-            except OSError:
-                self._values = {}
-        return self._values
+        lab.charge(lab.costs["flash_read_us"])
+        try:
+            with open(path) as file:
+                return eval(file.read(), {})
+        except OSError:
+            return {}
 
     def _get(self, key):
-        value = self._load().get(self._namespace + "." + key)
+        value = self._new.get(self._namespace + key)
+        if value is None:
+            value = self._load().get(self._namespace + key)
         if value is None:
             raise OSError(_NOT_FOUND)
         return value
@@ -32,7 +32,7 @@ class NVS:
     def _set(self, key, value):
         if len(key) > 15:
             raise OSError("key too long")
-        self._load()[self._namespace + "." + key] = value
+        self._new[self._namespace + key] = value
 
     def get_blob(self, key, buffer):
         value = self._get(key)
@@ -50,6 +50,9 @@ class NVS:
 
     def commit(self):
         lab.charge(lab.costs["flash_erase_us"] + lab.costs["flash_program_us"])
+        values = self._load()
+        values.update(self._new)
+        self._new = {}
         with open(path + ".new", "w") as file:
-            file.write(repr(self._load()))
+            file.write(repr(values))
         os.rename(path + ".new", path)

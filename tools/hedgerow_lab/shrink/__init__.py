@@ -41,15 +41,20 @@ def folded(sources: Mapping[str, str], users: Iterable[str] = ()) -> dict[str, s
     return {name: _text(tree) for name, tree in trees.items()}
 
 
-def bundle(sources: Mapping[str, str], root: str, outside: Collection[str]) -> str:
+def bundle(
+    sources: Mapping[str, str], roots: Collection[str], outside: Collection[str] | None = None
+) -> str:
     """One module in place of all of ``sources``.
 
-    ``root`` ("module.name") is what the outside calls; ``outside`` are the names of attributes that objects
-    from elsewhere have: built-in types, asyncio, and the modules of a board.
+    ``roots`` ("module.name") are what the outside uses; ``outside`` are the names of attributes that objects
+    from elsewhere have: built-in types, asyncio, and the modules of a board. Without it all names of
+    attributes stay.
     """
     trees = fold(sources)
-    drop_unnamed(trees, root)
-    whole = joined(trees, root)
+    drop_unnamed(trees, roots)
+    whole = joined(trees, roots)
+    if outside is None:
+        return _text(whole)
     shorten_members(whole, foreign_names([whole]), outside)
     shorten_public(whole, outside)
     shorten_arguments(whole, [whole])

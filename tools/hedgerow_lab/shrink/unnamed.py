@@ -1,11 +1,12 @@
 """What nothing names is left out."""
 
 import ast
+from collections.abc import Collection
 
 from hedgerow_lab.shrink.trees import DEFINITIONS, Trees, drop_imports, imports_of
 
 
-def drop_unnamed(trees: Trees, root: str) -> None:
+def drop_unnamed(trees: Trees, roots: Collection[str]) -> None:
     """Leave out definitions that nothing names, until nothing changes."""
     changed = True
     while changed:
@@ -15,7 +16,7 @@ def drop_unnamed(trees: Trees, root: str) -> None:
         ]
         members = {node.attr for node in found}
         dotted = {f"{node.value.id}.{node.attr}" for node in found if isinstance(node.value, ast.Name)}
-        wanted = {root, *imports_of(trees)}
+        wanted = {*roots, *imports_of(trees)}
         for module, tree in list(trees.items()):
             last = module.rpartition(".")[2]
             for node in list(tree.body):
