@@ -64,48 +64,35 @@ def _board(config_path):
     machine._cause = config["reset_cause"]
 
     import esp32
+    import flashbdev
     from flash import Flash
 
     esp32.path = "/pc" + config["nvs"]
     device = Flash("/pc" + config["flash"], config["flash_blocks"])
     lab.connect(config["read_fd"], config["write_fd"])
     lab.exchange(0)
-    sys.modules["flashbdev"] = _Device(device)
+    flashbdev.bdev = device
+    try:
+        os.stat(esp32.path)
+        ran = True  # only then it matters what is on the flash
+    except OSError:
+        ran = False
     try:
         vfs.mount(vfs.VfsLfs2(device), "/")
     except OSError:
-        if _ran(esp32.path):
+        if ran:
             # As where the firmware is frozen into MicroPython: it starts, and sees that there are no files.
             return "/pc" + config["entry"]
         vfs.VfsLfs2.mkfs(device)
         vfs.mount(vfs.VfsLfs2(device), "/")
-    if config["settings"] is not None:
+    if config["settings"] is not None and not ran:
         for name in ("/settings.a", "/settings.b"):
             try:
                 os.stat(name)
             except OSError:
-                if not _ran(esp32.path):
-                    with open(name, "wb") as file:
-                        file.write(unhexlify(config["settings"]))
+                with open(name, "wb") as file:
+                    file.write(unhexlify(config["settings"]))
     return "/pc" + config["entry"]
-
-
-class _Device:
-    """The module of an ESP32 that knows the block device."""
-
-    def __init__(self, bdev):
-        self.bdev = bdev
-
-
-def _ran(path):
-    """Whether the firmware ran on this board: only then it matters what is on the flash."""
-    import os
-
-    try:
-        os.stat(path)
-    except OSError:
-        return False
-    return True
 
 
 def _program(path):
@@ -114,7 +101,7 @@ def _program(path):
 
 
 _entry = _program(_board(sys.argv[1]))
-_board = _map_rom = _program = _ran = None  # what they hold is garbage now
+_board = _map_rom = _program = None  # what they hold is garbage now
 try:
     exec(_entry, {"__name__": "__main__"})
 except Exception as _error:

@@ -4,13 +4,12 @@ import os
 
 import lab
 
-_NOT_FOUND = -4354
 path = ""  # of the computer's file that stands for it
 
 
 class NVS:
     def __init__(self, namespace):
-        self._namespace = namespace + "."
+        self._namespace = namespace + " "
         self._new = {}
 
     def _load(self):
@@ -26,7 +25,7 @@ class NVS:
         if value is None:
             value = self._load().get(self._namespace + key)
         if value is None:
-            raise OSError(_NOT_FOUND)
+            raise OSError(-4354)
         return value
 
     def _set(self, key, value):
@@ -53,6 +52,6 @@ class NVS:
         values = self._load()
         values.update(self._new)
         self._new = {}
-        with open(path + ".new", "w") as file:
+        with open(path + "~", "w") as file:
             file.write(repr(values))
-        os.rename(path + ".new", path)
+        os.rename(path + "~", path)

@@ -19,6 +19,7 @@ RESET = 9
 STOP = 10
 NOTE = 11
 WATCH = 12
+_WATCHDOG = 3  # machine.WDT_RESET
 
 NEVER = 0xFFFFFFFF
 PERIOD = 1 << 30
@@ -37,7 +38,6 @@ _writer = None
 _commands = []
 _handlers = {}
 _bite_ms = NEVER  # when the watchdog resets the board
-_bite_cause = 0
 
 
 def charge(cost_us):
@@ -49,7 +49,7 @@ def charge(cost_us):
         ms += us // 1000
         us %= 1000
         if ms >= _bite_ms:
-            reset(_bite_cause)
+            reset(_WATCHDOG)
 
 
 def reset(cause):
@@ -61,11 +61,10 @@ def reset(cause):
         exchange(NEVER)
 
 
-def watch(timeout_ms, cause):
+def watch(timeout_ms):
     """Reset the board in ``timeout_ms``, unless this is called again before."""
-    global _bite_ms, _bite_cause
+    global _bite_ms
     _bite_ms = ms + timeout_ms
-    _bite_cause = cause
 
 
 def sleep_us(duration_us):
@@ -127,7 +126,7 @@ def exchange(until_ms):
     ms, us = struct.unpack_from("<IH", batch)
     _ahead_us = 0
     if ms >= _bite_ms:
-        reset(_bite_cause)
+        reset(_WATCHDOG)
     for kind, payload in events:
         _handle(kind, payload)
     at = _TIME_BYTES

@@ -5,7 +5,6 @@ import lab
 PWRON_RESET = 1
 HARD_RESET = 2
 WDT_RESET = 3
-DEEPSLEEP_RESET = 4
 SOFT_RESET = 5
 
 _unique = b"\0" * 6
@@ -56,4 +55,4 @@ class WDT:
         self.feed()
 
     def feed(self):
-        lab.watch(self._timeout, WDT_RESET)
+        lab.watch(self._timeout)
