@@ -39,6 +39,19 @@ def joined(trees: Trees, roots: Collection[str]) -> ast.Module:
     return ast.Module([*outside.values(), *body], [])
 
 
+def shorten_tops(trees: Trees, foreign: Collection[str]) -> None:
+    """Rename what is private at the top of a module; the same short names serve every module.
+
+    ``foreign`` are names that others use, as attributes of a module or by importing them.
+    """
+    for tree in trees.values():
+        names = {name for name in _top_names(tree, set()) if name[0] == "_" and name[1:2] != "_"}
+        taken = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        taken |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+        short = dict(zip(sorted(names - set(foreign)), short_names(taken), strict=False))
+        _Rename(short, {}, {}).visit(tree)
+
+
 def _packages(trees: Trees) -> set[str]:
     return {module.split(".")[0] for module in trees}
 
