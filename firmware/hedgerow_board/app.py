@@ -7,39 +7,76 @@ import sys
 import time
 
 import machine
+from esp32 import NVS
 
-from hedgerow_board import letters, watchdog
+from hedgerow_board import watchdog
 from hedgerow_board.ble import Radio
+from hedgerow_board.flash import FlashStore
 from hedgerow_board.journal import Journal
+from hedgerow_board.places import SHELF
 from hedgerow_board.watchdog import Watchdog
 from hedgerow_board.wire import Wire
 from hedgerow_core import service
 from hedgerow_core.carrier import Carrier
 from hedgerow_core.mac import hmac_sha256
 from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
+from hedgerow_core.shelf import Shelf
 
 _ROUND_MS = 5_000
 _EXPIRE_MS = 60_000
 _WELL_MS = 10 * 60_000  # without trouble, or in safe mode
-_LAST_WORDS_MS = 500  # for an answer to reach the host before the board restarts
 _CALM_MS = 20_000  # before another start where even safe mode ends badly
+_BYTES_A_LETTER = 400  # on the average; the largest is three times as long
+_TOMBSTONES = 500
+_IN_MEMORY = 20  # letters, where the flash cannot be used
+
+
+class Clock:
+    """Milliseconds that never wrap, as core wants them."""
+
+    def __init__(self) -> None:
+        self._ticks = time.ticks_ms()
+        self._now = self._ticks
+
+    def now(self) -> int:
+        """The time now."""
+        ticks = time.ticks_ms()
+        self._now += time.ticks_diff(ticks, self._ticks)
+        self._ticks = ticks
+        return self._now
 
 
 class Board:
     """What the tasks of a board share."""
 
-    def __init__(self, settings: object, journal: Journal, dog: Watchdog) -> None:
+    def __init__(
+        self, settings: object, seed: bytes, journal: Journal, damage: int, dog: Watchdog, now: object
+    ) -> None:
         self.settings = settings
+        self.journal = journal
+        self.damage = damage
+        self.dog = dog
+        self.now = now
         self.lines: list = []
         self.radio = None
-        self.now = journal.now
-        self._journal = journal
-        self._dog = dog
+        self._seed = seed
         self._sessions = 0
-        self._restarting = False
         self._wire = Wire(self)
-        self.shelf, self._damage = letters.open_shelf(settings.shelf_count, self.now(), journal.safe)
-        self.carrier = Carrier(os.urandom(6), self.now())
+        self.shelf = self._open_shelf()
+        self.carrier = Carrier(os.urandom(6), now())
+
+    def _open_shelf(self) -> Shelf:
+        """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on
+        carrying, but loses its letters with its power."""
+        count = self.settings.shelf_count
+        if self.damage == service.SOUND and not self.journal.safe:
+            try:
+                return Shelf(FlashStore(SHELF), self.now(), count, count * _BYTES_A_LETTER, _TOMBSTONES)
+            except OSError:
+                self.damage = service.SHELF_FOLDER
+        from hedgerow_board.care import MemoryStore
+
+        return Shelf(MemoryStore(), self.now(), _IN_MEMORY, _IN_MEMORY * _BYTES_A_LETTER, _TOMBSTONES)
 
     def session(self, role: int) -> Session:
         """A session for a new link: we call boards of our mesh, a host or a board may call us."""
@@ -48,8 +85,8 @@ class Board:
             keys[PAIR] = self.settings.pairing_key
         self._sessions += 1
         # The generator is weak while the radio is off, so it is not trusted alone.
-        counters = self._journal.starts.to_bytes(4, "big") + self._sessions.to_bytes(4, "big")
-        return Session(role, keys, hmac_sha256(self._journal.seed, counters + os.urandom(16)), self.now())
+        counters = self.journal.starts.to_bytes(4, "big") + self._sessions.to_bytes(4, "big")
+        return Session(role, keys, hmac_sha256(self._seed, counters + os.urandom(16)), self.now())
 
     def changed(self) -> None:
         """The shelf has something new: tell everybody."""
@@ -59,16 +96,14 @@ class Board:
         if self.radio is not None:
             self.radio.refresh()
 
-    def passed(self, task: str) -> None:
-        """A task that the watchdog looks after came round."""
-        self._dog.passed(task, self.now())
-
     def serve(self, link: object, message: bytes) -> None:
         """Answer a service message of the paired host."""
-        kind = message[0]
-        if kind == service.STATUS:
+        if message[0] == service.STATUS:
             gc.collect()
             shelf = self.shelf
+            damage = self.damage
+            if damage == service.SOUND and shelf.damaged:
+                damage = service.SHELF_RECORDS
             numbers = (
                 shelf.count(),
                 shelf.known_count(),
@@ -76,45 +111,19 @@ class Board:
                 shelf.load(),
                 self.now() // 1000,
                 gc.mem_free(),
-                self._journal.starts,
+                self.journal.starts,
                 len(self.carrier.neighbours(self.now())),
                 len(self.lines),
-                self._damaged(),
-                1 if self._journal.safe else 0,
+                damage,
+                1 if self.journal.safe else 0,
             )
             link.service(service.encode_status(numbers, self.settings.name))
-        elif kind == service.LOG and len(message) == 2:
-            from hedgerow_board.care import log
+        else:
+            from hedgerow_board.care import answer
 
-            link.service(log(message[1], self._journal.known()))
-        elif kind == service.REPAIR and len(message) == 2:
-            link.service(bytes((service.REPAIR_IS, self._repair(message[1]))))
-
-    def _damaged(self) -> int:
-        if self._damage == service.SOUND and self.shelf.damaged:
-            return service.SHELF_RECORDS
-        return self._damage
-
-    def _repair(self, damage: int) -> int:
-        """Only the damage that the host was told of. In safe mode the shelf counts as damaged: it may be why."""
-        known = self._damage
-        if known == service.SOUND and self._journal.safe:
-            known = service.SHELF_FOLDER
-        if self._restarting or known == service.SOUND or damage != known:
-            return service.NOT_NEEDED
-        from hedgerow_board.care import repair
-
-        result = repair(damage, letters.FOLDER)
-        self._journal.note("repair of damage " + str(damage) + " ended with " + str(result))
-        if result == service.DONE:
-            self._restarting = True
-            asyncio.create_task(self._restart())
-        return result
-
-    async def _restart(self) -> None:
-        await asyncio.sleep_ms(_LAST_WORDS_MS)
-        self._journal.well()
-        machine.reset()
+            found = answer(self, message)
+            if found:
+                link.service(found)
 
     async def keep(self) -> None:
         """Look after the tasks, and let old envelopes go."""
@@ -124,14 +133,14 @@ class Board:
             await asyncio.sleep_ms(_ROUND_MS)
             now = self.now()
             if not self._wire.waits():
-                self.passed(watchdog.WIRE)
-            stuck = self._dog.check(now)
+                self.dog.passed(watchdog.WIRE, now)
+            stuck = self.dog.check(now)
             if stuck:
                 # The watchdog has the rest.
-                self._journal.note(stuck + " is stuck")
+                self.journal.note(stuck + " is stuck")
             if now - started >= _WELL_MS:
-                self._journal.well()
-                if self._journal.safe:
+                self.journal.well()
+                if self.journal.safe:
                     machine.reset()
             if now >= expire:
                 expire = now + _EXPIRE_MS
@@ -144,7 +153,7 @@ class Board:
         """Until the escape on the cable."""
         tasks = [asyncio.create_task(self.keep())]
         # In safe mode there is the cable only: what ended the last starts is most likely in the rest.
-        if not self._journal.safe:
+        if not self.journal.safe:
             self.radio = Radio(self)
             tasks.append(asyncio.create_task(self.radio.run()))
         await self._wire.run()
@@ -157,40 +166,45 @@ class Board:
 async def main() -> None:
     """Run until the escape on the cable. What goes wrong is written down, and the board starts afresh: what
     is acknowledged is on the flash."""
-    journal = Journal()
+    from hedgerow_board import start
 
-    def died(error: object) -> None:
-        sys.print_exception(error)
-        journal.trouble(error)
+    now = Clock().now
+    store = NVS("hedgerow")
+    seed, starts, cause, troubles = start.count(store)
+    journal = Journal(store, starts, cause, troubles, now)
+    if cause == machine.WDT_RESET:
+        journal.note("the watchdog reset the board")
+
+    def died(loop: object, context: dict) -> None:
+        sys.print_exception(context["exception"])
+        journal.trouble(context["exception"])
         if journal.safe:
             time.sleep_ms(_CALM_MS)
         machine.reset()
 
-    from hedgerow_board.settings import SettingsError, load
-
     try:
-        settings = load(journal.settings())
-    except SettingsError as error:
+        settings = start.provision(store)
+    except start.SettingsError as error:
         print(error)
         journal.note(str(error))
         return
-    # Their code is needed no more and leaves the heap.
-    load = None
-    del sys.modules["hedgerow_board.settings"]
-    delattr(sys.modules["hedgerow_board"], "settings")
+    dog = Watchdog()
     try:
         machine.freq(240_000_000)
     except ValueError:
         pass  # C3 and C6 end at 160 MHz, where they start
-    # Collecting before the heap is full keeps it from being cut into small pieces.
-    gc.threshold(gc.mem_free() // 2)
-    asyncio.get_event_loop().set_exception_handler(lambda loop, context: died(context["exception"]))
-    dog = Watchdog()
+    asyncio.get_event_loop().set_exception_handler(died)
     try:
-        journal.keep_settings(settings.slot)
-        await Board(settings, journal, dog).run()
+        damage = start.probe()
+        start = None
+        del sys.modules["hedgerow_board.start"]
+        delattr(sys.modules["hedgerow_board"], "start")
+        # Collecting before the heap is full keeps it from being cut into small pieces.
+        gc.collect()
+        gc.threshold(gc.mem_free() // 2)
+        await Board(settings, seed, journal, damage, dog, now).run()
     except Exception as error:
-        died(error)
+        died(None, {"exception": error})
     finally:
         dog.rest()
     print("Hedgerow has stopped; a reset starts it again.")

@@ -97,7 +97,7 @@ class Radio:
         tasks = [asyncio.create_task(self._advertise()), asyncio.create_task(self._read_callers(written))]
         try:
             while True:
-                self._board.passed(RADIO)
+                self._board.dog.passed(RADIO, self._board.now())
                 if self._board.now() >= self._rotate_at:
                     await self._rotate()
                 device = self._next_call()
@@ -142,7 +142,7 @@ class Radio:
     async def _advertise(self) -> None:
         board = self._board
         while True:
-            board.passed(BEACON)
+            board.dog.passed(BEACON, board.now())
             if self._silent:
                 await asyncio.sleep_ms(20)
                 continue

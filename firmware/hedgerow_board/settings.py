@@ -2,11 +2,11 @@
 
 from collections import namedtuple
 
+from hedgerow_board.places import SETTINGS
 from hedgerow_core import limits, slots
 from hedgerow_core.cbor import read_head
 from hedgerow_core.errors import HedgerowError, PeerError
 
-PATHS = ("/settings.a", "/settings.b")
 _SHELF_COUNT = 300
 _SHELF_COUNT_MOST = 4_000
 
@@ -65,7 +65,7 @@ def _write(path: str, slot: bytes) -> None:
         file.write(slot)
 
 
-def load(copy: bytes = b"", paths: tuple = PATHS) -> "Settings":
+def load(copy: bytes = b"", paths: tuple = SETTINGS) -> "Settings":
     """Read the settings, and mend the file that is damaged while the other is not.
 
     ``copy`` is a slot from elsewhere, which serves where neither file does. SettingsError, with the sentence
@@ -105,7 +105,7 @@ def _parse(slot: bytes) -> "Settings":
     return Settings(str(found.get("name", "board")), keys[0], keys[1], count, slot)
 
 
-def save(content: bytes, paths: tuple = PATHS) -> None:
+def save(content: bytes, paths: tuple = SETTINGS) -> None:
     """Write new settings over the older ones. OSError where the flash refuses; then the former ones hold."""
     found = _slots(paths)
     at = slots.newest(found)

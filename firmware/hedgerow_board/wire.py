@@ -45,7 +45,7 @@ class Wire:
         poll.register(source, select.POLLIN)
         try:
             while True:
-                self._board.passed(WIRE)
+                self._board.dog.passed(WIRE, self._board.now())
                 try:
                     if self._tail:
                         first = await asyncio.wait_for_ms(reader.read(1), _SILENCE_MS)

@@ -133,7 +133,7 @@ def test_the_board_gets_compiled_modules_and_settings_that_it_accepts(desk):
     result = desk.flash()
     assert result.returncode == 0, result.stderr
     modules = {path.relative_to(desk.board / "lib") for path in (desk.board / "lib").rglob("*.*")}
-    names = {f"hedgerow_board/{name}.mpy" for name in ("app", "care", "settings")}
+    names = {f"hedgerow_board/{name}.mpy" for name in ("app", "care", "start")}
     assert modules == {Path(name) for name in (*names, "hedgerow_console.mpy")}
     assert (desk.board / "main.py").read_bytes() == (TOP / "firmware" / "main.py").read_bytes()
     found = cbor.decode(slots.content((desk.board / "settings.a").read_bytes()))

@@ -91,8 +91,8 @@ def test_the_boards_module_holds_no_word_that_only_people_need():
 
 def test_what_is_seldom_needed_lies_apart_and_takes_no_heap_meanwhile():
     folder = firmware() / "hedgerow_board"
-    assert {path.name for path in folder.iterdir()} == {"app.mpy", "care.mpy", "settings.mpy"}
-    for name, words in (("settings", b"This board has no settings"), ("care", b"VfsLfs2")):
+    assert {path.name for path in folder.iterdir()} == {"app.mpy", "care.mpy", "start.mpy"}
+    for name, words in (("start", b"This board has no settings"), ("care", b"VfsLfs2")):
         assert words in (folder / f"{name}.mpy").read_bytes()
         assert words not in (folder / "app.mpy").read_bytes()
 

@@ -23,12 +23,11 @@ _APP = "hedgerow_board.app"
 # What main.py uses, and what the firmware imports only when it needs it: those are files of their own.
 _ROOTS = {
     _APP: {f"{_APP}.main"},
-    "hedgerow_board.settings": {"hedgerow_board.settings.load", "hedgerow_board.settings.SettingsError"},
-    "hedgerow_board.care": {
-        "hedgerow_board.care.log",
-        "hedgerow_board.care.repair",
-        "hedgerow_core.shelf.MemoryStore",
+    "hedgerow_board.start": {
+        "hedgerow_board.settings.SettingsError",
+        *(f"hedgerow_board.start.{name}" for name in ("count", "provision", "probe")),
     },
+    "hedgerow_board.care": {"hedgerow_board.care.answer", "hedgerow_core.shelf.MemoryStore"},
 }
 # Types whose objects the firmware meets besides its own.
 _BUILT_IN = (
