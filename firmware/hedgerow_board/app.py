@@ -201,7 +201,7 @@ async def main() -> None:
         delattr(sys.modules["hedgerow_board"], "start")
         # Collecting before the heap is full keeps it from being cut into small pieces.
         gc.collect()
-        gc.threshold(gc.mem_free() // 2)
+        gc.threshold(gc.mem_free() // 4)
         await Board(settings, seed, journal, damage, dog, now).run()
     except Exception as error:
         died(None, {"exception": error})
