@@ -28,6 +28,7 @@ _WELL_MS = 10 * 60_000  # without trouble, or in safe mode
 _CALM_MS = 20_000  # before another start where even safe mode ends badly
 _BYTES_A_LETTER = 400  # on the average; the largest is three times as long
 _TOMBSTONES = 500
+_START_BYTES = 4_096
 _IN_MEMORY = 20  # letters, where the flash cannot be used
 
 
@@ -166,6 +167,10 @@ class Board:
 async def main() -> None:
     """Run until the escape on the cable. What goes wrong is written down, and the board starts afresh: what
     is acknowledged is on the flash."""
+    # Collecting long before the heap is full keeps it from being cut into small pieces; most of all here, where
+    # what stays is made beside much that does not.
+    gc.collect()
+    gc.threshold(_START_BYTES)
     from hedgerow_board import start
 
     now = Clock().now
@@ -199,7 +204,6 @@ async def main() -> None:
         start = None
         del sys.modules["hedgerow_board.start"]
         delattr(sys.modules["hedgerow_board"], "start")
-        # Collecting before the heap is full keeps it from being cut into small pieces.
         gc.collect()
         gc.threshold(gc.mem_free() // 4)
         await Board(settings, seed, journal, damage, dog, now).run()
