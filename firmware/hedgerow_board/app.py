@@ -32,39 +32,24 @@ _START_BYTES = 4_096
 _IN_MEMORY = 20  # letters, where the flash cannot be used
 
 
-class Clock:
-    """Milliseconds that never wrap, as core wants them."""
-
-    def __init__(self) -> None:
-        self._ticks = time.ticks_ms()
-        self._now = self._ticks
-
-    def now(self) -> int:
-        """The time now."""
-        ticks = time.ticks_ms()
-        self._now += time.ticks_diff(ticks, self._ticks)
-        self._ticks = ticks
-        return self._now
-
-
 class Board:
     """What the tasks of a board share."""
 
     def __init__(
-        self, settings: object, seed: bytes, journal: Journal, damage: int, dog: Watchdog, now: object
+        self, settings: object, seed: bytes, damage: int, journal: Journal, dog: Watchdog
     ) -> None:
         self.settings = settings
         self.journal = journal
         self.damage = damage
         self.dog = dog
-        self.now = now
+        self.now = journal.now
         self.lines: list = []
         self.radio = None
         self._seed = seed
         self._sessions = 0
         self._wire = Wire(self)
         self.shelf = self._open_shelf()
-        self.carrier = Carrier(os.urandom(6), now())
+        self.carrier = Carrier(os.urandom(6), self.now())
 
     def _open_shelf(self) -> Shelf:
         """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on
@@ -171,14 +156,13 @@ async def main() -> None:
     # what stays is made beside much that does not.
     gc.collect()
     gc.threshold(_START_BYTES)
-    from hedgerow_board import start
+    from hedgerow_board.start import begin
 
-    now = Clock().now
-    store = NVS("hedgerow")
-    seed, starts, cause, troubles = start.count(store)
-    journal = Journal(store, starts, cause, troubles, now)
-    if cause == machine.WDT_RESET:
-        journal.note("the watchdog reset the board")
+    settings, seed, damage, journal = begin(NVS("hedgerow"), Journal)
+    begin = None
+    if settings is None:
+        return
+    dog = Watchdog()
 
     def died(loop: object, context: dict) -> None:
         sys.print_exception(context["exception"])
@@ -187,26 +171,14 @@ async def main() -> None:
             time.sleep_ms(_CALM_MS)
         machine.reset()
 
-    try:
-        settings = start.provision(store)
-    except start.SettingsError as error:
-        print(error)
-        journal.note(str(error))
-        return
-    dog = Watchdog()
-    try:
-        machine.freq(240_000_000)
-    except ValueError:
-        pass  # C3 and C6 end at 160 MHz, where they start
     asyncio.get_event_loop().set_exception_handler(died)
     try:
-        damage = start.probe()
-        start = None
+        # What was needed for the start leaves the heap.
         del sys.modules["hedgerow_board.start"]
         delattr(sys.modules["hedgerow_board"], "start")
         gc.collect()
         gc.threshold(gc.mem_free() // 4)
-        await Board(settings, seed, journal, damage, dog, now).run()
+        await Board(settings, seed, damage, journal, dog).run()
     except Exception as error:
         died(None, {"exception": error})
     finally:

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import time
 from io import StringIO
 
 from hedgerow_core import limits
@@ -14,13 +15,21 @@ _TRACE_LINES = 4
 class Journal:
     """``store`` is the NVS. ``safe``: the last starts ended so badly that this one had better do little."""
 
-    def __init__(self, store: object, starts: int, cause: int, troubles: int, now: object) -> None:
+    def __init__(self, store: object, starts: int, cause: int, troubles: int) -> None:
         self.store = store
         self.starts = starts
         self.cause = cause
         self.troubles = troubles
         self.safe = troubles >= TRIES
-        self._now = now
+        self._ticks = time.ticks_ms()
+        self._now = self._ticks
+
+    def now(self) -> int:
+        """Milliseconds that never wrap, as core wants them."""
+        ticks = time.ticks_ms()
+        self._now += time.ticks_diff(ticks, self._ticks)
+        self._ticks = ticks
+        return self._now
 
     def kept(self) -> bytes:
         """All entries; nothing where the storage does not give them."""
@@ -33,7 +42,7 @@ class Journal:
     def note(self, text: str) -> None:
         """Write ``text`` down."""
         kept = self.kept()
-        journal = added(kept, self.starts, self._now() // 1000, text.encode())
+        journal = added(kept, self.starts, self.now() // 1000, text.encode())
         if journal != kept:
             # Each write costs a part of a block of flash.
             self.store.set_blob("journal", journal)

@@ -16,8 +16,6 @@ from hedgerow_board.settings import SettingsError
 from hedgerow_core import limits, service
 from hedgerow_core.mac import hmac_sha256
 
-__all__ = ["SettingsError", "count", "probe", "provision"]
-
 _SEED_BYTES = 32
 
 
@@ -28,14 +26,20 @@ def _number(store: object, name: str) -> int:
         return 0
 
 
-def count(store: object) -> tuple:
-    """(this board's secret seed, how often it started, why it did, how many starts in a row ended badly)."""
-    seed = bytearray(_SEED_BYTES)
+def seed(store: object) -> bytes:
+    """This board's secret seed."""
+    found = bytearray(_SEED_BYTES)
     try:
-        store.get_blob("seed", seed)
+        store.get_blob("seed", found)
     except OSError:
-        seed = hmac_sha256(machine.unique_id(), os.urandom(32) + str(time.ticks_us()).encode())
-        store.set_blob("seed", seed)
+        found = hmac_sha256(machine.unique_id(), os.urandom(32) + str(time.ticks_us()).encode())
+        store.set_blob("seed", found)
+        store.commit()
+    return bytes(found)
+
+
+def count(store: object) -> tuple:
+    """(how often this board started, why it did, how many starts in a row ended badly)."""
     cause = machine.reset_cause()
     if cause >= service.CAUSES:
         cause = 0
@@ -51,7 +55,7 @@ def count(store: object) -> tuple:
     store.set_i32(by_cause, _number(store, by_cause) + 1)
     store.set_i32("troubles", troubles)
     store.commit()
-    return bytes(seed), starts, cause, troubles
+    return starts, cause, troubles
 
 
 def provision(store: object) -> object:
@@ -91,3 +95,22 @@ def probe() -> int:
     except OSError:
         return service.SHELF_FOLDER
     return service.SOUND
+
+
+def begin(store: object, journal_type: object) -> tuple:
+    """(settings, seed, damage, journal); no settings where the board has to be flashed first."""
+    secret = seed(store)
+    journal = journal_type(store, *count(store))
+    if journal.cause == machine.WDT_RESET:
+        journal.note("the watchdog reset the board")
+    try:
+        found = provision(store)
+    except SettingsError as error:
+        print(error)
+        journal.note(str(error))
+        found = None
+    try:
+        machine.freq(240_000_000)
+    except ValueError:
+        pass  # C3 and C6 end at 160 MHz, where they start
+    return found, secret, probe(), journal

@@ -23,10 +23,7 @@ _APP = "hedgerow_board.app"
 # What main.py uses, and what the firmware imports only when it needs it: those are files of their own.
 _ROOTS = {
     _APP: {f"{_APP}.main"},
-    "hedgerow_board.start": {
-        "hedgerow_board.settings.SettingsError",
-        *(f"hedgerow_board.start.{name}" for name in ("count", "provision", "probe")),
-    },
+    "hedgerow_board.start": {"hedgerow_board.start.begin"},
     "hedgerow_board.care": {"hedgerow_board.care.answer", "hedgerow_core.shelf.MemoryStore"},
 }
 # Types whose objects the firmware meets besides its own.
