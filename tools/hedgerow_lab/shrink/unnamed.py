@@ -7,7 +7,7 @@ from hedgerow_lab.shrink.trees import DEFINITIONS, Trees, drop_imports, imports_
 
 
 def drop_unnamed(trees: Trees, roots: Collection[str]) -> None:
-    """Leave out definitions that nothing names, until nothing changes."""
+    """Leave out definitions that nothing names, until nothing changes. A class of ``roots`` stays whole."""
     changed = True
     while changed:
         changed = False
@@ -29,7 +29,7 @@ def drop_unnamed(trees: Trees, roots: Collection[str]) -> None:
                 if not keep:
                     tree.body.remove(node)
                     changed = True
-                elif isinstance(node, ast.ClassDef):
+                elif isinstance(node, ast.ClassDef) and f"{module}.{name}" not in roots:
                     for method in [part for part in node.body if isinstance(part, DEFINITIONS)]:
                         if method.name not in members and method.name[:2] != "__":
                             node.body.remove(method)
