@@ -139,10 +139,8 @@ def filled(bench: Bench, seed: int) -> Board:
     return board
 
 
-def run(
-    bench: Bench, seed: int, number: int, cuts: int, old: Board, step: Callable[[], None]
-) -> Tally:
-    """Chain ``number`` of ``seed``: every fourth begins with a new flash, the others with a copy of ``old``."""
+def run(bench: Bench, seed: int, number: int, cuts: int, old: Board, step: Callable[[], None]) -> Tally:
+    """Chain ``number`` of ``seed``: every fourth begins with a new flash, the others with that of ``old``."""
     dice = random.Random(f"powercut {seed} {number}")
     board = Board(bench) if number % 4 == 0 else old.copy(bench)
     tally = Tally()

@@ -39,10 +39,7 @@ def powercut(
         def progress(done: int, count: int) -> None:
             bar.update(task, completed=done, total=count)
 
-        if everywhere:
-            result = every_cut(make, seed, progress)
-        else:
-            result = random_cuts(make, cuts, seed, progress)
+        result = every_cut(make, seed, progress) if everywhere else random_cuts(make, cuts, seed, progress)
     if as_json:
         print(json.dumps(result.as_json()))
     else:

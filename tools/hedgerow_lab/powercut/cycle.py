@@ -10,23 +10,24 @@ from dataclasses import dataclass
 
 from hedgerow_lab.powercut import plan
 from hedgerow_lab.powercut.chain import Board, Tally
-from hedgerow_lab.powercut.image import Operation, apply
+from hedgerow_lab.powercut.image import apply
 from hedgerow_lab.powercut.letters import letter
-from hedgerow_lab.powercut.life import Bench, LifeError, Report
+from hedgerow_lab.powercut.life import Bench, LifeError, Logged, Report
 from hedgerow_lab.powercut.plan import Plan, Verb
 
 _LETTERS = 300  # at first; more, until the store compacts
 _MOST_LETTERS = 5_000
+_STARTING = ("mount", "format", "boot")
 
 
 @dataclass(frozen=True)
 class Cycle:
-    """The life, what it replied, and its operations, each with the number of the verb that it is of."""
+    """The life, what it replied, and its operations."""
 
     seed: int
     life: Plan
     report: Report
-    operations: list[tuple[int, Operation]]
+    operations: list[Logged]
 
 
 def record(bench: Bench, seed: int) -> Cycle:
@@ -48,28 +49,26 @@ def run(bench: Bench, cycle: Cycle, first: int, last: int, step: Callable[[], No
     """The cuts ``first`` to ``last`` of the cycle, counted from 1."""
     board = Board(bench)
     life, report = cycle.life, cycle.report
-    assert report.boot is not None
-    _, _, programs, _, erases = report.boot["counters"]
     tally = Tally()
-    answered = -1
-    for number, (verb, operation) in enumerate(cycle.operations[:last], 1):
-        # The ledger as it is when the verb that the operation belongs to begins.
-        if number > programs + erases and answered < 0:
+    answered = 0
+    for number, logged in enumerate(cycle.operations[:last], 1):
+        if logged.phase not in _STARTING:
+            # The ledger as it is when the verb that the operation belongs to begins.
             board.fresh = False
-            answered = 0
-        while 0 <= answered < verb:
-            board.ledger.reply(life.verbs[answered], report.replies[answered])
-            answered += 1
-        board.minute = life.verbs[verb].minute if verb < len(life.verbs) else life.end
+            while answered < logged.verb:
+                board.ledger.reply(life.verbs[answered], report.replies[answered])
+                answered += 1
+        unanswered = [] if board.fresh else life.verbs[answered:]
+        board.minute = unanswered[0].minute if unanswered else life.minute
         if number >= first:
             dice = random.Random(f"powercut {cycle.seed} cycle {number}")
             other = board.copy(bench)
-            other.expect(life.verbs[max(answered, 0) :] if answered >= 0 else [])
-            other.tear(operation, dice)
+            other.expect(unanswered)
+            other.tear(logged.operation, dice)
             new = letter(dice, board.minute)
             steps = [Verb(name, board.minute, new) for name in ("put", "flush", "get")]
             other.live(Plan(board.minute, steps), tally, f"Seed {cycle.seed}, cut at operation {number}")
-            tally.cut("boot" if answered < 0 else life.verbs[verb].name if verb < len(life.verbs) else "idle")
+            tally.cut(logged.phase)
             step()
-        apply(board.image, operation)
+        apply(board.image, logged.operation)
     return tally

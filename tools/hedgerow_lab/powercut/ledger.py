@@ -71,7 +71,7 @@ class Ledger:
             self.must.pop(identity, None)
             self._put.pop(identity, None)
             if verb.name == "expire" or letter.expiry <= verb.minute:
-                # Its record says when it is over: after a restart, whose clock goes back, it may be here again.
+                # Its record says when it is over: the clock of a restart goes back, so it may be here again.
                 continue
             self._leaving.add(identity)
         if verb.name == "put" and subject is not None and answer == KEPT:
@@ -112,10 +112,9 @@ class Ledger:
         for identity, letter in self.must.items():
             if identity in report.found or letter.expiry <= minute:
                 continue
-            if progress is not None and self._may_go(progress, identity, letter, full):
-                if progress.name != "put" or excused:
-                    excused -= progress.name == "put"
-                    continue
+            if progress is not None and excused and self._may_go(progress, identity, letter, full):
+                excused -= progress.name == "put"  # which evicts one, at most
+                continue
             verdict.lost.append(f"{self._what(identity)}, acknowledged, is gone")
         known = dict(self._known)
         proofs = dict(self._proofs)
@@ -129,15 +128,14 @@ class Ledger:
                 if data not in ("", proofs[identity].token.hex()):
                     verdict.lost.append(f"proof {identity} has other bytes")
                 continue
-            letter = known.get(identity)
-            if letter is None:
+            told = known.get(identity)
+            if told is None:
                 verdict.strangers.append(f"{identity} was never put")
-            elif not letter.is_told_by(data, minute):
+            elif not told.is_told_by(data, minute):
                 verdict.lost.append(f"letter {identity} has other bytes")
             else:
-                present[identity] = letter
-                self._known[identity] = letter
-                if identity in self._gone and letter.expiry > minute:
+                present[identity] = self._known[identity] = told
+                if identity in self._gone and told.expiry > minute:
                     verdict.came_back.append(f"letter {identity}, dropped and flushed, is back")
         self._gone.difference_update(present)
         self._gone.update(identity for identity in self._put if identity not in present)

@@ -42,7 +42,7 @@ class Letter:
         return {env.BULK: 0, env.NORMAL: 1, env.URGENT: 2}[self.envelope.priority]
 
     def is_told_by(self, data: str, minute: int) -> bool:
-        """Whether ``data`` (hexadecimal) is this letter, byte for byte, aged by no more than the time since."""
+        """Whether ``data`` (hexadecimal) is this letter to the byte, aged by no more than the time since."""
         try:
             told = env.decode(bytes.fromhex(data))
         except PeerError:

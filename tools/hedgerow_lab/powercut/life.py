@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import struct
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from hedgerow_lab.world import find_micropython
 _CHILD = Path(__file__).resolve().parent / "child"
 _HEAP = "32m"
 _PATIENCE_S = 120
+# As in child/main.py.
+_PHASES = ("mount", "format", "boot", "put", "flush", "drop", "get", "expire", "prove", "compaction", "idle")
+_LOGGED = struct.Struct("<IBBIH")
+_END = b'["end",'
 
 
 class LifeError(HedgerowError):
@@ -32,7 +37,7 @@ class Make:
 
     blocks: int = 128
     max_count: int = 150
-    max_bytes: int = 150 * 256
+    max_bytes: int = 64 * 1024
     tombstones: int = 100
     store: str = "board"
     broken: str = ""
@@ -64,6 +69,15 @@ class Report:
     error: str
 
 
+@dataclass(frozen=True)
+class Logged:
+    """An operation; ``verb`` is the number of verbs that were answered before it."""
+
+    verb: int
+    phase: str
+    operation: Operation
+
+
 class Bench:
     """A place where boards live: one interpreter, one folder for images. A context manager."""
 
@@ -82,10 +96,10 @@ class Bench:
 
     def live(
         self, image: bytearray, plan: Plan, fresh: bool, log: bool = False, quiet: bool = False
-    ) -> tuple[Report, list[tuple[int, Operation]]]:
+    ) -> tuple[Report, list[Logged]]:
         """Live through ``plan``; ``image`` is then as it was before the operation that was cut.
 
-        A ``fresh`` board may format its flash. With ``log``: all operations, each with the verb's number.
+        A ``fresh`` board may format its flash. With ``log``: all operations, too.
         ``quiet`` looks for no letters that vanish. LifeError where the process does not report.
         """
         folder = Path(self._folder.name)
@@ -108,56 +122,64 @@ class Bench:
             "tombstones": make.tombstones,
         }
         todo.write_text(json.dumps(told))
-        report = _report(self._run(todo))
+        report = self._run(todo)
         image[:] = flash.read_bytes()
         return report, _operations(ops.read_bytes()) if log else []
 
-    def _run(self, plan: Path) -> dict[str, Any]:
-        command = [self._interpreter, "-X", f"heapsize={_HEAP}", _CHILD / "main.py", plan]
+    def _run(self, plan: Path) -> Report:
+        command: list[str | Path] = [self._interpreter, "-X", f"heapsize={_HEAP}", _CHILD / "main.py", plan]
         errors = plan.with_suffix(".log")
         with (
             errors.open("wb") as log,
-            subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
-            ) as process,
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log) as process,
         ):
             try:
-                line = _line(process)
+                output = _output(process)
             finally:
                 process.kill()
         try:
-            told: dict[str, Any] = json.loads(line)
-        except ValueError:
+            return _report(output)
+        except (ValueError, KeyError):
             last = [f"status {process.returncode}", *errors.read_text(errors="replace").splitlines()][-1]
             raise LifeError(f"The process of a board ended without a report: {last}.") from None
-        return told
 
 
-def _line(process: "subprocess.Popen[bytes]") -> bytes:
-    """What the process prints until it ends its line or itself. LifeError where it takes too long."""
+def _output(process: "subprocess.Popen[bytes]") -> bytes:
+    """What the process prints until the end of its report or its own. LifeError where it takes too long."""
     assert process.stdout is not None
     poll = select.poll()
     poll.register(process.stdout, select.POLLIN)
-    parts = []
-    while not parts or not parts[-1].endswith(b"\n"):
+    told = bytearray()
+    while not (told.endswith(b"\n") and told.startswith(_END, told.rfind(b"\n", 0, -1) + 1)):
         if not poll.poll(_PATIENCE_S * 1000):
             raise LifeError("A board hangs.")
         part = os.read(process.stdout.fileno(), 1 << 20)
         if not part:
             break
-        parts.append(part)
-    return b"".join(parts)
+        told += part
+    return bytes(told)
 
 
-def _report(told: dict[str, Any]) -> Report:
+def _report(output: bytes) -> Report:
+    found: dict[str, str] = {}
+    replies: list[Reply] = []
+    told: dict[str, Any] = {}
+    for line in output.splitlines():
+        key, value = json.loads(line)
+        if key == "found":
+            found.update(value)
+        elif key == "replies":
+            replies += [Reply(*reply) for reply in value]
+        else:
+            told = value
     torn = told["torn"]
     return Report(
         phase=told["phase"],
         operations=told["operations"],
         compactions=told["compactions"],
         boot=told["boot"],
-        found=told["found"],
-        replies=[Reply(*reply) for reply in told["replies"]],
+        found=found,
+        replies=replies,
         counters=told["counters"],
         hottest=told["hottest"],
         torn=torn and Operation(torn[0], torn[1], bytes.fromhex(torn[2])),
@@ -165,14 +187,12 @@ def _report(told: dict[str, Any]) -> Report:
     )
 
 
-def _operations(log: bytes) -> list[tuple[int, Operation]]:
+def _operations(log: bytes) -> list[Logged]:
     found = []
     at = 0
     while at < len(log):
-        verb = int.from_bytes(log[at : at + 4], "little")
-        kind = log[at + 4]
-        place = int.from_bytes(log[at + 5 : at + 9], "little")
-        size = int.from_bytes(log[at + 9 : at + 11], "little")
-        found.append((verb, Operation(kind, place, log[at + 11 : at + 11 + size])))
-        at += 11 + size
+        verb, phase, kind, place, size = _LOGGED.unpack_from(log, at)
+        at += _LOGGED.size
+        found.append(Logged(verb, _PHASES[phase], Operation(kind, place, log[at : at + size])))
+        at += size
     return found

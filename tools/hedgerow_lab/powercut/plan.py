@@ -55,11 +55,7 @@ def life(dice: random.Random, minute: int, there: list[Letter], fresh: bool) -> 
 
     That of a ``fresh`` board is cut early, mostly before it is formatted.
     """
-    draw = dice.random()
-    for share, most in _CUTS:
-        if draw < share:
-            break
-        draw -= share
+    (most,) = dice.choices([most for _, most in _CUTS], [share for share, _ in _CUTS])
     plan = Plan(minute, cut_at=dice.randint(1, _FORMAT if fresh else most))
     there = list(there)
     for _ in range(plan.cut_at // _OPERATIONS_A_BATCH + 1):

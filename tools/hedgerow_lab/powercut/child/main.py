@@ -1,7 +1,7 @@
 """One life of a board between two cuts: main.py PLAN.json, inside MicroPython.
 
 It mounts the flash image, starts the firmware's store and core's shelf, tells what it finds, carries out the
-plan, and loses its power. What it prints is one JSON object (``Report`` in ../life.py); the image is written
+plan, and loses its power. What it prints is ``Report`` in ../life.py, in JSON lines; the image is written
 back as it was before the operation that the cut fell into.
 """
 
@@ -18,12 +18,15 @@ from binascii import hexlify, unhexlify
 
 import vfs
 from chip import Chip
+from making import Ways, wilfully_broken
 
 import hedgerow_board.flash as flash
 from hedgerow_core.envelope import decode
-from making import Ways, wilfully_broken
 
 MINUTE_MS = 60_000
+CHUNK = 32
+KEPT = 1
+PHASES = ("mount", "format", "boot", "put", "flush", "drop", "get", "expire", "prove", "compaction", "idle")
 
 
 class Watched:
@@ -47,7 +50,7 @@ class Report:
     def __init__(self):
         self.phase = "mount"
         self.compactions = 0
-        self.found = {}
+        self.found = []
         self.boot = None
         self.replies = []
         self.counters = []
@@ -91,7 +94,7 @@ def boot(chip):
     shelf = ways.make(plan)
     report.boot = {"us": time.ticks_diff(time.ticks_us(), start), "counters": chip.counters()}
     for identity in ids_of(shelf):
-        report.found[hexlify(identity).decode()] = encoded(ways.element(shelf, identity))
+        report.found.append([hexlify(identity).decode(), encoded(ways.element(shelf, identity))])
     report.boot["count"] = shelf.count()
     return shelf
 
@@ -119,7 +122,7 @@ def live(chip):
     shelf = boot(chip)
     verbs = plan["verbs"]
     quiet = plan["quiet"]
-    before = set(ids_of(shelf))
+    before = set() if quiet else set(ids_of(shelf))
     for verb, argument, minute in verbs:
         report.phase = verb
         if verb == "count":
@@ -129,12 +132,19 @@ def live(chip):
             answer = step(shelf, verb, argument, minute)
         vanished = []
         if not quiet and verb in ("put", "drop", "expire", "prove"):
-            # In memory, so no operation of the chip falls between the verb and this.
-            after = set(ids_of(shelf))
-            vanished = [hexlify(identity).decode() for identity in sorted(before - after)]
-            before = after
+            if verb == "put" and answer == KEPT and shelf.count() == len(before) + 1:
+                before.add(decode(unhexlify(argument)).id)
+            else:
+                # In memory, so no operation of the chip falls between the verb and this.
+                after = set(ids_of(shelf))
+                vanished = [hexlify(identity).decode() for identity in sorted(before - after)]
+                before = after
         report.replies.append([answer, vanished, shelf.count()])
     report.phase = "idle"
+
+
+def tell(key, value):
+    sys.stdout.write(json.dumps([key, value]) + "\n")
 
 
 def power_off(operation):
@@ -151,14 +161,17 @@ def power_off(operation):
         "operations": chip.operations,
         "compactions": report.compactions,
         "boot": report.boot,
-        "found": report.found,
-        "replies": report.replies,
         "counters": report.counters,
         "hottest": max(chip.wear),
         "torn": operation,
         "error": report.error,
     }
-    sys.stdout.write(json.dumps(out) + "\n")
+    # In lines, for a heap after long work has no room for all in one piece.
+    for at in range(0, len(report.found), CHUNK):
+        tell("found", report.found[at : at + CHUNK])
+    for at in range(0, len(report.replies), CHUNK):
+        tell("replies", report.replies[at : at + CHUNK])
+    tell("end", out)
     while True:
         sys.stdin.read(1)
 
@@ -168,8 +181,9 @@ def cut(kind, at, data):
 
 
 def log(kind, at, data):
-    """Before which verb it happened, what, where, how much."""
-    head = len(report.replies).to_bytes(4, "little") + bytes((kind,)) + at.to_bytes(4, "little")
+    """Before which verb's end it happened, in which phase, what, where, how much."""
+    head = len(report.replies).to_bytes(4, "little") + bytes((PHASES.index(report.phase), kind))
+    head += at.to_bytes(4, "little")
     oplog.write(head + len(data).to_bytes(2, "little") + data)
 
 
