@@ -109,6 +109,7 @@ class Bench:
         told = {
             "paths": [str(TOP / "shared"), str(TOP / "firmware"), str(_CHILD)],
             "image": str(flash),
+            "size": len(image),
             "log": str(ops) if log else "",
             "minute": plan.minute,
             "verbs": [verb.told() for verb in plan.verbs],

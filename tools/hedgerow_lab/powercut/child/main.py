@@ -9,7 +9,7 @@ import json
 import sys
 
 with open(sys.argv[1]) as _file:
-    plan = json.load(_file)
+    plan = json.loads(_file.read())  # load would read byte by byte
 sys.path[:] = plan["paths"] + [".frozen"]
 
 import os
@@ -187,8 +187,9 @@ def log(kind, at, data):
     oplog.write(head + len(data).to_bytes(2, "little") + data)
 
 
+image = bytearray(plan["size"])
 with open(plan["image"], "rb") as _file:
-    image = bytearray(_file.read())
+    _file.readinto(image)
 oplog = open(plan["log"], "wb") if plan["log"] else None
 report = Report()
 ways = Ways()

@@ -1,5 +1,7 @@
 """How a board makes its store and shelf and speaks to them: the only place here that knows."""
 
+from files import FilesStore
+
 import hedgerow_board.flash as flash
 from hedgerow_core.shelf import Shelf
 
@@ -25,8 +27,6 @@ class Ways:
     def make(self, plan):
         """A shelf as after power on, at 0 ms."""
         if plan["store"] == "files":
-            from files import FilesStore
-
             store = FilesStore()
         elif Clock is None:
             store = flash.FlashStore()
