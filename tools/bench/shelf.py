@@ -128,12 +128,14 @@ def plan(new: list, batch: int) -> object:
     return Plan(0, verbs)
 
 
-def lived(bench: object, image: bytearray, life: object, fresh: bool) -> object:
+def lived(bench, image: bytearray, life: object, fresh: bool):
     """The report of a life without a cut, all of which must have worked."""
-    from hedgerow_lab.powercut.life import Bench
+    from hedgerow_core.errors import HedgerowError
 
-    assert isinstance(bench, Bench)
-    report, _ = bench.live(image, life, fresh, quiet=True)
+    try:
+        report, _ = bench.live(image, life, fresh, quiet=True)
+    except HedgerowError as error:
+        sys.exit(f"bench: {error}")
     if report.error:
         sys.exit(f"bench: The shelf of this bench failed with {report.error}.")
     return report
@@ -184,7 +186,7 @@ def wear(erases: float, peer: float, hottest: float, blocks: int) -> None:
         return round(cycles / (erases_of_a_block * a_day * 365), 1)
 
     how = (
-        f"{a_day} envelopes a day, each flushed, {cycles} erases a block, spread by littlefs over the {blocks}"
+        f"{a_day} envelopes a day, each flushed, {cycles} erases a block, spread by littlefs over {blocks}"
         " blocks that an ESP32 has for files; more is better"
     )
     peers = {"files": years(peer / blocks)}

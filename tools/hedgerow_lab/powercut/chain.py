@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hedgerow_lab.powercut import plan
 from hedgerow_lab.powercut.image import Operation, blank, tear
 from hedgerow_lab.powercut.ledger import Ledger, Verdict
-from hedgerow_lab.powercut.life import Bench, Report
+from hedgerow_lab.powercut.life import Bench, LifeError, Report
 from hedgerow_lab.powercut.plan import Plan, Verb
 
 CHAIN_CUTS = 50
@@ -89,8 +89,11 @@ class Board:
         return other
 
     def live(self, life: Plan, tally: Tally, where: str) -> Report:
-        """One life; what was wrong at its boot or in it is counted."""
-        report, _ = self._bench.live(self.image, life, self.fresh)
+        """One life; what was wrong at its boot or in it is counted. LifeError where it has no end."""
+        try:
+            report, _ = self._bench.live(self.image, life, self.fresh)
+        except LifeError as error:
+            raise LifeError(f"{where}: {error}") from None
         self.take(report, life, tally, where)
         return report
 
@@ -135,7 +138,7 @@ def filled(bench: Bench, seed: int) -> Board:
     """A board that worked for a while, so that compaction is near."""
     board = Board(bench)
     dice = random.Random(f"powercut {seed} filled")
-    board.live(plan.filling(dice, _FILLED, 20), Tally(), "")
+    board.live(plan.filling(dice, _FILLED, 20), Tally(), f"Seed {seed}, before the first cut")
     return board
 
 

@@ -19,7 +19,7 @@ from hedgerow_lab.world import find_micropython
 
 _CHILD = Path(__file__).resolve().parent / "child"
 _HEAP = "32m"
-_PATIENCE_S = 120
+_PATIENCE_S = 60
 # As in child/main.py.
 _PHASES = ("mount", "format", "boot", "put", "flush", "drop", "get", "expire", "prove", "compaction", "idle")
 _LOGGED = struct.Struct("<IBBIH")
@@ -100,7 +100,8 @@ class Bench:
         """Live through ``plan``; ``image`` is then as it was before the operation that was cut.
 
         A ``fresh`` board may format its flash. With ``log``: all operations, too.
-        ``quiet`` looks for no letters that vanish. LifeError where the process does not report.
+        ``quiet`` looks for no letters, neither at boot nor for those that vanish. LifeError where the process
+        does not report.
         """
         folder = Path(self._folder.name)
         flash, todo, ops = folder / "flash", folder / "plan.json", folder / "log"
@@ -153,7 +154,7 @@ def _output(process: "subprocess.Popen[bytes]") -> bytes:
     told = bytearray()
     while not (told.endswith(b"\n") and told.startswith(_END, told.rfind(b"\n", 0, -1) + 1)):
         if not poll.poll(_PATIENCE_S * 1000):
-            raise LifeError("A board hangs.")
+            raise LifeError(f"A board hangs: it said nothing for {_PATIENCE_S} s.")
         part = os.read(process.stdout.fileno(), 1 << 20)
         if not part:
             break
