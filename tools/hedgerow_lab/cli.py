@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from hedgerow_core.errors import HedgerowError
-from hedgerow_lab import live_cli, trace_cli
+from hedgerow_lab import live_cli, memory, trace_cli
 from hedgerow_lab.build import BuildError
 from hedgerow_lab.powercut import command as powercut
 from hedgerow_lab.scenario import load
@@ -35,6 +35,7 @@ def options() -> None:
 live_cli.register(app)
 trace_cli.register(app)
 powercut.register(app)
+memory.register(app)
 
 
 @app.command(epilog="Example: hedgerow-lab run tests/network/scenarios/line3.toml --seed 7 --json")
