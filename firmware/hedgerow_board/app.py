@@ -101,7 +101,7 @@ class Board:
                 shelf.known_count(),
                 shelf.held_bytes(),
                 shelf.load(),
-                self.now() // 1000,
+                self.journal.uptime_s(),
                 gc.mem_free(),
                 self.journal.starts,
                 len(self.carrier.neighbours(self.now())),
