@@ -241,6 +241,10 @@ class ShelfStore:
     def flush(self, minute: int) -> None:
         """Nothing is left to do: each change was committed."""
 
+    def anything_new(self) -> bool:
+        """Whether ``records`` may have something."""
+        return self._database.row("SELECT 1 FROM shelf WHERE place > ?", self._seen) is not None
+
     def records(self) -> list[tuple[int, bytes | None]]:
         """(place, record) of what is new, oldest first."""
         rows = self._database.rows(

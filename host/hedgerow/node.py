@@ -40,7 +40,8 @@ class Node:
     def __init__(self, database: Database, random: Callable[[int], bytes], now: int) -> None:
         self._database = database
         self._random = random
-        self.shelf = Shelf(cast(MemoryStore, ShelfStore(database)), Clock(), now, _SHELF_COUNT, _SHELF_BYTES)
+        self._store = ShelfStore(database)
+        self.shelf = Shelf(cast(MemoryStore, self._store), Clock(), now, _SHELF_COUNT, _SHELF_BYTES)
         self._desk = Desk(database, self.shelf, random, now)
         self._now = now
         self._swept_ms: int | None = None
@@ -69,9 +70,10 @@ class Node:
         """Take in what other processes on this home have done."""
         if self._database.changed_elsewhere():
             self._desk.reload(now)
-            # Whole: two processes that see the same envelope twice must not both drop the other's record.
-            with self._database.transaction():
-                self.shelf.catch_up(now)
+            if self._store.anything_new():
+                # Whole: two processes that took the same envelope must not both drop the other's record.
+                with self._database.transaction():
+                    self.shelf.catch_up(now)
 
     # Links
 

@@ -48,7 +48,10 @@ class Outbox:
         """Send ``envelope``; ``entry`` is the row that it carries, None for a contact request."""
         self._database.run(
             "INSERT INTO sendings (envelope, hash, contact, entry, sealed_ms, expires_ms, record)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?, ?)"
+            # A request in a slot that it had before is the same envelope.
+            " ON CONFLICT (envelope) DO UPDATE SET sealed_ms = excluded.sealed_ms,"
+            " expires_ms = excluded.expires_ms, carried_ms = NULL, record = excluded.record",
             envelope.id,
             envelope.proof_hash(),
             contact,

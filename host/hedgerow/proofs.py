@@ -61,4 +61,6 @@ class Proofs:
 
     def forget_old(self, now: int) -> None:
         """Let go those of letters that cannot come back."""
-        self._database.run("DELETE FROM proofs WHERE kept_ms < ?", now - KEPT_MS)
+        # Reading first: that needs no lock on the home.
+        if self._database.row("SELECT 1 FROM proofs WHERE kept_ms < ?", now - KEPT_MS) is not None:
+            self._database.run("DELETE FROM proofs WHERE kept_ms < ?", now - KEPT_MS)
