@@ -135,7 +135,8 @@ step "Stop what runs on the board" 3 "${provision[@]}" escape "$port"
 step "Take main.py away until all is there" 5 "$tool" connect "$port" exec "$away"
 step "Copy the firmware" 1 "$tool" connect "$port" fs cp -r "$out/board/lib" :
 step "Install aioble $AIOBLE (needs the internet)" 1 "$tool" connect "$port" mip install "aioble@$AIOBLE"
-step "Copy the settings" 1 "$tool" connect "$port" fs cp "$out/board/settings" :settings
+step "Copy the settings" 1 "$tool" connect "$port" fs cp "$out/board/settings.a" :settings.a
+step "Copy the settings again" 1 "$tool" connect "$port" fs cp "$out/board/settings.b" :settings.b
 step "Copy main.py" 1 "$tool" connect "$port" fs cp "$out/board/main.py" :main.py
 step "Start the board" 1 "$tool" connect "$port" reset
 

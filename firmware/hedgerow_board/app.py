@@ -9,47 +9,64 @@ import time
 import machine
 from esp32 import NVS
 
+from hedgerow_board import watchdog
 from hedgerow_board.ble import Radio
 from hedgerow_board.flash import FlashStore
-from hedgerow_board.settings import SettingsError, load
+from hedgerow_board.journal import Journal
+from hedgerow_board.places import SHELF
+from hedgerow_board.timekeeper import Timekeeper
+from hedgerow_board.watchdog import Watchdog
 from hedgerow_board.wire import Wire
 from hedgerow_core import service
 from hedgerow_core.carrier import Carrier
-from hedgerow_core.clock import Clock
 from hedgerow_core.mac import hmac_sha256
 from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
 from hedgerow_core.shelf import Shelf
 
+_ROUND_MS = 5_000
 _EXPIRE_MS = 60_000
+_WELL_MS = 10 * 60_000  # without trouble, or in safe mode
+_CALM_MS = 20_000  # before another start where even safe mode ends badly
 _BYTES_A_LETTER = 400  # on the average; the largest is three times as long
 _TOMBSTONES = 500
-_SEED_BYTES = 32
+_START_BYTES = 4_096
+_IN_MEMORY = 20  # letters, where the flash cannot be used
 
 
 class Board:
     """What the tasks of a board share."""
 
-    def __init__(self, settings: object) -> None:
+    def __init__(self, settings: object, seed: bytes, damage: int, journal: Journal, dog: Watchdog) -> None:
         self.settings = settings
+        self.journal = journal
+        self.damage = damage
+        self.dog = dog
+        self.now = journal.now
         self.lines: list = []
         self.radio = None
-        self._ticks = time.ticks_ms()
-        self._now = self._ticks
+        self._seed = seed
         self._sessions = 0
-        self._seed, self._boot = _start_counter()
-        count = settings.shelf_count
-        store = FlashStore("/shelf", count * _BYTES_A_LETTER)
-        # Minutes go on from the last that the flash knows of.
-        clock = Clock(self.now() // 60_000 - store.minute)
-        self.shelf = Shelf(store, clock, self.now(), count, count * _BYTES_A_LETTER, _TOMBSTONES)
+        self._wire = Wire(self)
+        self.shelf = self._open_shelf()
         self.carrier = Carrier(os.urandom(6), self.now())
 
-    def now(self) -> int:
-        """Milliseconds that never wrap, as core wants them."""
-        ticks = time.ticks_ms()
-        self._now += time.ticks_diff(ticks, self._ticks)
-        self._ticks = ticks
-        return self._now
+    def _open_shelf(self) -> Shelf:
+        """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on
+        carrying, but loses its letters with its power."""
+        count = self.settings.shelf_count
+        now = self.now()
+        if self.damage == service.SOUND and not self.journal.safe:
+            try:
+                store = FlashStore(SHELF, count * _BYTES_A_LETTER)
+                self._time = Timekeeper(store.minute, now)
+                return Shelf(store, self._time.clock, now, count, count * _BYTES_A_LETTER, _TOMBSTONES)
+            except OSError:
+                self.damage = service.SHELF_FOLDER
+        from hedgerow_board.care import MemoryStore
+
+        self._time = Timekeeper(0, now)
+        most = _IN_MEMORY * _BYTES_A_LETTER
+        return Shelf(MemoryStore(), self._time.clock, now, _IN_MEMORY, most, _TOMBSTONES)
 
     def session(self, role: int) -> Session:
         """A session for a new link: we call boards of our mesh, a host or a board may call us."""
@@ -58,7 +75,7 @@ class Board:
             keys[PAIR] = self.settings.pairing_key
         self._sessions += 1
         # The generator is weak while the radio is off, so it is not trusted alone.
-        counters = self._boot.to_bytes(4, "big") + self._sessions.to_bytes(4, "big")
+        counters = self.journal.starts.to_bytes(4, "big") + self._sessions.to_bytes(4, "big")
         return Session(role, keys, hmac_sha256(self._seed, counters + os.urandom(16)), self.now())
 
     def changed(self) -> None:
@@ -74,6 +91,9 @@ class Board:
         if message[0] == service.STATUS:
             gc.collect()
             shelf = self.shelf
+            damage = self.damage
+            if damage == service.SOUND and shelf.damaged:
+                damage = service.SHELF_RECORDS
             numbers = (
                 shelf.count(),
                 shelf.known_count(),
@@ -81,63 +101,97 @@ class Board:
                 shelf.load(),
                 self.now() // 1000,
                 gc.mem_free(),
-                self._boot,
+                self.journal.starts,
                 len(self.carrier.neighbours(self.now())),
                 len(self.lines),
+                damage,
+                1 if self.journal.safe else 0,
             )
             link.service(service.encode_status(numbers, self.settings.name))
+        else:
+            from hedgerow_board.care import answer
+
+            found = answer(self, message)
+            if found:
+                link.service(found)
 
     async def keep(self) -> None:
-        """Let old envelopes go."""
+        """Look after the tasks, and let old envelopes go."""
+        started = self.now()
+        expire = started + _EXPIRE_MS
         while True:
-            await asyncio.sleep_ms(_EXPIRE_MS)
-            if self.shelf.expire(self.now()):
-                self.radio.refresh()
+            await asyncio.sleep_ms(_ROUND_MS)
+            now = self.now()
+            if not self._wire.waits():
+                self.dog.passed(watchdog.WIRE, now)
+            stuck = self.dog.check(now)
+            if stuck:
+                # The watchdog has the rest.
+                self.journal.note(stuck + " is stuck")
+            if now - started >= _WELL_MS:
+                self.journal.well()
+                if self.journal.safe:
+                    machine.reset()
+            if now >= expire:
+                expire = now + _EXPIRE_MS
+                self._each_minute(now)
 
+    def _each_minute(self, now: int) -> None:
+        clock = self._time.clock
+        clock.tick(now)
+        if self.shelf.expire(now) and self.radio is not None:
+            self.radio.refresh()
+        if clock.checkpoint_due(now):
+            clock.checkpointed(now)
+            self.shelf.checkpoint(now)
+        self._time.save(now)
 
-def _start_counter() -> tuple:
-    """This board's secret seed and how often it started, from non-volatile storage."""
-    store = NVS("hedgerow")
-    seed = bytearray(_SEED_BYTES)
-    try:
-        store.get_blob("seed", seed)
-    except OSError:
-        seed = hmac_sha256(machine.unique_id(), os.urandom(32) + str(time.ticks_us()).encode())
-        store.set_blob("seed", seed)
-    try:
-        boot = store.get_i32("boots") + 1
-    except OSError:
-        boot = 1
-    store.set_i32("boots", boot)
-    store.commit()
-    return bytes(seed), boot
-
-
-def _died(loop: object, context: dict) -> None:
-    """A task ended by surprise: start afresh, what is acknowledged is on the flash."""
-    sys.print_exception(context["exception"])
-    machine.reset()
+    async def run(self) -> None:
+        """Until the escape on the cable."""
+        tasks = [asyncio.create_task(self.keep())]
+        # In safe mode there is the cable only: what ended the last starts is most likely in the rest.
+        if not self.journal.safe:
+            self.radio = Radio(self)
+            tasks.append(asyncio.create_task(self.radio.run()))
+        await self._wire.run()
+        for task in tasks:
+            task.cancel()
+        if self.radio is not None:
+            await self.radio.stop()
 
 
 async def main() -> None:
-    """Run until the escape on the cable."""
-    try:
-        settings = load()
-    except SettingsError as error:
-        print(error)
+    """Run until the escape on the cable. What goes wrong is written down, and the board starts afresh: what
+    is acknowledged is on the flash."""
+    # Collecting long before the heap is full keeps it from being cut into small pieces; most of all here, where
+    # what stays is made beside much that does not.
+    gc.collect()
+    gc.threshold(_START_BYTES)
+    from hedgerow_board.start import begin
+
+    settings, seed, damage, journal = begin(NVS("hedgerow"), Journal)
+    begin = None
+    if settings is None:
         return
+    dog = Watchdog()
+
+    def died(loop: object, context: dict) -> None:
+        sys.print_exception(context["exception"])
+        journal.trouble(context["exception"])
+        if journal.safe:
+            time.sleep_ms(_CALM_MS)
+        machine.reset()
+
+    asyncio.get_event_loop().set_exception_handler(died)
     try:
-        machine.freq(240_000_000)
-    except ValueError:
-        pass  # C3 and C6 end at 160 MHz, where they start
-    # Collecting before the heap is full keeps it from being cut into small pieces.
-    gc.threshold(gc.mem_free() // 2)
-    asyncio.get_event_loop().set_exception_handler(_died)
-    board = Board(settings)
-    board.radio = Radio(board)
-    tasks = [asyncio.create_task(board.radio.run()), asyncio.create_task(board.keep())]
-    await Wire(board).run()
-    for task in tasks:
-        task.cancel()
-    await board.radio.stop()
+        # What was needed for the start leaves the heap.
+        del sys.modules["hedgerow_board.start"]
+        delattr(sys.modules["hedgerow_board"], "start")
+        gc.collect()
+        gc.threshold(gc.mem_free() // 4)
+        await Board(settings, seed, damage, journal, dog).run()
+    except Exception as error:
+        died(None, {"exception": error})
+    finally:
+        dog.rest()
     print("Hedgerow has stopped; a reset starts it again.")

@@ -7,6 +7,7 @@ import aioble
 import bluetooth
 
 from hedgerow_board.line import Line
+from hedgerow_board.watchdog import BEACON, RADIO
 from hedgerow_core import beacon, limits
 from hedgerow_core.link import Link, Packets
 from hedgerow_core.session import INITIATOR, RESPONDER
@@ -96,6 +97,7 @@ class Radio:
         tasks = [asyncio.create_task(self._advertise()), asyncio.create_task(self._read_callers(written))]
         try:
             while True:
+                self._board.dog.passed(RADIO, self._board.now())
                 if self._board.now() >= self._rotate_at:
                     await self._rotate()
                 device = self._next_call()
@@ -140,6 +142,7 @@ class Radio:
     async def _advertise(self) -> None:
         board = self._board
         while True:
+            board.dog.passed(BEACON, board.now())
             if self._silent:
                 await asyncio.sleep_ms(20)
                 continue

@@ -28,10 +28,8 @@ class Line:
         try:
             events = self.link.receive(data, board.now())
         except MemoryError:
-            # One link less is better than a board less.
             events = []
-            self.link.close("memory")
-            gc.collect()
+            self._too_much()
         for name, value in events:
             if name == "stored":
                 stored = True
@@ -43,6 +41,11 @@ class Line:
         self._event.set()
         if stored:
             board.changed()
+
+    def _too_much(self) -> None:
+        # One link less is better than a board less.
+        self.link.close("memory")
+        gc.collect()
 
     def push(self) -> None:
         """The shelf has something new."""
@@ -61,8 +64,14 @@ class Line:
         board.lines.append(self)
         try:
             while True:
-                for data in link.outgoing(board.now()):
+                try:
+                    writes = link.outgoing(board.now())
+                except MemoryError:
+                    writes = ()
+                    self._too_much()
+                for data in writes:
                     await self._send(data)
+                writes = None
                 if link.closed:
                     return
                 now = board.now()

@@ -1,9 +1,12 @@
-"""What a board was provisioned with: a CBOR map in one file."""
+"""What a board was provisioned with: a CBOR map, kept in two files so that one of them is always whole."""
 
+from collections import namedtuple
+
+from hedgerow_board.places import SETTINGS
+from hedgerow_core import limits, slots
 from hedgerow_core.cbor import read_head
 from hedgerow_core.errors import HedgerowError, PeerError
 
-PATH = "/settings"
 _SHELF_COUNT = 300
 _SHELF_COUNT_MOST = 4_000
 
@@ -12,14 +15,9 @@ class SettingsError(HedgerowError):
     """The board has no valid settings."""
 
 
-class Settings:
-    """``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds."""
-
-    def __init__(self, name: str, mesh_key: bytes, pairing_key: bytes, shelf_count: int) -> None:
-        self.name = name
-        self.mesh_key = mesh_key
-        self.pairing_key = pairing_key
-        self.shelf_count = shelf_count
+# ``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds, and the
+# ``slot`` that the files hold. No class: its methods would keep all of this module in a board's heap.
+Settings = namedtuple("Settings", ("name", "mesh_key", "pairing_key", "shelf_count", "slot"))
 
 
 def _read(data: bytes, at: int) -> tuple:
@@ -50,13 +48,49 @@ def _fields(data: bytes) -> dict:
     return found
 
 
-def load(path: str = PATH) -> Settings:
-    """Read the settings. SettingsError, with the sentence to show, where there are none or wrong ones."""
-    try:
-        with open(path, "rb") as file:
-            found = _fields(file.read(512))
-    except OSError:
+def _slots(paths: tuple) -> list:
+    """What is in the files; nothing where there is no such file, or no file system."""
+    found = []
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                found.append(file.read(limits.SETTINGS_BYTES))
+        except OSError:
+            found.append(b"")
+    return found
+
+
+def _write(path: str, slot: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(slot)
+
+
+def load(copy: bytes = b"", paths: tuple = SETTINGS) -> "Settings":
+    """Read the settings, and mend the file that is damaged while the other is not.
+
+    ``copy`` is a slot from elsewhere, which serves where neither file does. SettingsError, with the sentence
+    to show, where there are none or wrong ones.
+    """
+    found = _slots(paths)
+    at = slots.newest(found)
+    slot = copy if at < 0 else found[at]
+    if slots.generation(slot) < 0:
+        if any(found):
+            raise SettingsError("The settings of this board are damaged: flash it again with ./flash.sh.")
         raise SettingsError("This board has no settings: flash it with ./flash.sh.")
+    settings = _parse(slot)
+    for path, other in zip(paths, found):
+        if slots.generation(other) < 0:
+            try:
+                _write(path, slot)
+            except OSError:
+                pass  # there is one that can be read
+    return settings
+
+
+def _parse(slot: bytes) -> "Settings":
+    try:
+        found = _fields(slots.content(slot))
     except PeerError:
         raise SettingsError("The settings of this board are damaged: flash it again with ./flash.sh.")
     keys = []
@@ -68,4 +102,12 @@ def load(path: str = PATH) -> Settings:
     count = found.get("shelf_count", _SHELF_COUNT)
     if not isinstance(count, int) or not 1 <= count <= _SHELF_COUNT_MOST:
         raise SettingsError("The settings of this board have a wrong shelf_count: flash it again.")
-    return Settings(str(found.get("name", "board")), keys[0], keys[1], count)
+    return Settings(str(found.get("name", "board")), keys[0], keys[1], count, slot)
+
+
+def save(content: bytes, paths: tuple = SETTINGS) -> None:
+    """Write new settings over the older ones. OSError where the flash refuses; then the former ones hold."""
+    found = _slots(paths)
+    at = slots.newest(found)
+    generation = 0 if at < 0 else slots.generation(found[at])
+    _write(paths[1 if at == 0 else 0], slots.seal(generation + 1, content))

@@ -1,7 +1,7 @@
 """The board's mesh clock over restarts: the chip's RTC goes on, and keeps some bytes, while there is power.
 
-Record in the RTC's memory: mark 1, minutes to wait 1 (0: certain), M 4, seconds since M became that 1,
-RTC second 4, CRC-32 of all that 4.
+Record in the RTC's memory: minutes to wait 1 (0: certain), M 4, seconds since M became that 1, RTC second 4,
+CRC-32 of all that 4.
 """
 
 import time
@@ -11,8 +11,7 @@ import machine
 
 from hedgerow_core.mesh_clock import MeshClock
 
-_MARK = 1
-_HEAD_BYTES = 11
+_HEAD_BYTES = 10
 # Somebody at the console may set the RTC, from 2000 to today; nobody's gap is that long.
 _GAP_S = 30 * 24 * 3600
 # After the watchdog the RTC is not in step with the clock that ran before (ESP-IDF puts them in step in
@@ -33,7 +32,7 @@ class Timekeeper:
     def save(self, now: int) -> None:
         """Write M into the RTC's memory, each minute and whenever it moved: a restart goes on from there."""
         clock = self.clock
-        head = bytes((_MARK, clock.wait(now))) + clock.minute(now).to_bytes(4, "big")
+        head = bytes((clock.wait(now),)) + clock.minute(now).to_bytes(4, "big")
         head += bytes((clock.into_minute(now) // 1000,)) + time.time().to_bytes(4, "big")
         self._rtc.memory(head + (crc32(head) & 0xFFFFFFFF).to_bytes(4, "big"))
 
@@ -41,16 +40,14 @@ class Timekeeper:
 def _resumed(record: bytes, checkpoint_minute: int, now: int) -> "MeshClock | None":
     """The clock that goes on from ``record``; None where that is not ours, damaged, or of another time."""
     head = record[:_HEAD_BYTES]
-    if len(record) != _HEAD_BYTES + 4 or head[0] != _MARK:
+    if len(record) != _HEAD_BYTES + 4 or crc32(head) & 0xFFFFFFFF != int.from_bytes(record[-4:], "big"):
         return None
-    if crc32(head) & 0xFFFFFFFF != int.from_bytes(record[_HEAD_BYTES:], "big"):
-        return None
-    gap_s = time.time() - int.from_bytes(head[7:], "big")
+    gap_s = time.time() - int.from_bytes(head[6:], "big")
     if machine.reset_cause() == machine.WDT_RESET:
         gap_s = min(max(gap_s, 0), _WATCHDOG_GAP_S)
     if not 0 <= gap_s <= _GAP_S:
         return None
-    wait = head[1]
-    clock = MeshClock(now, int.from_bytes(head[2:6], "big"), wait == 0, (gap_s + head[6]) * 1000, wait)
+    wait = head[0]
+    clock = MeshClock(now, int.from_bytes(head[1:5], "big"), wait == 0, (gap_s + head[5]) * 1000, wait)
     # M on the flash may have moved since, and then the record is of no use.
     return clock if clock.minute(now) >= checkpoint_minute else None

@@ -8,6 +8,7 @@ from io import BytesIO
 import micropython
 
 from hedgerow_board.line import Line
+from hedgerow_board.watchdog import WIRE
 from hedgerow_console import streams
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import RESPONDER
@@ -29,16 +30,22 @@ class Wire:
         self._task = None
         self._tail = b""  # what came since the last end of a frame, as far as it may be the escape
         self._heard = board.now()
+        self._poll = None
+
+    def waits(self) -> bool:
+        """Whether something came that nobody has read."""
+        return self._poll is not None and bool(self._poll.poll(0))
 
     async def run(self) -> None:
         """Read until the escape."""
         source, self._sink = streams()
         micropython.kbd_intr(-1)
         reader = asyncio.StreamReader(source)
-        poll = select.poll()
+        poll = self._poll = select.poll()
         poll.register(source, select.POLLIN)
         try:
             while True:
+                self._board.dog.passed(WIRE, self._board.now())
                 try:
                     if self._tail:
                         first = await asyncio.wait_for_ms(reader.read(1), _SILENCE_MS)

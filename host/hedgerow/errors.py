@@ -119,6 +119,22 @@ class BoardSilent(UserError):
     """The board does not answer: is it plugged in, and does it run Hedgerow?"""
 
 
+class NotConfirmed(UserError):
+    """Nothing was done, for there is no terminal to ask on: say --yes where letters on the board may go."""
+
+
+class NothingDone(UserError):
+    """Nothing was done."""
+
+
+class DamageChanged(UserError):
+    """Nothing was done, for {name} is not damaged that way any more: ask it with `hedgerow board status`."""
+
+
+class BoardBeyondRepair(UserError):
+    """{name} could not be repaired over the link: flash it again with ./flash.sh and --image."""
+
+
 class LinkLost(UserError):
     """The link to the board ended ({reason}): plug it in again; nothing was lost."""
 

@@ -1,7 +1,8 @@
 """The index of a shelf: what it knows of an element without reading its record.
 
-A row: id 8, hash 8 (what the hash of its proof begins with), place 4, expiry 2 (minute of the mesh clock
-modulo 2^16), size 1 (in steps of 8 bytes), flags 1 (rank, proof, shared lock, source).
+A row: id 8, hash 2 (what the hash of its proof begins with: who looks for it reads the record, too), place 4,
+expiry 2 (minute of the mesh clock modulo 2^16), size 1 (in steps of 8 bytes), flags 1 (rank, proof, shared
+lock, source).
 """
 
 from hedgerow_core import limits
@@ -14,13 +15,13 @@ SHARED = 0x08
 SOURCE_SHIFT = 4
 STEP = 8
 
-_ROW_BYTES = 24
+_ROW_BYTES = 18
 _HASH = 8
-_PLACE = 16
-_EXPIRY = 20
-_SIZE = 22
-_FLAGS = 23
-_HASH_BYTES = 8
+_HASH_BYTES = 2
+_PLACE = 10
+_EXPIRY = 14
+_SIZE = 16
+_FLAGS = 17
 _SOURCES = 16
 
 

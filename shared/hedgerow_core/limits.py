@@ -56,4 +56,10 @@ M_CHECKPOINT_MINUTES = 10  # between two checkpoints, so a loss of power costs M
 M_WAIT_MINUTES = 10  # an uncertain board waits so long for somebody who knows
 M_MEMBERS = 3  # certain members whose lowest M is taken without a cap
 M_JUMP_MINUTES = 60 * 24  # what fewer members can move M
+M_NEAR_MINUTES = 60  # one certain member is enough where it says no more than so much above our guess
 M_BEHIND_MINUTES = 60  # who is further behind us has lost more than we did, and is not asked
+
+# A board's memory of its troubles, and its settings
+JOURNAL_BYTES = 1_024
+JOURNAL_TEXT_BYTES = 200
+SETTINGS_BYTES = 512

@@ -60,7 +60,7 @@ class Packets:
 
 
 class Link:
-    """One end of a link.
+    """One end of a link. ``member`` tells one board of the mesh from another: its address.
 
     With ``ask_ms``, who has been silent for so long is asked for its status, and given up after three times.
     Events: ("up", kind), ("stored", id), ("acked", id), ("declined", id), ("proof", token),
@@ -75,6 +75,7 @@ class Link:
         now: int,
         credit_bytes: int = limits.STREAM_IN_FLIGHT_BYTES,
         ask_ms: int = 0,
+        member: bytes = b"?",
     ) -> None:
         self.framing = framing
         self.session = session
@@ -84,6 +85,7 @@ class Link:
         self.bad = 0
         self._shelf = shelf
         self._credit_bytes = credit_bytes
+        self._member = member
         self._generation = 0
         self._gaps = 0
         self._ask_ms = ask_ms
@@ -133,8 +135,14 @@ class Link:
     def _renew(self, now: int, events: "list[tuple[str, object]]") -> None:
         if self.session.generation != self._generation:
             self._generation = self.session.generation
-            source = SOURCE_HOST if self.session.kind == PAIR else SOURCE_MESH
-            self.peer = Peer(self._shelf, now, self._credit_bytes, source)
+            paired = self.session.kind == PAIR
+            self.peer = Peer(
+                self._shelf,
+                now,
+                self._credit_bytes,
+                SOURCE_HOST if paired else SOURCE_MESH,
+                b"" if paired else self._member,
+            )
             events.append(("up", self.session.kind))
 
     def _check(self, events: "list[tuple[str, object]]") -> None:

@@ -2,25 +2,8 @@
 
 from hedgerow_core import limits
 from hedgerow_core.clock import Clock
-from hedgerow_core.errors import PeerError
 
 _MINUTE_MS = 60_000
-_BYTES = 5
-
-
-def encode_clock(minute: int, certain: bool) -> bytes:
-    """What one side of a link tells the other: M (4 bytes) and whether it is certain (1 byte)."""
-    return min(minute, limits.M_MINUTES).to_bytes(4, "big") + (b"\1" if certain else b"\0")
-
-
-def decode_clock(data: bytes) -> "tuple[int, bool]":
-    """(M, whether it is certain) of ``encode_clock``'s bytes. PeerError where they are damaged."""
-    if len(data) != _BYTES or data[4] > 1:
-        raise PeerError("a damaged clock")
-    minute = int.from_bytes(data[:4], "big")
-    if minute > limits.M_MINUTES:
-        raise PeerError("a clock past its bound")
-    return minute, data[4] == 1
 
 
 class MeshClock(Clock):
@@ -28,8 +11,8 @@ class MeshClock(Clock):
 
     ``minute`` is M as it was last written down, 0 where it never was. Where ``gap_ms`` is known, that was
     exactly so many ms ago, and the clock is as ``certain`` as it was then. Where it is None and the clock
-    is not ``certain``, power was lost: M is up to 10 minutes more than was written down, by the gap less
-    than it should be, and uncertain for ``wait`` minutes at most.
+    is not ``certain``, power was lost: M is 10 minutes more than was written down, nobody knows how long
+    the gap was, and M is uncertain for ``wait`` minutes at most.
 
     A clock is kept as its zero, the ``now`` at which M was 0: the earlier, the higher is M. It only ever
     moves to an earlier one, so M never goes back. Calls that may move it give the minutes by which they did:
@@ -55,7 +38,7 @@ class MeshClock(Clock):
         self._met: dict[bytes, int] = {}  # zeros of certain members
         self._settle = now + wait * _MINUTE_MS
         # After a loss of power the first checkpoint waits: a board that starts in vain must not count up.
-        self._saved = now if lost else now - limits.M_CHECKPOINT_MINUTES * _MINUTE_MS
+        self._due = now + limits.M_CHECKPOINT_MINUTES * _MINUTE_MS if lost else now
 
     def minute(self, now: int) -> int:
         """M."""
@@ -73,6 +56,13 @@ class MeshClock(Clock):
         """For how many minutes more it waits for somebody who knows, at least 1; 0 where it is certain."""
         return 0 if self.certain else max(1, (self._settle - now + _MINUTE_MS - 1) // _MINUTE_MS)
 
+    def learn(self, member: bytes, minute: int, certain: bool, now: int) -> None:
+        """Somebody says what M is: a ``member``, or the paired host (empty)."""
+        if member:
+            self.learn_from_member(member, minute, certain, now)
+        else:
+            self.learn_from_host(minute, now)
+
     def learn_from_host(self, minute: int, now: int) -> int:
         """The paired host says what M is: it is right unless M would go back. The minutes M moved."""
         if not self.certain and minute < self.minute(now) - limits.M_BEHIND_MINUTES:
@@ -82,17 +72,19 @@ class MeshClock(Clock):
     def learn_from_member(self, member: bytes, minute: int, certain: bool, now: int) -> int:
         """``member`` of the mesh says what its M is. The minutes M moved.
 
-        A certain clock stays as it is. Of certain members the first ones count, each once; what uncertain
-        ones say waits until it is clear that there is no certain one.
+        A certain clock stays as it is. Of certain members the first ones count, each with what it said last;
+        one is enough where it confirms our guess, or where we never knew the time. What uncertain ones say
+        waits until it is clear that there is no certain one.
         """
         if self.certain:
             return 0
         zero = now - minute * _MINUTE_MS
         if not certain:
             self._hearsay = min(self._hearsay, self._capped(zero))
-        elif minute >= self.minute(now) - limits.M_BEHIND_MINUTES and member not in self._met:
+        elif minute >= self.minute(now) - limits.M_BEHIND_MINUTES:
             self._met[member] = zero
-            if len(self._met) == limits.M_MEMBERS:
+            near = minute <= self.minute(now) + limits.M_NEAR_MINUTES
+            if near or self._new or len(self._met) == limits.M_MEMBERS:
                 return self._move(max(self._met.values()), now)
         return 0
 
@@ -104,16 +96,15 @@ class MeshClock(Clock):
 
     def deadline(self) -> int:
         """When ``tick`` has something to do or a checkpoint is due, in ms."""
-        due = self._saved + limits.M_CHECKPOINT_MINUTES * _MINUTE_MS
-        return due if self.certain else min(due, self._settle)
+        return self._due if self.certain else min(self._due, self._settle)
 
     def checkpoint_due(self, now: int) -> bool:
         """Whether M should be written down now."""
-        return now - self._saved >= limits.M_CHECKPOINT_MINUTES * _MINUTE_MS
+        return now >= self._due
 
     def checkpointed(self, now: int) -> None:
         """M was written down."""
-        self._saved = now
+        self._due = now + limits.M_CHECKPOINT_MINUTES * _MINUTE_MS
 
     def _capped(self, zero: int) -> int:
         return zero if self._new else max(zero, self._zero - limits.M_JUMP_MINUTES * _MINUTE_MS)
@@ -123,9 +114,8 @@ class MeshClock(Clock):
         before = self.minute(now)
         self._zero = min(self._zero, zero)
         moved = self.minute(now) - before
-        if moved or not self.certain:
-            # Soon on the flash, lest a loss of power takes it back.
-            self._saved = now - limits.M_CHECKPOINT_MINUTES * _MINUTE_MS
+        if moved:
+            self._due = now  # lest a loss of power takes it back
         self.certain = True
         self._met.clear()
         return moved

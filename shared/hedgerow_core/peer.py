@@ -7,6 +7,7 @@ who does not know the time neither offers nor takes.
 """
 
 from hedgerow_core import limits
+from hedgerow_core.clock import decode_clock, encode_clock
 from hedgerow_core.envelope import decode, proof_id
 from hedgerow_core.errors import LimitError, PeerError
 from hedgerow_core.reconcile import IdList, split_ids
@@ -20,6 +21,7 @@ _GONE = 5
 _AGAIN = 6
 _PROOF = 7
 _DECLINE = 8
+_CLOCK = 9
 SERVICE = 0x40  # and above: messages between a host and its board, not of the exchange
 
 _PUT_BYTES = limits.SERVICE_BYTES
@@ -27,8 +29,11 @@ _PUT_LAST = 0x80
 
 
 class Peer:
-    """One side of an exchange. Events are tuples: ("stored", id), ("acked", id), ("declined", id),
-    ("proof", token), ("service", message). ``source`` is whose share counts what comes."""
+    """One side of an exchange. ``source`` is whose share counts what comes; ``member`` is who it is to the
+    clock, empty for a host.
+
+    Events: ("stored", id), ("acked", id), ("declined", id), ("proof", token), ("service", message).
+    """
 
     def __init__(
         self,
@@ -36,6 +41,7 @@ class Peer:
         now: int,
         credit_bytes: int = limits.IN_FLIGHT_BYTES,
         source: int = SOURCE_HOST,
+        member: bytes = b"",
     ) -> None:
         self.put_count = 0
         self.stored_count = 0
@@ -43,6 +49,9 @@ class Peer:
         self._shelf = shelf
         self._credit_bytes = credit_bytes
         self._source = source
+        self._member = member
+        self._told: bool | None = None  # whether our clock was certain when we told them
+        self._theirs: bool | None = None  # whether theirs is
         self._reconcile = IdList()
         self._serial = shelf.serial
         self._wanted: list[bytes] = []  # asked for, not here yet
@@ -65,12 +74,19 @@ class Peer:
     @property
     def settled(self) -> bool:
         """Whether both sides have, as far as we know, what they want."""
+        if not self._open:
+            return self._theirs is not None and self._told is not None
         return (
             self._reconcile.sent
             and self._reconcile.received
             and not (self._wanted or self._ask or self._more or self._queue)
             and not (self._in_flight or self._ack or self._decline or self._gone)
         )
+
+    @property
+    def _open(self) -> bool:
+        """Whether both sides know what time it is, so that ages mean something."""
+        return self._shelf.clock.certain and self._theirs is True
 
     def service(self, message: bytes) -> None:
         """Send a message of the host-board service; its first byte is SERVICE or above."""
@@ -87,7 +103,11 @@ class Peer:
             return [("service", bytes(message))]
         body = bytes(message[1:])
         events: list[tuple[str, bytes]] = []
-        if kind == _OFFER:
+        if kind == _CLOCK:
+            self._receive_clock(body, now)
+        elif not self._open and _OFFER <= kind < _CLOCK:
+            self._missed = True  # it is asked for again when both know the time
+        elif kind == _OFFER:
             self._receive_offer(body)
         elif kind == _WANT:
             for identity in split_ids(body):
@@ -117,6 +137,13 @@ class Peer:
     def _moved(self, now: int) -> None:
         self._progress = now
         self._retry = now + limits.RETRY_MS
+
+    def _receive_clock(self, body: bytes, now: int) -> None:
+        minute, certain, asks = decode_clock(body)
+        self._shelf.clock.learn(self._member, minute, certain, now)
+        self._theirs = certain
+        if asks:
+            self._told = None
 
     def _receive_offer(self, body: bytes) -> None:
         for identity in self._reconcile.receive(body):
@@ -226,6 +253,12 @@ class Peer:
         """Messages to send, in order. Flushes the shelf once before the acknowledgements that need it."""
         out = self._services
         self._services = []
+        clock = self._shelf.clock
+        if self._told is not clock.certain:
+            self._told = clock.certain
+            out.append(bytes((_CLOCK,)) + encode_clock(clock.told(now), clock.certain, self._theirs is None))
+        if not self._open:
+            return out
         if self._ack:
             self._shelf.flush(now)
             _emit(out, _ACK, [identity for identity in self._ack if self._shelf.has(identity)])
@@ -295,6 +328,8 @@ class Peer:
         if now - self._progress >= limits.STALL_MS:
             return False
         self._retry = now + limits.RETRY_MS
+        if self._theirs is None:
+            self._told = None
         self._ask = self._wanted + self._ask
         self._wanted = []
         # In the order in which they went out: dicts have none on MicroPython.

@@ -4,8 +4,6 @@ The chunks are allocated once, at most 4 kB each: a board's heap has no place fo
 later on none for new ones.
 """
 
-from hedgerow_core import limits
-
 _CHUNK_BYTES = 4_096
 _FREE = 0xFF
 
@@ -100,31 +98,3 @@ class Rows:
             if chunk[at + last] != _FREE:
                 yield slot
             slot += 1
-
-
-class Ids:
-    """At most ``bound`` ids of 8 bytes with 2 bytes each to remember; the oldest makes room for a new one."""
-
-    def __init__(self, bound: int) -> None:
-        self.rows = Rows(limits.ID_BYTES + 4, bound)
-        self._bound = bound
-        self._next = 0
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def has(self, identity: bytes) -> bool:
-        """Whether ``identity`` is here."""
-        return self.rows.find(identity) >= 0
-
-    def add(self, identity: bytes, expiry: int) -> bytes:
-        """Remember ``identity``; the id that had to go, or nothing."""
-        gone = b""
-        if self._bound == 0:
-            return identity
-        if self.rows.full():
-            gone = self.rows.row(self._next)[: limits.ID_BYTES]
-            self.rows.free(self._next)
-            self._next = (self._next + 1) % self._bound
-        self.rows.add(identity + expiry.to_bytes(2, "big") + b"\0\0")
-        return gone

@@ -8,8 +8,8 @@ from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import BULK, NORMAL, TTL_MINUTES, URGENT, Envelope, decode, proof_id
 from hedgerow_core.errors import HedgerowError, PeerError
 from hedgerow_core.mac import sha256
-from hedgerow_core.rows import Ids
 from hedgerow_core.store import MemoryStore
+from hedgerow_core.tombstones import Tombstones
 from hedgerow_core.unmatched import Unmatched
 
 KEPT = 1
@@ -61,7 +61,7 @@ class Shelf:
         self._max_count = max_count
         self._max_steps = max_bytes // index.STEP
         self._index = index.Index(max_count)
-        self._tombstones = Ids(max_tombstones)
+        self._tombstones = Tombstones(max_tombstones)
         self._unmatched = Unmatched()
         self._summary = bytearray(4)
         self._fresh: list[bytes] = []
@@ -98,7 +98,7 @@ class Shelf:
                     raise PeerError("a damaged proof")
                 identity, digest = proof_id(content), sha256(content)
                 for slot in self._proved(digest):
-                    self._forget(slot, False)
+                    self._store.drop(index.place_of(self._take(slot)), False)
             else:
                 envelope = decode(content)
                 identity, digest = envelope.id, envelope.proof_hash()
@@ -153,11 +153,11 @@ class Shelf:
         row = self._take(slot)
         self._store.drop(index.place_of(row), note)
         self._dirty = self._dirty or note
-        self._bury(index.id_of(row), index.expiry_of(row))
+        self._bury(index.id_of(row), self._swept + index.until(index.expiry_of(row), self._swept))
 
-    def _bury(self, identity: bytes, expiry: int) -> None:
+    def _bury(self, identity: bytes, end: int) -> None:
         self._fold(identity)
-        gone = self._tombstones.add(identity, expiry)
+        gone = self._tombstones.add(identity, end)
         if gone:
             self._fold(gone)
 
@@ -187,14 +187,14 @@ class Shelf:
             return REFUSED
         expiry = minute + TTL_MINUTES[envelope.ttl] - envelope.age
         if self._proof_of(envelope) >= 0:
-            self._bury(envelope.id, expiry & 0xFFFF)
+            self._bury(envelope.id, expiry)
             return KNOWN
         record = record_of(envelope, minute, source)
         cached = self._unmatched.find(envelope.proof_hash())
         if cached:
             # Its proof came before it.
             self._keep(_PROOF_RECORD, cached, expiry, record[5] | index.PROOF)
-            self._bury(envelope.id, expiry & 0xFFFF)
+            self._bury(envelope.id, expiry)
             return KNOWN
         if not self._make_room(len(record), record[5] & index.RANK_MASK):
             return REFUSED
@@ -373,12 +373,8 @@ class Shelf:
                 # Its record says when it is over: no note is needed.
                 self._forget(slot, False)
                 count += 1
-        rows = self._tombstones.rows
-        for slot in rows.slots():
-            row = rows.row(slot)
-            if everything or index.until(row[8] << 8 | row[9], minute) <= 0:
-                self._fold(index.id_of(row))
-                rows.free(slot)
+        for identity in self._tombstones.expire(minute, everything):
+            self._fold(identity)
         return count
 
     # What others want to know

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from hedgerow_board import settings
-from hedgerow_core import cbor
+from hedgerow_core import cbor, slots
 
 TOP = Path(__file__).resolve().parents[2]
 KINDS = sorted(path.stem for path in (TOP / "boards").glob("*.toml"))
@@ -73,6 +73,10 @@ def run(command, **environment):
     )
 
 
+def taken_by(desk):
+    return settings.load(paths=(str(desk.board / "settings.a"), str(desk.board / "settings.b")))
+
+
 @pytest.fixture
 def desk(tmp_path):
     return Desk(tmp_path)
@@ -98,12 +102,14 @@ def test_the_steps_are_in_order(desk):
         mpremote + "mip install aioble@0.6.2",
         mpremote + "fs cp ",
         mpremote + "fs cp ",
+        mpremote + "fs cp ",
         mpremote + "reset",
     ]
     assert len(calls) == len(expected)
     assert all(call.startswith(start) for call, start in zip(calls, expected))
-    assert calls[5].endswith("/settings :settings")
-    assert calls[6].endswith("/main.py :main.py")
+    assert calls[5].endswith("/settings.a :settings.a")
+    assert calls[6].endswith("/settings.b :settings.b")
+    assert calls[7].endswith("/main.py :main.py")
     assert os.read(desk.line, 100) == b"\0\r\x03"
 
 
@@ -114,7 +120,7 @@ def test_each_kind_of_board_is_flashed_as_its_file_says(desk, kind):
     told = tomllib.loads((TOP / "boards" / f"{kind}.toml").read_text())
     assert f"--chip {told['chip']} " in desk.calls()[0]
     assert f"write_flash {told['offset']} " in desk.calls()[1]
-    found = cbor.decode((desk.board / "settings").read_bytes())
+    found = cbor.decode(slots.content((desk.board / "settings.a").read_bytes()))
     assert found["profile"] == told["profile"]
 
 
@@ -127,11 +133,12 @@ def test_the_board_gets_compiled_modules_and_settings_that_it_accepts(desk):
     result = desk.flash()
     assert result.returncode == 0, result.stderr
     modules = {path.relative_to(desk.board / "lib") for path in (desk.board / "lib").rglob("*.*")}
-    assert modules == {Path("hedgerow_board/app.mpy"), Path("hedgerow_console.mpy")}
+    names = {f"hedgerow_board/{name}.mpy" for name in ("app", "care", "start")}
+    assert modules == {Path(name) for name in (*names, "hedgerow_console.mpy")}
     assert (desk.board / "main.py").read_bytes() == (TOP / "firmware" / "main.py").read_bytes()
-    found = cbor.decode((desk.board / "settings").read_bytes())
+    found = cbor.decode(slots.content((desk.board / "settings.a").read_bytes()))
     assert sorted(found) == ["beacon_ms", "mesh_key", "name", "pairing_key", "profile"]
-    taken = settings.load(str(desk.board / "settings"))
+    taken = taken_by(desk)
     pairing = desk.keys.parent / "mill.pairing-key"
     assert taken.name == "mill"
     assert taken.mesh_key == bytes.fromhex(desk.keys.read_text().strip())
@@ -149,7 +156,7 @@ def test_keys_are_made_once_and_for_their_owner_only(desk):
     assert desk.flash().returncode == 0
     assert (desk.keys.read_text(), pairing.read_text()) == kept
     assert desk.flash(name="school").returncode == 0
-    school = settings.load(str(desk.board / "settings"))
+    school = taken_by(desk)
     assert school.mesh_key.hex() == kept[0].strip()
     assert school.pairing_key.hex() != kept[1].strip()
 
@@ -183,7 +190,14 @@ def test_a_dry_run_prints_the_steps_and_touches_nothing(desk):
     before = desk.files()
     result = desk.flash("--image", str(desk.image), "--dry-run")
     assert result.returncode == 0, result.stderr
-    for words in ("erase_flash", "write_flash", "fs cp -r", "mip install aioble@0.6.2", ":settings", "reset"):
+    for words in (
+        "erase_flash",
+        "write_flash",
+        "fs cp -r",
+        "mip install aioble@0.6.2",
+        ":settings.a",
+        "reset",
+    ):
         assert words in result.stdout
     assert desk.files() == before
     assert desk.calls() == []

@@ -75,13 +75,17 @@ class Model:
             if end <= minute:
                 del self.held[known]
                 self.gone[known] = end
-        self.gone = {known: end for known, end in self.gone.items() if end > minute}
+        # Tombstones count in terms of four hours.
+        self.gone = {known: end for known, end in self.gone.items() if end // 240 + 1 > minute // 240}
 
 
-def follow(steps, store) -> None:
-    """Take (step, number) one after the other on a shelf with room for all and on the model."""
+def follow(steps, open_store) -> None:
+    """Take (step, number) one after the other on a shelf with room for all and on the model.
+
+    ``open_store()`` gives the store, again after each restart.
+    """
     clock = Clock(0)
-    shelf = Shelf(store, clock, 0)
+    shelf = Shelf(open_store(), clock, 0)
     model = Model()
     now = 0
     for step, number in steps:
@@ -102,7 +106,7 @@ def follow(steps, store) -> None:
             shelf.expire(now)
         elif step == RESTART:
             shelf.flush(now)
-            shelf = Shelf(store, clock, now)
+            shelf = Shelf(open_store(), clock, now)
             # What is here no more is forgotten, and so is a proof that fitted nothing.
             model.gone = {}
             model.waiting = []

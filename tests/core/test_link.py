@@ -1,8 +1,14 @@
 from hedgerow_core import limits, peer
+from hedgerow_core.clock import encode_clock
 from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link, Packets, Stream
+from hedgerow_core.mesh_clock import MeshClock
 from hedgerow_core.peer import SERVICE, Peer
+from hedgerow_core.shelf import Shelf
+from hedgerow_core.store import MemoryStore
 from support import KEY, letter, links, run, sessions, shelf
+
+CLOCK = b"\x09" + encode_clock(0, True)
 
 
 def framings():
@@ -147,12 +153,13 @@ def test_a_shelf_that_cannot_be_written_acknowledges_nothing():
 def test_a_peer_that_stops_answering_is_given_up():
     a, b = shelf(3), shelf()
     one, two = links(a, b)
-    for _ in range(2):
+    for _ in range(4):
         for data in one.outgoing(0):
             two.receive(data, 0)
         for data in two.outgoing(0):
             one.receive(data, 0)
     now = 0
+    assert not one.settled
     while not one.closed and now < 10 * limits.STALL_MS:
         now += 1000
         one.tick(now)
@@ -162,6 +169,7 @@ def test_a_peer_that_stops_answering_is_given_up():
 
 def test_a_peer_cannot_make_us_ask_for_endless_ids():
     exchange = Peer(shelf(), 0)
+    exchange.receive(CLOCK, 0)
     refused = 0
     for number in range(100_000 // limits.OFFER_IDS):
         ids = b"".join((number * 64 + i).to_bytes(8, "big") for i in range(limits.OFFER_IDS))
@@ -183,6 +191,7 @@ def test_more_letters_than_are_asked_for_at_once_all_arrive():
 
 def test_damaged_messages_are_refused():
     exchange = Peer(shelf(3), 0)
+    exchange.receive(CLOCK, 0)
     for message in (
         b"",
         b"\0",
@@ -194,6 +203,7 @@ def test_damaged_messages_are_refused():
         b"\3\5x",
         b"\3\x80bad",
         b"\4a",
+        b"\x09\0\0\0\0",
         b"\x20",
     ):
         try:
@@ -201,6 +211,56 @@ def test_damaged_messages_are_refused():
         except PeerError:
             continue
         raise AssertionError(message)
+
+
+def clocks(a: MeshClock, b: MeshClock) -> "tuple[Link, Link]":
+    shelves = [Shelf(MemoryStore(), clock, 0) for clock in (a, b)]
+    for number, one in enumerate(shelves):
+        one.put(letter(number), 0)
+    return links(*shelves)
+
+
+def test_a_board_that_does_not_know_the_time_neither_gives_nor_takes_letters():
+    for a, b in (
+        (MeshClock(0, 5_000), MeshClock(0, 90_000, certain=True)),
+        (MeshClock(0, 5_000), MeshClock(0, 5_000)),
+    ):
+        one, two = clocks(a, b)
+        run(one, two)
+        assert one.settled and two.settled
+        assert one._shelf.count() == two._shelf.count() == 1
+
+
+def test_a_board_that_learns_the_time_goes_on_with_letters_on_the_same_link():
+    late = MeshClock(0, 5_000)
+    one, two = clocks(late, MeshClock(0, 6_000, certain=True))
+    now = run(one, two)
+    assert one._shelf.count() == 1
+    late.learn_from_host(6_000, now)
+    now = run(one, two, now)
+    assert one._shelf.count() == two._shelf.count() == 2
+
+
+def test_a_new_board_takes_the_time_of_the_first_who_knows_and_letters_with_it():
+    one, two = clocks(MeshClock(0), MeshClock(0, 90_000, certain=True))
+    run(one, two)
+    assert 89_999 <= one._shelf.clock.minute(0) <= 90_000
+    # What it had before is from another time, and over.
+    assert one._shelf.ids() == two._shelf.ids() == [letter(1).id]
+
+
+def test_a_lost_clock_is_asked_for_again():
+    a, b = shelf(1), shelf()
+    one, two = links(a, b)
+    frames = []
+
+    def line(data):
+        frames.append(data)
+        # The first frames after the handshake carry the clocks.
+        return b"" if 4 <= len(frames) <= 7 else data
+
+    run(one, two, line=line)
+    assert a.summary() == b.summary() and b.count() == 1
 
 
 def test_service_messages_pass_beside_the_exchange():

@@ -1,8 +1,8 @@
 import random
 
 from hedgerow_core import limits
-from hedgerow_core.clock import EPOCH_MINUTES
-from hedgerow_core.mesh_clock import MeshClock, decode_clock, encode_clock
+from hedgerow_core.clock import EPOCH_MINUTES, decode_clock, encode_clock
+from hedgerow_core.mesh_clock import MeshClock
 from support import refuses
 
 MINUTE = 60_000
@@ -19,10 +19,11 @@ def lost(minute: int = M, now: int = 0) -> MeshClock:
 def test_what_is_told_of_a_clock_comes_out_as_it_went_in():
     for minute in (0, 1, 255, M, limits.M_MINUTES):
         for certain in (False, True):
-            data = encode_clock(minute, certain)
-            assert len(data) == 5 and decode_clock(data) == (minute, certain)
+            for asks in (False, True):
+                data = encode_clock(minute, certain, asks)
+                assert len(data) == 5 and decode_clock(data) == (minute, certain, asks)
     assert encode_clock(M, True) == b"\x00\x15\x5c\xc0\x01"
-    assert decode_clock(encode_clock(limits.M_MINUTES + 1, True)) == (limits.M_MINUTES, True)
+    assert decode_clock(encode_clock(limits.M_MINUTES + 1, True)) == (limits.M_MINUTES, True, False)
 
 
 def test_a_damaged_clock_is_refused():
@@ -30,7 +31,7 @@ def test_a_damaged_clock_is_refused():
     for end in range(len(good)):
         assert refuses(decode_clock, good[:end])
     assert refuses(decode_clock, good + b"\0")
-    assert refuses(decode_clock, good[:4] + b"\2")
+    assert refuses(decode_clock, good[:4] + b"\4")
     assert refuses(decode_clock, (limits.M_MINUTES + 1).to_bytes(4, "big") + b"\1")
     assert refuses(decode_clock, b"\xff\xff\xff\xff\1")
 
@@ -58,7 +59,7 @@ def test_a_clock_does_not_wrap_over_years():
         now = year * 365 * DAY
         assert clock.minute(now) == last + 365 * 24 * 60
         last = clock.minute(now)
-    assert decode_clock(encode_clock(clock.told(now), clock.certain)) == (last, True)
+    assert decode_clock(encode_clock(clock.told(now), clock.certain)) == (last, True, False)
 
 
 def test_after_a_loss_of_power_the_clock_is_ten_minutes_on_and_nobody_may_rely_on_it():
@@ -126,6 +127,7 @@ def test_the_lowest_of_three_who_know_is_taken_at_once():
     assert clock.learn_from_member(b"c", M + 5_004, True, 2 * MINUTE) == 4_990
     # What b said is a minute old now.
     assert clock.certain and clock.minute(2 * MINUTE) == M + 5_002
+    assert clock._met == {}  # a board has no memory for what is over
 
 
 def test_one_liar_among_three_moves_nobody_past_the_honest_nor_back():

@@ -17,7 +17,8 @@ def test_a_shelf_does_what_plain_lists_would_do_on_this_interpreter():
             steps.append((state >> 9) % STEPS)
             state = (state * 1103515245 + 12345) & 0x3FFFFFFF
             steps[-1] = (steps[-1], (state >> 9) % 41)
-        shelf_model.follow(steps, MemoryStore())
+        store = MemoryStore()
+        shelf_model.follow(steps, lambda: store)  # noqa: B023
         shelf_model.overfill(steps)
 
 

@@ -1,16 +1,18 @@
 """A board in the lab and a bare host on its cable: no people, only a shelf and a link."""
 
 import random
+import shutil
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 
-from hedgerow_core import envelope, limits
+from hedgerow_core import envelope, limits, service
 from hedgerow_core.clock import Clock
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import INITIATOR, PAIR, Session
 from hedgerow_core.shelf import Shelf
 from hedgerow_core.store import MemoryStore
-from hedgerow_lab.world import Lab, find_aioble
+from hedgerow_lab.world import TOP, Lab, find_aioble, find_micropython
 
 MESH = bytes(range(32))
 PAIRING = bytes(range(32, 64))
@@ -91,3 +93,97 @@ class Cable:
 
     def acked(self) -> set[object]:
         return {value for name, value in self.events if name == "acked"}
+
+    def ask(self, question: bytes) -> bytes:
+        """The board's answer to a service message; a board that restarted shakes hands first."""
+        for _ in range(5):
+            self.lab.run_until(self.lab.now_ms + 5_000, lambda: self.link.established)
+            before = len(self.events)
+            self.link.service(question)
+            self._pump()
+            self.lab.run_until(self.lab.now_ms + 3_000, lambda: bool(self._answers(before)))
+            if self._answers(before):
+                return self._answers(before)[0]
+        raise AssertionError("the board does not answer")
+
+    def _answers(self, since: int) -> list[bytes]:
+        return [value for name, value in self.events[since:] if name == "service"]
+
+    def status(self) -> dict[str, int]:
+        numbers, _ = service.decode_status(self.ask(bytes((service.STATUS,))))
+        names = (
+            "held",
+            "known",
+            "bytes",
+            "load",
+            "uptime",
+            "free",
+            "starts",
+            "hears",
+            "links",
+            "damage",
+            "safe",
+        )
+        return dict(zip(names, numbers, strict=True))
+
+    def log(self) -> tuple[list[int], list[tuple[int, int, str]]]:
+        """(starts by cause, entries of the journal)"""
+        log, part, parts = b"", 0, 1
+        while part < parts:
+            _, parts, piece = service.log_piece(self.ask(bytes((service.LOG, part))))
+            log += piece
+            part += 1
+        _, _, _, counts, entries = service.decode_log(log)
+        return counts, [(start, uptime_s, text.decode()) for start, uptime_s, text in entries]
+
+    def repair(self, damage: int) -> int:
+        return self.ask(bytes((service.REPAIR, damage)))[1]
+
+
+def patched(folder: Path, file: str, *changes: tuple[str, str]) -> Path:
+    """A copy of core and firmware where ``file`` has been changed."""
+    for part in ("shared/hedgerow_core", "firmware"):
+        shutil.copytree(TOP / part, folder / part)
+    path = folder / "firmware/hedgerow_board" / file
+    text = path.read_text()
+    for before, after in changes:
+        assert before in text, before
+        text = text.replace(before, after, 1)
+    path.write_text(text)
+    return folder
+
+
+_ON_FLASH = """
+import os, sys, vfs
+class Flash:
+    def __init__(self, path):
+        self.file = open(path, "r+b")
+        self.blocks = self.file.seek(0, 2) // 4096
+    def readblocks(self, block, buffer, offset=0):
+        self.file.seek(block * 4096 + offset)
+        self.file.readinto(buffer)
+    def writeblocks(self, block, buffer, offset=0):
+        self.file.seek(block * 4096 + offset)
+        self.file.write(buffer)
+    def ioctl(self, op, arg):
+        if op == 4:
+            return self.blocks
+        if op == 5:
+            return 4096
+        if op == 6:
+            self.writeblocks(arg, b"\\xff" * 4096)
+            return 0
+device = Flash(sys.argv[1])
+program = sys.argv[2]
+vfs.umount("/")
+vfs.mount(vfs.VfsLfs2(device), "/")
+exec(program)
+"""
+
+
+def on_flash(lab: Lab, name: str, program: str) -> str:
+    """Run ``program`` with the flash of a board that is off; what it printed."""
+    script = lab.workdir / "on_flash.py"
+    script.write_text(_ON_FLASH)
+    command = [find_micropython(), script, lab.boards[name].flash_path, program]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout

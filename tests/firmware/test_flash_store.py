@@ -1,7 +1,9 @@
 """The board's store: append-only files that survive a loss of power at any byte."""
 
 import os
+import random
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,103 +11,177 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hedgerow_board.flash as flash
+import shelf_model
 from hedgerow_board.flash import FlashStore
 
-records = st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=12)
+contents_of_records = st.binary(min_size=1, max_size=300).map(lambda data: b"\x10" + data)
+records = st.lists(contents_of_records, min_size=1, max_size=12)
+
+
+class Owner:
+    """Stands for the shelf: knows what counts, and where it is."""
+
+    def __init__(self, folder, max_bytes=4_096):
+        self.store = FlashStore(folder, max_bytes)
+        self.store.attach(self)
+        self.places = {}
+        for place, record in self.store.records():
+            if record is None:
+                del self.places[place]
+            else:
+                self.places[place] = bytes(record)
+
+    def holds(self, place):
+        return place in self.places
+
+    def moved(self, old, new):
+        self.places[new] = self.places.pop(old)
+
+    def append(self, record):
+        self.places[self.store.append(record)] = record
+
+    def drop(self, record):
+        place = next(place for place, found in self.places.items() if found == record)
+        del self.places[place]
+        self.store.drop(place, True)
+
+    def kept(self):
+        assert all(bytes(self.store.read(place)) == record for place, record in self.places.items())
+        return [self.places[place] for place in sorted(self.places)]
 
 
 def kept(folder: str) -> list[bytes]:
-    return [bytes(record) for _, record in FlashStore(folder).records()]
+    return Owner(folder).kept()
 
 
 @given(records)
 @settings(max_examples=50, deadline=None)
 def test_what_was_flushed_is_there_after_a_restart(contents):
     with tempfile.TemporaryDirectory() as folder:
-        store = FlashStore(folder)
-        places = [store.append(record) for record in contents]
-        assert [bytes(store.read(place)) for place in places] == contents
-        store.flush()
+        store = Owner(folder)
+        for record in contents:
+            store.append(record)
+        assert store.kept() == contents
+        store.store.flush(7)
         assert kept(folder) == contents
+        assert FlashStore(folder).minute == 7
 
 
 @given(records, st.data())
 @settings(max_examples=100, deadline=None)
 def test_a_record_cut_at_any_byte_costs_no_record_before_it(contents, data):
     with tempfile.TemporaryDirectory() as folder:
-        store = FlashStore(folder)
+        store = Owner(folder)
         for record in contents:
             store.append(record)
-        store.flush()
+        store.store.flush(1)
         (path,) = Path(folder).iterdir()
         whole = path.read_bytes()
         cut = data.draw(st.integers(0, len(whole)))
         path.write_bytes(whole[:cut])
-        ends = [sum(6 + len(record) for record in contents[: n + 1]) for n in range(len(contents))]
+        ends = [sum(7 + len(record) for record in contents[: n + 1]) for n in range(len(contents))]
         survivors = contents[: sum(end <= cut for end in ends)]
-        assert kept(folder) == survivors
+        again = Owner(folder)
+        assert again.kept() == survivors
         # And it goes on from there.
-        store = FlashStore(folder)
-        list(store.records())
-        store.append(b"new")
-        store.flush()
-        assert kept(folder) == [*survivors, b"new"]
+        again.append(b"\x10new")
+        again.store.flush(1)
+        assert kept(folder) == [*survivors, b"\x10new"]
 
 
 @given(records, st.data())
-@settings(max_examples=50, deadline=None)
-def test_a_flipped_bit_is_never_handed_out(contents, data):
+@settings(max_examples=100, deadline=None)
+def test_a_damaged_byte_costs_no_record_but_its_own(contents, data):
     with tempfile.TemporaryDirectory() as folder:
-        store = FlashStore(folder)
+        store = Owner(folder)
         for record in contents:
             store.append(record)
-        store.flush()
+        store.store.flush(1)
         (path,) = Path(folder).iterdir()
         damaged = bytearray(path.read_bytes())
-        at = data.draw(st.integers(0, len(damaged) - 1))
+        at = data.draw(st.integers(0, sum(7 + len(record) for record in contents) - 1))
         damaged[at] ^= 1 << data.draw(st.integers(0, 7))
         path.write_bytes(damaged)
-        assert all(record in contents for record in kept(folder))
+        again = Owner(folder)
+        found = again.kept()
+        assert len(found) == len(contents) - 1 and again.store.damaged
+        assert all(record in contents for record in found)
 
 
-@given(records, st.sets(st.integers(0, 11)))
+def test_a_record_inside_a_letter_is_no_record_even_where_the_letter_is_damaged(tmp_path):
+    donor = Owner(str(tmp_path / "donor"))
+    donor.append(b"\x10forged")
+    donor.store.flush(1)
+    forged = next((tmp_path / "donor").iterdir()).read_bytes()
+    store = Owner(str(tmp_path / "board"))
+    store.append(b"\x10" + bytes(20) + forged + bytes(20))
+    store.append(b"\x10behind")
+    store.store.flush(1)
+    (path,) = (tmp_path / "board").iterdir()
+    damaged = bytearray(path.read_bytes())
+    damaged[12] ^= 1
+    path.write_bytes(damaged)
+    assert kept(str(tmp_path / "board")) == [b"\x10behind"]
+
+
+@given(st.lists(contents_of_records, min_size=1, max_size=12, unique=True), st.sets(st.integers(0, 11)))
 @settings(max_examples=50, deadline=None)
 def test_what_was_dropped_stays_dropped_after_a_restart(contents, gone):
     with tempfile.TemporaryDirectory() as folder:
-        store = FlashStore(folder)
-        places = [store.append(record) for record in contents]
+        store = Owner(folder)
+        for record in contents:
+            store.append(record)
         for index in gone:
-            if index < len(places):
-                store.drop(places[index])
-        store.flush()
+            if index < len(contents):
+                store.drop(contents[index])
+        store.store.flush(1)
         assert kept(folder) == [record for at, record in enumerate(contents) if at not in gone]
 
 
-def test_the_flash_does_not_fill_up_while_old_letters_expire(tmp_path, monkeypatch):
+@pytest.fixture
+def small_segments(monkeypatch):
     monkeypatch.setattr(flash, "_SEGMENT_BYTES", 1_000)
-    monkeypatch.setattr(flash, "_SEGMENTS", 6)
-    store = FlashStore(str(tmp_path))
-    oldest = store.append(b"the one that stays" * 5)
+
+
+def test_the_flash_does_not_fill_up_while_old_letters_go(tmp_path, small_segments):
+    store = Owner(str(tmp_path), 3_000)
+    stays = b"\x10the one that stays" * 5
+    store.append(stays)
     living = []
     for number in range(500):
-        living.append((store.append(number.to_bytes(2, "big") * 50), number))
+        living.append(b"\x10" + number.to_bytes(2, "big") * 50)
+        store.append(living[-1])
         if len(living) > 10:
-            store.drop(living.pop(0)[0])
+            store.drop(living.pop(0))
         if number % 5 == 0:
-            store.flush()
-    store.flush()
-    assert len(os.listdir(tmp_path)) <= 8
-    assert store.read(oldest) == b"the one that stays" * 5
-    assert all(store.read(place) == number.to_bytes(2, "big") * 50 for place, number in living)
-    assert sorted(kept(str(tmp_path))) == sorted(
-        [b"the one that stays" * 5] + [number.to_bytes(2, "big") * 50 for _, number in living]
-    )
+            store.store.flush(number)
+            assert len(os.listdir(tmp_path)) <= 8
+            assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 8_000
+    store.store.flush(500)
+    assert sorted(store.kept()) == sorted([stays, *living]) == sorted(kept(str(tmp_path)))
+    assert FlashStore(str(tmp_path)).minute == 500
 
 
-def test_a_full_flash_is_an_error_and_nothing_old_is_lost(tmp_path, monkeypatch):
-    store = FlashStore(str(tmp_path))
-    store.append(b"kept")
-    store.flush()
+def test_a_board_that_loses_power_all_the_time_does_not_fill_its_flash_with_small_files(tmp_path):
+    for number in range(100):
+        store = Owner(str(tmp_path), 65_536)
+        store.append(b"\x10" + number.to_bytes(2, "big"))
+        store.store.flush(number)
+    assert len(os.listdir(tmp_path)) <= 10
+    assert len(kept(str(tmp_path))) == 100
+
+
+def test_the_shelf_on_flash_does_what_plain_lists_would_do(tmp_path, small_segments):
+    dice = random.Random(5)
+    for number in range(30):
+        steps = [(dice.randrange(shelf_model.STEPS), dice.randrange(41)) for _ in range(120)]
+        shelf_model.follow(steps, partial(FlashStore, str(tmp_path / str(number)), 4_000))
+
+
+def test_a_full_flash_is_an_error_and_nothing_old_is_lost(tmp_path):
+    store = Owner(str(tmp_path))
+    store.append(b"\x10kept")
+    store.store.flush(1)
 
     class Full:
         def write(self, data):
@@ -117,15 +193,15 @@ def test_a_full_flash_is_an_error_and_nothing_old_is_lost(tmp_path, monkeypatch)
         def close(self):
             pass
 
-    real, store._file = store._file, Full()
+    real, store.store._file = store.store._file, Full()
     with pytest.raises(OSError):
-        store.append(b"too much")
+        store.append(b"\x10too much")
     real.close()
-    assert kept(str(tmp_path)) == [b"kept"]
+    assert kept(str(tmp_path)) == [b"\x10kept"]
     # With room again the next append works, in a new segment.
-    store.append(b"again")
-    store.flush()
-    assert kept(str(tmp_path)) == [b"kept", b"again"]
+    store.append(b"\x10again")
+    store.store.flush(1)
+    assert kept(str(tmp_path)) == [b"\x10kept", b"\x10again"]
 
 
 def test_stray_files_are_cleaned_at_boot(tmp_path):

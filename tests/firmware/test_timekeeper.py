@@ -150,7 +150,7 @@ def test_a_board_that_waited_for_somebody_who_knows_waits_on_after_a_reset(monke
     assert not clock.certain and clock.wait(0) == 6 and clock.minute(0) == M + 14
 
 
-@pytest.mark.parametrize("at", range(15))
+@pytest.mark.parametrize("at", range(14))
 def test_a_damaged_record_is_not_believed(chip, at):
     chip.cause = HARD
     good = chip.kept

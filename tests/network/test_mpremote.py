@@ -108,7 +108,7 @@ def test_mpremote_gets_the_raw_repl_at_its_first_try(village, soft_reset):
         assert line.answer() == (b"42\r\n", b"")
         line.type_raw(b"import os; print(os.listdir('/'))")
         out, error = line.answer()
-        assert b"'settings'" in out and not error
+        assert b"'settings.a'" in out and not error
         line.paste(b"x = '" + b"." * 1000 + b"'\nprint(len(x))\nx + 1")
         out, error = line.answer()
         assert out == b"1000\r\n" and b"TypeError" in error

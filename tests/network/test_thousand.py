@@ -1,8 +1,19 @@
 """A long correspondence over a cable that somebody keeps pulling out."""
 
+import asyncio
+import contextlib
+import os
 import random
+import time
 from functools import partial
+from pathlib import Path
 
+from test_live import up
+
+from hedgerow import errors
+from hedgerow.events import Received
+from hedgerow.links.keeper import LINKED, Keeper
+from hedgerow.node import Node
 from hedgerow_lab.scenario import parse
 from hedgerow_lab.simulate import Simulation, key
 
@@ -19,6 +30,8 @@ name = "Alice"
 board = "mill"
 """
 EVERY_MS = 400
+REAL_LETTERS = 150
+REAL_CUTS = 8
 
 
 def test_a_thousand_letters_survive_fifty_cuts_of_the_cable(tmp_path, capsys):
@@ -66,3 +79,116 @@ def test_a_thousand_letters_survive_fifty_cuts_of_the_cable(tmp_path, capsys):
         assert abs(free[-1] - free[0]) < 2_000
     finally:
         simulation.close()
+
+
+class Cable:
+    """A serial cable that is pulled out and put in again: what was on its way is gone."""
+
+    def __init__(self, port):
+        self.cuts = 0
+        self._port = port
+        self._writers = []
+
+    async def start(self):
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        return f"serial:socket://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def _connected(self, reader, writer):
+        with contextlib.suppress(OSError):
+            board_reader, board_writer = await asyncio.open_connection("127.0.0.1", self._port)
+            self._writers = [writer, board_writer]
+            await asyncio.gather(self._move(reader, board_writer), self._move(board_reader, writer))
+
+    async def _move(self, reader, writer):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(100):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    def cut(self):
+        self.cuts += 1
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def close(self):
+        self.cut()
+        self._server.close()
+
+
+def milliseconds():
+    return time.time_ns() // 1_000_000
+
+
+async def correspond(board, alice, bob, texts, dice):
+    """Alice writes while the cable is cut; then Bob fetches. What he read, the cuts, and the free heaps."""
+    pairing_key = bytes.fromhex(Path(board["pairing_key_file"]).read_text())
+    cable = Cable(int(board["tcp"].rpartition(":")[2]))
+    url = await cable.start()
+    read, free, states = [], [], []
+
+    def told(event):
+        if isinstance(event, Received):
+            read.append(event.text)
+
+    def keeper(node):
+        return Keeper(node, url, [pairing_key], milliseconds, told, lambda state, error: states.append(state))
+
+    async def meet(node):
+        link = keeper(node)
+        while states[-1:] != [LINKED]:
+            # The board may not have noticed yet that the last link is over.
+            with contextlib.suppress(errors.PortLost, errors.PortMissing):
+                await link.open()
+        await link.settle()
+        free.append((await link.status())[0][5])
+        await link.close()
+        states.append("unplugged")
+
+    async def written():
+        for text in texts:
+            alice.send("Bob", text, milliseconds())
+            await asyncio.sleep(0.01)
+
+    for node in (bob, alice, bob, alice):
+        await meet(node)
+    link = keeper(alice)
+    linked = asyncio.create_task(link.keep())
+    writing = asyncio.create_task(written())
+    for _ in range(REAL_CUTS):
+        # Only a cable that is in can be pulled out.
+        while states[-1] != LINKED:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(dice.uniform(0, 2))
+        cable.cut()
+        states.append("cut")
+    await writing
+    linked.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await linked
+    await meet(alice)
+    await meet(bob)
+    cuts = cable.cuts
+    for _ in range(5):
+        await meet(bob)
+    cable.close()
+    return read, cuts, free
+
+
+def test_letters_survive_cuts_of_the_cable_in_real_time_too(tmp_path, capsys):
+    texts = [f"letter {number}" for number in range(REAL_LETTERS)]
+    people = [Node.create(tmp_path / name, name, os.urandom, milliseconds()) for name in ("Alice", "Bob")]
+    alice, bob = people
+    try:
+        bob.add(alice.invite(milliseconds()), milliseconds())
+        with up(tmp_path / "lab", text=SCENARIO.partition("[[hosts]]")[0]) as lab:
+            board = lab.boards["mill"]
+            read, cuts, free = asyncio.run(correspond(board, alice, bob, texts, random.Random(1)))
+        with capsys.disabled():
+            print(f"\n  {len(read)} letters in real time, {cuts} cuts; free heap of the board {free}")
+        assert cuts == REAL_CUTS
+        assert sorted(read) == sorted(texts)
+        assert max(free[-5:]) - min(free[-5:]) < 2_000
+    finally:
+        for node in people:
+            node.close()

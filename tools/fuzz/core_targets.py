@@ -9,12 +9,11 @@ interpreter. It raises ``Broken``, or whatever the code under test lets through,
 import hashlib
 
 from hedgerow_core import beacon, cbor, envelope, frame, limits, session
-from hedgerow_core.clock import Clock
+from hedgerow_core.clock import Clock, decode_clock, encode_clock
 from hedgerow_core.errors import LimitError, PeerError
 from hedgerow_core.fragment import Reassembler
 from hedgerow_core.link import Link, Packets, Stream
 from hedgerow_core.mac import sha256
-from hedgerow_core.mesh_clock import decode_clock, encode_clock
 from hedgerow_core.peer import Peer
 from hedgerow_core.reconcile import IdList, split_ids
 from hedgerow_core.service import decode_status
@@ -160,12 +159,12 @@ def fuzz_status(data: bytes) -> str:
 
 def fuzz_clock(data: bytes) -> str:
     try:
-        minute, certain = decode_clock(data)
+        minute, certain, asks = decode_clock(data)
     except PeerError as error:
         return refusal(error)
     holds(minute <= limits.M_MINUTES, "a clock past its bound")
-    holds(encode_clock(minute, certain) == data, "a clock has two encodings")
-    return told(minute, certain)
+    holds(encode_clock(minute, certain, asks) == data, "a clock has two encodings")
+    return told(minute, certain, asks)
 
 
 def fuzz_ids(data: bytes) -> str:
@@ -357,6 +356,8 @@ def fuzz_peer(data: bytes) -> str:
     """A hostile member's messages."""
     kept = shelf(3)
     peer = Peer(kept, 0, limits.STREAM_IN_FLIGHT_BYTES)
+    if not data or data[0] & 1:
+        peer.receive(b"\x09" + encode_clock(0, True), 0)
     result = Told()
     now = 0
     fresh = 100

@@ -21,16 +21,21 @@ BLOCK_BYTES = 4096
 
 # Commands from the child and events to it; child/lab.py and child/bluetooth.py have the same numbers.
 (IDLE, ADVERTISE, SCAN, CONNECT, CONNECT_CANCEL, DISCONNECT, PDU) = range(7)
-(ADDRESS, SERIAL, RESET, STOP, NOTE, RTC_MEMORY) = range(7, 13)
+(ADDRESS, SERIAL, RESET, STOP, NOTE, RTC_MEMORY, WATCH) = range(7, 14)
 SCAN_RESULT, SCAN_DONE, CONNECTED, DISCONNECTED, PDU_IN, TX_DONE, SERIAL_IN = range(1, 8)
+POWER_ON, WATCHDOG = 1, 3  # causes of a reset, as machine.reset_cause() has them
+_RESET_US = 300_000
 _NO_CONNECTION = 0xFFFF
-_PWRON_RESET, _HARD_RESET = 1, 2  # of `machine`; machine.reset() of an ESP32 is a hard reset
 _ADDR_NO_RANDOMIZE = 0x0040000
 _PR_SET_PDEATHSIG = 1
 
 
 class BoardError(HedgerowError):
     """A board's process ended or answered nonsense."""
+
+
+class _Hangs(BoardError):
+    """A board's process computes and does not come back."""
 
 
 @dataclass
@@ -74,6 +79,7 @@ class Board:
         self.powered = False
         self.address = bytes.fromhex(seed)[:6]
         self.flash_path = workdir / f"{name}.flash"
+        self.nvs_path = workdir / f"{name}.nvs"
         self.log_path = workdir / f"{name}.log"
         self._config_path = workdir / f"{name}.json"
         self._seed = seed
@@ -85,17 +91,18 @@ class Board:
         self._busy_us = 0
         self._rtc_start_us = 0
         self._rtc_memory = b""
+        self._watch_ms = 0  # of the watchdog, once it runs
         if not self.flash_path.exists():
             self.flash_path.write_bytes(b"\xff" * (BLOCK_BYTES * machine.flash_blocks))
         self.log_path.touch()
 
     # Power
 
-    def power_on(self, reset_cause: int = _PWRON_RESET) -> None:
+    def power_on(self, reset_cause: int = POWER_ON) -> None:
         """Start the process; it runs from the time now on. After another cause the RTC has gone on."""
         if self.powered:
             return
-        if reset_cause == _PWRON_RESET:
+        if reset_cause == POWER_ON:
             self._rtc_start_us = self._clock.now_us
             self._rtc_memory = b""
         self._boots += 1
@@ -117,6 +124,7 @@ class Board:
                     "rtc_start_ms": self._rtc_start_us // 1000,
                     "rtc_memory": self._rtc_memory.hex(),
                     "flash": str(self.flash_path),
+                    "nvs": str(self.nvs_path),
                     "flash_blocks": machine.flash_blocks,
                     "settings": machine.settings.hex() if machine.settings is not None else None,
                     "read_fd": to_child,
@@ -144,6 +152,7 @@ class Board:
         self.dead = False
         self._inbox = _Inbox(turn=self._inbox.turn + 1)
         self._busy_us = self._clock.now_us
+        self._watch_ms = 0
         self.note(self.name, "power", "on")
         if self._exchange(None):
             self._wake_at(self._clock.now_us)
@@ -195,6 +204,11 @@ class Board:
             if batch is not None:
                 os.write(self._write_fd, batch)
             self._receive()
+        except _Hangs as error:
+            if self._watch_ms:
+                self._reset(WATCHDOG, "watchdog", self._watch_ms * 1000)
+            else:
+                self._ended(error)
         except BoardError as error:
             self._ended(error)
         except OSError:
@@ -217,7 +231,7 @@ class Board:
                 poll = select.poll()
                 poll.register(self._read_fd, select.POLLIN)
                 if not poll.poll(self.patience_s * 1000):
-                    raise BoardError(f"Board {self.name} hangs; its log is {self.log_path}.")
+                    raise _Hangs(f"Board {self.name} hangs; its log is {self.log_path}.")
             part = os.read(self._read_fd, size - len(data))
             if not part:
                 raise BoardError(f"The process of board {self.name} ended; its log is {self.log_path}.")
@@ -269,12 +283,20 @@ class Board:
         elif kind == SERIAL and self.on_serial is not None:
             self.on_serial(payload)
         elif kind == RESET:
-            self.power_off("reset")
-            self._clock.at(self._clock.now_us + 300_000, lambda: self.power_on(_HARD_RESET))
+            self._reset(payload[0], "watchdog" if payload[0] == WATCHDOG else "reset")
         elif kind == RTC_MEMORY:
             self._rtc_memory = payload
+        elif kind == WATCH:
+            self._watch_ms = int.from_bytes(payload, "little")
         elif kind in (STOP, NOTE):
             self.note(self.name, "stopped" if kind == STOP else "note", payload.decode(errors="replace"))
+
+    def _reset(self, cause: int, reason: str, after_us: int = 0) -> None:
+        self.power_off(reason)
+        turn = self._inbox.turn
+        when = self._clock.now_us + after_us + _RESET_US
+        # Unless somebody took the power away, or gave it, in between.
+        self._clock.at(when, lambda: self.power_on(cause) if self._inbox.turn == turn else None)
 
     def _event(self, kind: int, payload: bytes, delay_us: int | None = 0) -> None:
         if not self.powered:

@@ -19,7 +19,13 @@ TOP = Path(__file__).resolve().parents[2]
 _CACHE = TOP / ".cache/mpy"
 _CHILD = Path(__file__).resolve().parent / "child"
 _ROM_DATA, _ROM_FOLDER, _ROM_FILE = 2, 4, 5
-_ROOT = "hedgerow_board.app.main"
+_APP = "hedgerow_board.app"
+# What main.py uses, and what the firmware imports only when it needs it: those are files of their own.
+_ROOTS = {
+    _APP: {f"{_APP}.main"},
+    "hedgerow_board.start": {"hedgerow_board.start.begin"},
+    "hedgerow_board.care": {"hedgerow_board.care.answer", "hedgerow_core.store.MemoryStore"},
+}
 # Types whose objects the firmware meets besides its own.
 _BUILT_IN = (
     *(bool, bytearray, bytes, dict, int, list, memoryview, set, str, tuple, Exception),
@@ -54,9 +60,9 @@ def compiled(folder: Path, cache: Path = _CACHE) -> Path:
 
 
 def firmware(top: Path = TOP, cache: Path = _CACHE) -> Path:
-    """A folder with what a board gets in /lib: core and firmware of ``top`` as one module, and the console.
+    """A folder with what a board gets in /lib: core and firmware of ``top``, and the console.
 
-    ``hedgerow_board.app`` holds them both, for main.py imports from there.
+    ``hedgerow_board.app`` holds them both as one module, but for what is seldom needed.
     """
     sources = {
         f"{path.parent.name}.{path.stem}": path.read_text()
@@ -68,8 +74,16 @@ def firmware(top: Path = TOP, cache: Path = _CACHE) -> Path:
     mirrors = {path.name: path.read_text() for path in sorted(_CHILD.rglob("*.py"))}
 
     def made() -> dict[str, str]:
-        whole = shrink.bundle(sources, _ROOT, _names_from_outside(mirrors.values()))
-        return {"hedgerow_board/app.py": whole, "hedgerow_console.py": console}
+        files = {}
+        for module, roots in _ROOTS.items():
+            if module != _APP:
+                parts = {name: text for name, text in sources.items() if name not in _ROOTS or name == module}
+                files[module] = shrink.bundle(parts, roots)
+        whole = {name: text for name, text in sources.items() if name not in files}
+        outside = _names_from_outside([*mirrors.values(), *files.values()])
+        files[_APP] = shrink.bundle(whole, _ROOTS[_APP], outside)
+        named = {f"{module.replace('.', '/')}.py": text for module, text in files.items()}
+        return {**named, "hedgerow_console.py": console}
 
     return _compile({**sources, **mirrors, **_ourselves(), "console": console}, made, cache)
 

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from hedgerow_core import cbor
+from hedgerow_core import cbor, slots
 from hedgerow_lab import costs
 from hedgerow_lab.air import Air
 from hedgerow_lab.board import Board, Machine
@@ -146,7 +146,7 @@ class Lab:
             console=script is None,
             heap_bytes=heap_bytes,
             ticks_offset=ticks_offset,
-            settings=cbor.encode(settings) if settings is not None else None,
+            settings=slots.seal(1, cbor.encode(settings)) if settings is not None else None,
         )
         seed = hashlib.sha256(f"board {self._seed} {name}".encode()).hexdigest()[:32]
         board = Board(name, machine, self.clock, self.air, seed, self.workdir)

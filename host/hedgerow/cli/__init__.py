@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow import __version__
-from hedgerow.cli import linking
+from hedgerow.cli import boards, linking
 from hedgerow.cli.terminal import (
     AsJson,
     clock,
@@ -249,6 +249,7 @@ def _print_letters(node: Node, letters: list[Letter]) -> None:
 
 
 linking.register(app)
+boards.register(app)
 
 
 def _poll(node: Node, quiet: bool) -> None:

@@ -1,4 +1,4 @@
-"""Commands that link this computer to boards: sync, run, board status."""
+"""Commands that link this computer to boards: sync, run."""
 
 import asyncio
 import sys
@@ -190,58 +190,7 @@ def run_until_interrupted(main: Callable[[], Any]) -> None:
         raise found from None
 
 
-def status(
-    context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_json: AsJson = False
-) -> None:
-    """Ask a board how it is."""
-    node = open_node(context)
-    keeper = Keeper(node, board, keys_for(node, key_file), now_ms, lambda found: None)
-
-    async def ask() -> tuple[tuple[int, ...], str]:
-        try:
-            await keeper.open()
-            if keeper.key is not None:
-                node.remember_key(keeper.key, now_ms())
-            return await keeper.status()
-        finally:
-            await keeper.close()
-
-    numbers, name = asyncio.run(ask())
-    held, known, held_bytes, load, uptime_s, free_bytes, starts, neighbours, links = numbers
-    if as_json:
-        print_json(
-            name=name,
-            held=held,
-            known=known,
-            held_bytes=held_bytes,
-            load_percent=load * 100 // 255,
-            uptime_s=uptime_s,
-            free_bytes=free_bytes,
-            starts=starts,
-            neighbours=neighbours,
-            links=links,
-        )
-    else:
-        hours, minutes = divmod(uptime_s // 60, 60)
-        print(
-            f"{name}: up for {hours}:{minutes:02} h, start number {starts}, {free_bytes:,} bytes of heap free"
-        )
-        print(
-            f"  holds {held} sealed letters ({held_bytes:,} bytes, {load * 100 // 255} % full), knows {known}"
-        )
-        print(f"  hears {neighbours} boards, {links} links open")
-    node.close()
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command(epilog="Example: hedgerow sync --board serial:/dev/ttyUSB0 --key-file mill.key")(sync)
     app.command(epilog="Example: hedgerow run --board serial:/dev/ttyUSB0 --board tcp:192.168.1.7:7000")(run)
-    board = typer.Typer(no_args_is_help=True, help="Look after a board.")
-    board.command(epilog="Example: hedgerow board status --board serial:/dev/ttyUSB0 --json")(status)
-
-    @board.callback()
-    def options() -> None:
-        """Look after a board."""
-
-    app.add_typer(board, name="board")

@@ -17,6 +17,8 @@ _SETTLED_S = 0.5
 _AGAIN_S = 0.5
 _AGAIN_MAX_S = 30.0
 _ANSWER_S = 5.0
+_REPAIR_S = 30.0
+_LOG_TRIES = 3
 
 # What the user sees of a link.
 CONNECTING = "connecting"
@@ -51,7 +53,7 @@ class Keeper:
         self._port: links.Port | None = None
         self._link: Link | None = None
         self._reading: asyncio.Task[bytes] | None = None
-        self._answer = b""
+        self._answers: dict[int, bytes] = {}  # the last of each kind
 
     async def open(self) -> None:
         """Open the port and shake hands. A UserError where that cannot be done."""
@@ -110,21 +112,47 @@ class Keeper:
             since = None
             await self._until(quiet)
 
-    async def status(self) -> tuple[tuple[int, ...], str]:
-        """What the board says of itself: numbers and name as in ``hedgerow_core.service``."""
+    async def ask(self, question: bytes, kind: int, patience_s: float = _ANSWER_S) -> bytes:
+        """The board's answer of ``kind`` to a service message."""
         if self._link is None:
             raise errors.BoardSilent
-        self._answer = b""
-        self._link.service(bytes((service.STATUS,)))
+        self._answers.pop(kind, None)
+        self._link.service(question)
         try:
-            async with asyncio.timeout(_ANSWER_S):
-                await self._until(lambda: bool(self._answer))
+            async with asyncio.timeout(patience_s):
+                await self._until(lambda: kind in self._answers)
         except TimeoutError:
             raise errors.BoardSilent from None
+        return self._answers[kind]
+
+    async def status(self) -> tuple[tuple[int, ...], str]:
+        """What the board says of itself: numbers and name as in ``hedgerow_core.service``."""
+        answer = await self.ask(bytes((service.STATUS,)), service.STATUS_IS)
         try:
-            return service.decode_status(self._answer)
+            return service.decode_status(answer)
         except PeerError:
             raise errors.OtherVersion from None
+
+    async def log(self) -> tuple[int, int, int, list[int], list[tuple[int, int, bytes]]]:
+        """What the board remembers, as ``hedgerow_core.service.decode_log`` gives it."""
+        for _ in range(_LOG_TRIES):
+            # It may be written between two parts: then they do not fit together.
+            with contextlib.suppress(PeerError):
+                log, part, parts = b"", 0, 1
+                while part < parts:
+                    answer = await self.ask(bytes((service.LOG, part)), service.LOG_IS)
+                    _, parts, piece = service.log_piece(answer)
+                    log += piece
+                    part += 1
+                return service.decode_log(log)
+        raise errors.OtherVersion
+
+    async def repair(self, damage: int) -> int:
+        """Let the board mend ``damage``; what came of it, as in ``hedgerow_core.service``."""
+        answer = await self.ask(bytes((service.REPAIR, damage)), service.REPAIR_IS, _REPAIR_S)
+        if len(answer) != 2:
+            raise errors.OtherVersion
+        return answer[1]
 
     async def keep(self) -> None:
         """Stay linked until cancelled, whatever happens to the board."""
@@ -181,7 +209,7 @@ class Keeper:
             elif name == "proof" and isinstance(value, bytes):
                 self._node.proof(value, self._now())
             elif name == "service" and isinstance(value, bytes):
-                self._answer = value
+                self._answers[value[0]] = value
 
     async def _pump(self, port: links.Port, link: Link) -> None:
         for event in self._node.poll(self._now()):

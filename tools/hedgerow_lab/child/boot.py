@@ -64,22 +64,35 @@ def _board(config_path):
     machine._cause = config["reset_cause"]
     machine._rtc_memory = unhexlify(config["rtc_memory"])
 
+    import esp32
+    import flashbdev
     from flash import Flash
 
+    esp32.path = "/pc" + config["nvs"]
     device = Flash("/pc" + config["flash"], config["flash_blocks"])
     lab.connect(config["read_fd"], config["write_fd"])
     lab.exchange(0)
+    flashbdev.bdev = device
     try:
-        vfs.mount(vfs.VfsLfs2(device, readsize=32, progsize=32), "/")
+        os.stat(esp32.path)
+        ran = True  # only then it matters what is on the flash
     except OSError:
-        vfs.VfsLfs2.mkfs(device, readsize=32, progsize=32)
-        vfs.mount(vfs.VfsLfs2(device, readsize=32, progsize=32), "/")
-    if config["settings"] is not None:
-        try:
-            os.stat("/settings")
-        except OSError:
-            with open("/settings", "wb") as file:
-                file.write(unhexlify(config["settings"]))
+        ran = False
+    try:
+        vfs.mount(vfs.VfsLfs2(device), "/")
+    except OSError:
+        if ran:
+            # As where the firmware is frozen into MicroPython: it starts, and sees that there are no files.
+            return "/pc" + config["entry"]
+        vfs.VfsLfs2.mkfs(device)
+        vfs.mount(vfs.VfsLfs2(device), "/")
+    if config["settings"] is not None and not ran:
+        for name in ("/settings.a", "/settings.b"):
+            try:
+                os.stat(name)
+            except OSError:
+                with open(name, "wb") as file:
+                    file.write(unhexlify(config["settings"]))
     return "/pc" + config["entry"]
 
 

@@ -19,6 +19,8 @@ RESET = 9
 STOP = 10
 NOTE = 11
 RTC_MEMORY = 12
+WATCH = 13
+_WATCHDOG = 3  # machine.WDT_RESET
 
 NEVER = 0xFFFFFFFF
 PERIOD = 1 << 30
@@ -37,6 +39,7 @@ _reader = None
 _writer = None
 _commands = []
 _handlers = {}
+_bite_ms = NEVER  # when the watchdog resets the board
 
 
 def charge(cost_us):
@@ -47,6 +50,23 @@ def charge(cost_us):
     if us >= 1000:
         ms += us // 1000
         us %= 1000
+        if ms >= _bite_ms:
+            reset(_WATCHDOG)
+
+
+def reset(cause):
+    """Let the parent end this process and start it again; the next one hears ``cause``."""
+    global _bite_ms
+    _bite_ms = NEVER
+    command(RESET, bytes((cause,)))
+    while True:
+        exchange(NEVER)
+
+
+def watch(timeout_ms):
+    """Reset the board in ``timeout_ms``, unless this is called again before."""
+    global _bite_ms
+    _bite_ms = ms + timeout_ms
 
 
 def sleep_us(duration_us):
@@ -87,7 +107,7 @@ def _read(size):
 def exchange(until_ms):
     """Give the parent our commands, sleep until it wakes us, handle what happened."""
     global _commands, ms, us, _ahead_us
-    idle = struct.pack("<BIHHI", IDLE, ms, us, 4, until_ms)
+    idle = struct.pack("<BIHHI", IDLE, ms, us, 4, min(until_ms, _bite_ms))
     if len(_commands) <= _FEW:
         answer = b"".join(_commands) + idle
         _writer.write(struct.pack("<I", len(answer)) + answer)
@@ -105,8 +125,10 @@ def exchange(until_ms):
     else:
         batch = _read(size)
         events = ()
-    ms, us = struct.unpack("<IH", batch)
+    ms, us = struct.unpack_from("<IH", batch)
     _ahead_us = 0
+    if ms >= _bite_ms:
+        reset(_WATCHDOG)
     for kind, payload in events:
         _handle(kind, payload)
     at = _TIME_BYTES

@@ -16,13 +16,11 @@ _rtc_memory = b""
 
 def reset():
     """Restart this board: the parent ends the process and starts it again."""
-    lab.command(lab.RESET)
-    while True:
-        lab.exchange(lab.NEVER)
+    lab.reset(HARD_RESET)
 
 
 def soft_reset():
-    reset()
+    lab.reset(SOFT_RESET)
 
 
 def reset_cause():
@@ -49,11 +47,17 @@ def lightsleep(duration_ms=0):
 
 
 class WDT:
+    """As on an ESP32: one watchdog, which a new object sets to another time and nothing stops."""
+
     def __init__(self, id=0, timeout=5000):
-        self.timeout = timeout
+        if id != 0 or timeout <= 0:
+            raise ValueError("WDT")
+        self._timeout = timeout
+        lab.command(lab.WATCH, timeout.to_bytes(4, "little"))
+        self.feed()
 
     def feed(self):
-        pass
+        lab.watch(self._timeout)
 
 
 class RTC:

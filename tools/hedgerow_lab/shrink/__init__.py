@@ -14,7 +14,7 @@ import ast
 from collections.abc import Collection, Iterable, Mapping
 
 from hedgerow_lab.shrink.fold import fold
-from hedgerow_lab.shrink.join import joined
+from hedgerow_lab.shrink.join import joined, shorten_tops
 from hedgerow_lab.shrink.short import (
     families,
     foreign_names,
@@ -22,7 +22,7 @@ from hedgerow_lab.shrink.short import (
     shorten_members,
     shorten_public,
 )
-from hedgerow_lab.shrink.trees import ShrinkError
+from hedgerow_lab.shrink.trees import ShrinkError, imports_of
 from hedgerow_lab.shrink.unnamed import drop_unnamed
 
 __all__ = ["ShrinkError", "bundle", "folded"]
@@ -34,22 +34,28 @@ def folded(sources: Mapping[str, str], users: Iterable[str] = ()) -> dict[str, s
     All other names stay, and so does what is marked private where one of ``users`` touches it.
     """
     trees = fold(sources)
-    everything = [*trees.values(), *(ast.parse(source) for source in users)]
+    others = {f"user {n}": ast.parse(source) for n, source in enumerate(users)}
+    everything = [*trees.values(), *others.values()]
     foreign, family = foreign_names(everything), families(everything)
+    imported = {name.rpartition(".")[2] for name in imports_of({**trees, **others})}
+    shorten_tops(trees, {*foreign, *imported, *family})
     for tree in trees.values():
         shorten_members(tree, foreign, family=family)
     return {name: _text(tree) for name, tree in trees.items()}
 
 
-def bundle(sources: Mapping[str, str], root: str, outside: Collection[str]) -> str:
+def bundle(sources: Mapping[str, str], roots: Collection[str], outside: Collection[str] | None = None) -> str:
     """One module in place of all of ``sources``.
 
-    ``root`` ("module.name") is what the outside calls; ``outside`` are the names of attributes that objects
-    from elsewhere have: built-in types, asyncio, and the modules of a board.
+    ``roots`` ("module.name") are what the outside uses; ``outside`` are the names of attributes that objects
+    from elsewhere have: built-in types, asyncio, and the modules of a board. Without it all names of
+    attributes stay.
     """
     trees = fold(sources)
-    drop_unnamed(trees, root)
-    whole = joined(trees, root)
+    drop_unnamed(trees, roots)
+    whole = joined(trees, roots)
+    if outside is None:
+        return _text(whole)
     shorten_members(whole, foreign_names([whole]), outside, families([whole]))
     shorten_public(whole, outside)
     shorten_arguments(whole, [whole])

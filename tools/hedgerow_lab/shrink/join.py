@@ -1,13 +1,13 @@
 """Several modules become one; each name of their tops is unique in it."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from hedgerow_lab.shrink.short import short_names
 from hedgerow_lab.shrink.trees import DEFINITIONS, ShrinkError, Trees, imports_of
 
 
-def joined(trees: Trees, root: str) -> ast.Module:
+def joined(trees: Trees, roots: Collection[str]) -> ast.Module:
     """All modules in the order in which they need each other, each name of theirs unique."""
     tops = {module: _top_names(tree, set(trees)) for module, tree in trees.items()}
     taken = {node.id for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Name)}
@@ -16,7 +16,7 @@ def joined(trees: Trees, root: str) -> ast.Module:
     new: dict[str, str] = {}
     for module, names in tops.items():
         for name in sorted(names):
-            new[f"{module}.{name}"] = name if f"{module}.{name}" == root else next(free)
+            new[f"{module}.{name}"] = name if f"{module}.{name}" in roots else next(free)
     outside: dict[str, ast.stmt] = {}
     body: list[ast.stmt] = []
     for module in _in_order(trees):
@@ -37,6 +37,19 @@ def joined(trees: Trees, root: str) -> ast.Module:
                 tree.body.remove(node)
         body += _Rename(renamed, aliases, new).visit(tree).body
     return ast.Module([*outside.values(), *body], [])
+
+
+def shorten_tops(trees: Trees, foreign: Collection[str]) -> None:
+    """Rename what is private at the top of a module; the same short names serve every module.
+
+    ``foreign`` are names that others use, as attributes of a module or by importing them.
+    """
+    for tree in trees.values():
+        names = {name for name in _top_names(tree, set()) if name[0] == "_" and name[1:2] != "_"}
+        taken = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        taken |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+        short = dict(zip(sorted(names - set(foreign)), short_names(taken), strict=False))
+        _Rename(short, {}, {}).visit(tree)
 
 
 def _packages(trees: Trees) -> set[str]:

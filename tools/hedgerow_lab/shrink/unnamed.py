@@ -1,12 +1,13 @@
 """What nothing names is left out."""
 
 import ast
+from collections.abc import Collection
 
 from hedgerow_lab.shrink.trees import DEFINITIONS, Trees, drop_imports, imports_of
 
 
-def drop_unnamed(trees: Trees, root: str) -> None:
-    """Leave out definitions that nothing names, until nothing changes."""
+def drop_unnamed(trees: Trees, roots: Collection[str]) -> None:
+    """Leave out definitions that nothing names, until nothing changes. A class of ``roots`` stays whole."""
     changed = True
     while changed:
         changed = False
@@ -15,7 +16,7 @@ def drop_unnamed(trees: Trees, root: str) -> None:
         ]
         members = {node.attr for node in found}
         dotted = {f"{node.value.id}.{node.attr}" for node in found if isinstance(node.value, ast.Name)}
-        wanted = {root, *imports_of(trees)}
+        wanted = {*roots, *imports_of(trees)}
         for module, tree in list(trees.items()):
             last = module.rpartition(".")[2]
             for node in list(tree.body):
@@ -28,7 +29,7 @@ def drop_unnamed(trees: Trees, root: str) -> None:
                 if not keep:
                     tree.body.remove(node)
                     changed = True
-                elif isinstance(node, ast.ClassDef):
+                elif isinstance(node, ast.ClassDef) and f"{module}.{name}" not in roots:
                     for method in [part for part in node.body if isinstance(part, DEFINITIONS)]:
                         if method.name not in members and method.name[:2] != "__":
                             node.body.remove(method)

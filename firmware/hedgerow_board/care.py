@@ -1,0 +1,96 @@
+"""What is needed only in trouble; imported then, so that it takes no heap before."""
+
+import asyncio
+import os
+
+import machine
+
+from hedgerow_board.places import SHELF
+from hedgerow_core import service
+from hedgerow_core.store import MemoryStore
+
+__all__ = ["MemoryStore", "answer"]
+
+_LAST_WORDS_MS = 500  # for an answer to reach the host before the board restarts
+
+
+def answer(board: object, message: bytes) -> bytes:
+    """The answer to a service message of the paired host that comes seldom; nothing where there is none."""
+    if len(message) == 2:
+        if message[0] == service.LOG:
+            return _log(board.journal, message[1])
+        if message[0] == service.REPAIR:
+            return bytes((service.REPAIR_IS, _repair(board, message[1])))
+    return b""
+
+
+def _log(journal: object, part: int) -> bytes:
+    counts = []
+    for cause in range(service.CAUSES):
+        try:
+            counts.append(journal.store.get_i32("reset" + str(cause)))
+        except OSError:
+            counts.append(0)
+    kept = journal.kept()
+    return service.encode_log(part, journal.starts, journal.cause, journal.troubles, counts, kept)
+
+
+def _repair(board: object, damage: int) -> int:
+    """Mend the damage that the host was told of, nothing else. In safe mode the shelf counts as damaged: it
+    may be the reason."""
+    known = board.damage
+    if known == service.SOUND and board.journal.safe:
+        known = service.SHELF_FOLDER
+    if known == service.SOUND or damage != known:
+        return service.NOT_NEEDED
+    result = mend(damage)
+    board.journal.note("repair of damage " + str(damage) + " ended with " + str(result))
+    if result == service.DONE:
+        board.damage = service.SOUND
+        board.journal.well()
+        asyncio.create_task(_restart())
+    return result
+
+
+async def _restart() -> None:
+    await asyncio.sleep_ms(_LAST_WORDS_MS)
+    machine.reset()
+
+
+def _clear() -> None:
+    try:
+        os.remove(SHELF)
+        return  # it was a file
+    except OSError:
+        pass
+    if SHELF[1:] in os.listdir("/"):
+        for name in os.listdir(SHELF):
+            os.remove(SHELF + "/" + name)
+        os.rmdir(SHELF)
+
+
+def _format() -> None:
+    import vfs
+    from flashbdev import bdev
+
+    try:
+        vfs.umount("/")
+    except OSError:
+        pass  # it could not be mounted
+    vfs.VfsLfs2.mkfs(bdev)
+    vfs.mount(vfs.VfsLfs2(bdev), "/")
+
+
+def mend(damage: int) -> int:
+    """Mend ``damage``; what came of it. The letters on the flash are lost. Where the file system had to be made
+    anew, the next start writes the settings again, from their copy."""
+    try:
+        if damage == service.SHELF_FOLDER:
+            _clear()
+        elif __file__.startswith("/lib/"):
+            return service.FIRMWARE_LIES_THERE
+        else:
+            _format()
+    except OSError:
+        return service.FAILED
+    return service.DONE

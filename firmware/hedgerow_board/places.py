@@ -1,0 +1,4 @@
+"""Where things lie on a board's file system."""
+
+SETTINGS = ("/settings.a", "/settings.b")
+SHELF = "/shelf"

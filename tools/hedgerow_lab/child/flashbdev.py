@@ -1,0 +1,3 @@
+"""`flashbdev`: the block device that the file system lies on."""
+
+bdev = None
