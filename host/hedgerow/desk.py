@@ -104,6 +104,8 @@ class Desk:
         self._open_mail(now)
         if anything or self._chores_ms is None or not 0 <= now - self._chores_ms < _CHORES_MS:
             self._chores_ms = now
+            # Behind the opening: what lay here unread is late, but it is here.
+            self.shelf.expire(now)
             self._deep_scan(now)
             self._send_waiting(now)
             self._restock(now)

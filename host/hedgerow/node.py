@@ -29,7 +29,6 @@ from hedgerow_core.store import MemoryStore
 
 TEXT_BYTES = 900
 _ASK_MS = 3_000
-_SWEEP_MS = 60_000
 _SHELF_COUNT = 4_000  # below limits.EXCHANGE_IDS: a host offers all of it
 _SHELF_BYTES = _SHELF_COUNT * 1_024
 
@@ -44,7 +43,6 @@ class Node:
         self.shelf = Shelf(cast(MemoryStore, self._store), Clock(), now, _SHELF_COUNT, _SHELF_BYTES)
         self._desk = Desk(database, self.shelf, random, now)
         self._now = now
-        self._swept_ms: int | None = None
         self.name = self._desk.name
 
     @classmethod
@@ -249,11 +247,7 @@ class Node:
         """Open what is for us on the shelf, repeat what was not answered; what happened."""
         self._now = now
         self.refresh(now)
-        happened = self._desk.poll(now)
-        if self._swept_ms is None or not 0 <= now - self._swept_ms < _SWEEP_MS:
-            self._swept_ms = now
-            self.shelf.expire(now)
-        return happened
+        return self._desk.poll(now)
 
 
 def _encodable(text: str) -> str:
