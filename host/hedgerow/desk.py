@@ -102,15 +102,17 @@ class Desk:
             self.reload(now)
         anything = self.mailbox.collect(now, self._proofs.answer, lambda proof: self.outbox.proof(proof, now))
         self._open_mail(now)
-        if anything or self._chores_ms is None or not 0 <= now - self._chores_ms < _CHORES_MS:
+        due = self._chores_ms is None or not 0 <= now - self._chores_ms < _CHORES_MS
+        if due:
             self._chores_ms = now
             # Behind the opening: what lay here unread is late, but it is here.
             self.shelf.expire(now)
+            self._ask_again(now)
+            self._proofs.forget_old(now)
+        if due or anything:
             self._deep_scan(now)
             self._send_waiting(now)
             self._restock(now)
-            self._ask_again(now)
-            self._proofs.forget_old(now)
         happened, self._events = self._events, []
         return happened
 

@@ -15,6 +15,9 @@ EXPIRED = "expired"  # its lifetime is over by our clock, and no proof came
 DELIVERED = "delivered"  # its proof came: only who opened it can give that
 
 _MINUTE_MS = 60_000
+# Ours have a share of the shelf of their own: who has the largest makes room first (hedgerow_core.shelf).
+_SOURCE_OWN = 2
+_FULL = 254  # of 255: with less room something else had to go
 
 # What ``state_of`` needs, from entries ``e`` with their newest sending ``s``.
 STATE_COLUMNS = "e.sequence, e.delivered_ms, s.expires_ms, s.carried_ms, s.record IS NOT NULL AS held"
@@ -60,7 +63,7 @@ class Outbox:
             now + TTL_MINUTES[envelope.ttl] * _MINUTE_MS,
             envelope.encode(),
         )
-        if self._shelf.put(envelope, now) == REFUSED:
+        if self._shelf.put(envelope, now, _SOURCE_OWN) == REFUSED:
             self.refused = True
 
     def acked(self, identity: bytes, now: int) -> None:
@@ -81,7 +84,9 @@ class Outbox:
         """Somebody shows a token or stop: what it opens has arrived. Any other changes nothing."""
         digest = hashlib.sha256(proof).digest()
         rows = self._database.rows(
-            "SELECT contact, entry FROM sendings WHERE hash IN (?, ?)",
+            "SELECT s.contact, s.entry FROM sendings s JOIN contacts c ON c.id = s.contact"
+            " LEFT JOIN entries e ON e.id = s.entry WHERE s.hash IN (?, ?)"
+            " AND iif(s.entry IS NULL, c.arrived_ms, e.delivered_ms) IS NULL",
             digest[: limits.LOCK_BYTES],
             digest[: limits.PROOF_BYTES],
         )
@@ -90,17 +95,9 @@ class Outbox:
         with self._database.transaction():
             for row in rows:
                 if row["entry"] is None:
-                    self._database.run(
-                        "UPDATE contacts SET arrived_ms = ? WHERE id = ? AND arrived_ms IS NULL",
-                        now,
-                        row["contact"],
-                    )
+                    self._database.run("UPDATE contacts SET arrived_ms = ? WHERE id = ?", now, row["contact"])
                 else:
-                    self._database.run(
-                        "UPDATE entries SET delivered_ms = ? WHERE id = ? AND delivered_ms IS NULL",
-                        now,
-                        row["entry"],
-                    )
+                    self._database.run("UPDATE entries SET delivered_ms = ? WHERE id = ?", now, row["entry"])
                     self._database.run("UPDATE sendings SET record = NULL WHERE entry = ?", row["entry"])
 
     def answered(self, contact: int) -> None:
@@ -132,8 +129,11 @@ class Outbox:
                 envelope = decode(row["record"])
             except PeerError:
                 continue  # damaged on our disk: it expires
+            if self._shelf.load() >= _FULL:
+                self.refused = True
+                break
             age = max(0, (now - row["sealed_ms"]) // _MINUTE_MS)
-            status = self._shelf.put(envelope.carried(envelope.hops, age), now)
+            status = self._shelf.put(envelope.carried(envelope.hops, age), now, _SOURCE_OWN)
             if status == REFUSED:
                 self.refused = True
                 break
