@@ -2,14 +2,15 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hedgerow import migrations
 from hedgerow.errors import CannotWrite, HomeBusy, HomeDamaged, HomeExists, NoHome, UserError
 
 _FILE = "hedgerow.db"
-_VERSION = 1
+_VERSION = migrations.VERSION
 _BUSY_SECONDS = 5.0
 _NOT_WRITTEN = (
     sqlite3.SQLITE_CANTOPEN,
@@ -18,7 +19,8 @@ _NOT_WRITTEN = (
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_READONLY,
 )
-_SCHEMA = """
+_SCHEMA = (
+    """
 CREATE TABLE account (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     name TEXT NOT NULL,
@@ -36,6 +38,7 @@ CREATE TABLE contacts (
     ratchet BLOB NOT NULL,
     request BLOB,
     asked_ms INTEGER,
+    arrived_ms INTEGER,
     sequence INTEGER NOT NULL DEFAULT 0,
     clock INTEGER NOT NULL DEFAULT 0,
     seen INTEGER NOT NULL DEFAULT 0
@@ -51,12 +54,16 @@ CREATE TABLE entries (
     received_ms INTEGER,
     text TEXT NOT NULL,
     envelope BLOB,
-    hops INTEGER
+    hops INTEGER,
+    delivered_ms INTEGER,
+    late INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX entries_waiting ON entries (sequence) WHERE sequence = 0;
 CREATE TABLE pairing_keys (key BLOB PRIMARY KEY, used_ms INTEGER NOT NULL);
 CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NULL);
 """
+    + migrations.SENDINGS_AND_PROOFS
+)
 
 
 class Database:
@@ -67,6 +74,7 @@ class Database:
         self._connection = connection
         self._depth = 0
         self._version = self._data_version()
+        self._when_ended: list[Callable[[bool], None]] = []
 
     @classmethod
     def create(cls, home: Path, first: str, *values: object) -> "Database":
@@ -108,6 +116,9 @@ class Database:
         try:
             connection = _connect(path)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 1:
+                migrations.migrate(connection)
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
             raise _translate(home, error) from None
         if version != _VERSION:
@@ -122,6 +133,7 @@ class Database:
             yield
             return
         self._depth += 1
+        committed = False
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -132,12 +144,24 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+            committed = True
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise _translate(self.home, error) from None
         finally:
             self._depth -= 1
+            for ended in self._when_ended:
+                ended(committed)
+
+    @property
+    def within(self) -> bool:
+        """Whether a transaction is open."""
+        return self._depth > 0
+
+    def when_ended(self, hook: Callable[[bool], None]) -> None:
+        """Call ``hook`` after each transaction; true: it was committed."""
+        self._when_ended.append(hook)
 
     def run(self, statement: str, *values: object) -> int:
         """Execute a statement that changes something; the row id of an insert."""
@@ -176,18 +200,30 @@ class Database:
 class ShelfStore:
     """The store of the host's shelf: the verbs of ``hedgerow_core.store.MemoryStore``.
 
-    Several processes may work on it: ``records`` gives each record once, and none that was appended here.
+    Several processes may work on it: ``records`` gives each record once, and none that was appended here;
+    None for one that a transaction took back.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._seen = 0
         self._appended: set[int] = set()
+        self._open: list[int] = []  # appended in the transaction that is open
+        self._undone: list[int] = []
+        database.when_ended(self._ended)
+
+    def _ended(self, committed: bool) -> None:
+        if not committed:
+            self._undone += self._open
+            self._appended.difference_update(self._open)
+        self._open = []
 
     def append(self, record: bytes) -> int:
         """Keep ``record``; its place."""
         place = self._database.run("INSERT INTO shelf (record) VALUES (?)", record)
         self._appended.add(place)
+        if self._database.within:
+            self._open.append(place)
         return place
 
     def read(self, place: int) -> bytes:
@@ -205,12 +241,18 @@ class ShelfStore:
     def flush(self, minute: int) -> None:
         """Nothing is left to do: each change was committed."""
 
-    def records(self) -> list[tuple[int, bytes]]:
+    def anything_new(self) -> bool:
+        """Whether ``records`` may have something."""
+        return self._database.row("SELECT 1 FROM shelf WHERE place > ?", self._seen) is not None
+
+    def records(self) -> list[tuple[int, bytes | None]]:
         """(place, record) of what is new, oldest first."""
         rows = self._database.rows(
             "SELECT place, record FROM shelf WHERE place > ? ORDER BY place", self._seen
         )
-        found = [(row["place"], bytes(row["record"])) for row in rows if row["place"] not in self._appended]
+        found: list[tuple[int, bytes | None]] = [(place, None) for place in self._undone]
+        self._undone = []
+        found += [(row["place"], bytes(row["record"])) for row in rows if row["place"] not in self._appended]
         if rows:
             self._seen = rows[-1]["place"]
             self._appended = {place for place in self._appended if place > self._seen}

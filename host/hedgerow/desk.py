@@ -4,8 +4,9 @@ Every change is one transaction, and the ratchet's state is read inside it: seve
 home, and no key serves twice.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from hedgerow import errors
@@ -14,9 +15,11 @@ from hedgerow.events import Connected, Received
 from hedgerow.identity.account import Account, Card
 from hedgerow.log import entry as entries
 from hedgerow.mailbox import Mailbox
+from hedgerow.outbox import Outbox
 from hedgerow.people import invite as invites
 from hedgerow.people import request as requests
 from hedgerow.people.names import clean_name
+from hedgerow.proofs import Proofs
 from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet.state import Place, State
 from hedgerow_core import envelope as envelopes
@@ -26,7 +29,10 @@ from hedgerow_core.shelf import Shelf
 
 _REQUEST_AGAIN_MS = 24 * 3_600_000
 _DEEP_EVERY_MS = 24 * 3_600_000
+_CHORES_MS = 60_000
 _RANDOM_HOPS = 4
+_MINUTE_MS = 60_000
+_SKEW_MS = 3_600_000  # two clocks that nobody sets may differ by so much
 
 _Kept = TypeVar("_Kept")
 
@@ -57,6 +63,10 @@ class Desk:
         self.account = self.kept(Account.from_cbor, row["keys"])
         self._deep_ms = int(row["deep_ms"])
         self.mailbox: Mailbox[_Ratchet | _Invite] = Mailbox(shelf)
+        self.outbox = Outbox(database, shelf)
+        self._proofs = Proofs(database, shelf)
+        self._chores_ms: int | None = None  # None: at once
+        self._stale = False
         self._states: dict[int, State] = {}
         self._events: list[Connected | Received] = []
         self.reload(now)
@@ -69,22 +79,69 @@ class Desk:
                 self.adopt(contact["id"], state)
         for stored in self._database.rows("SELECT secret FROM invites WHERE expires_ms > ?", now):
             self.watch_invite(self.kept(invites.InviteSecret.from_cbor, stored["secret"]))
+        self._proofs.reload()
+        self._chores_ms = None
+        self._stale = False
+
+    @contextmanager
+    def changing(self, now: int) -> Iterator[None]:
+        """A transaction that also holds for the shelf and for the ratchets in memory."""
+        try:
+            with self._database.transaction():
+                yield
+        except PeerError:
+            raise  # somebody's forgery: nothing had changed yet
+        except BaseException:
+            self._stale = True
+            self.shelf.catch_up(now)
+            raise
 
     def poll(self, now: int) -> list[Connected | Received]:
         """Open what is new, repeat what was not answered; what happened."""
-        self.mailbox.collect(now)
+        if self._stale:
+            self.reload(now)
+        anything = self.mailbox.collect(now, self._proofs.answer, lambda proof: self.outbox.proof(proof, now))
+        self._open_mail(now)
+        due = self._chores_ms is None or not 0 <= now - self._chores_ms < _CHORES_MS
+        if due:
+            self._chores_ms = now
+            # Behind the opening: what lay here unread is late, but it is here.
+            self.shelf.expire(now)
+            self._ask_again(now)
+            self._proofs.forget_old(now)
+        if due or anything:
+            self._deep_scan(now)
+            self._send_waiting(now)
+            self._restock(now)
+        happened, self._events = self._events, []
+        return happened
+
+    def _open_mail(self, now: int) -> None:
         self.mailbox.open(now, lambda envelope, owner: self._open(envelope, owner, now))
-        self._deep_scan(now)
-        self._send_waiting(now)
+        # Only now: what is proved is let go everywhere.
+        self._proofs.publish(now)
+
+    def _ask_again(self, now: int) -> None:
+        """Repeat the requests that were not answered."""
         for row in self._database.rows(
             "SELECT id, request FROM contacts WHERE request IS NOT NULL AND asked_ms <= ?",
             now - _REQUEST_AGAIN_MS,
         ):
-            with self._database.transaction():
-                self.put_request(self.kept(requests.RequestSent.from_cbor, row["request"]), now)
+            with self.changing(now):
+                self.put_request(row["id"], self.kept(requests.RequestSent.from_cbor, row["request"]), now)
                 self._database.run("UPDATE contacts SET asked_ms = ? WHERE id = ?", now, row["id"])
-        happened, self._events = self._events, []
-        return happened
+
+    def _restock(self, now: int) -> None:
+        """What no board has must not be lost because our own shelf had no room for it."""
+        for identity, contact, entry in self.outbox.restock(now):
+            with suppress(errors.Unanswered), self.changing(now):
+                self.outbox.let_go(identity)
+                if entry is not None:
+                    self.seal_again(entry, now)
+                    continue
+                row = self._database.row("SELECT request FROM contacts WHERE id = ?", contact)
+                if row is not None and row["request"] is not None:
+                    self.put_request(contact, self.kept(requests.RequestSent.from_cbor, row["request"]), now)
 
     def _deep_scan(self, now: int) -> None:
         """Find letters beyond the dense windows; costly, so only where there are locks of nobody's."""
@@ -103,7 +160,7 @@ class Desk:
             }
             # What the last scan found and could not open is somebody's forgery: it is let go.
             self.mailbox.watch(("deep", contact), found)
-        self.mailbox.open(now, lambda envelope, owner: self._open(envelope, owner, now))
+        self._open_mail(now)
 
     def kept(self, read: Callable[[bytes], _Kept], data: bytes) -> _Kept:
         """What ``read`` makes of stored bytes. HomeDamaged where they are damaged."""
@@ -115,10 +172,11 @@ class Desk:
     def _send_waiting(self, now: int) -> None:
         """Seal what was written before there was an answer."""
         for row in self._database.rows(
-            "SELECT e.id, e.contact, e.text, e.written_ms FROM entries e JOIN contacts c ON c.id = e.contact"
+            "SELECT e.id FROM entries e JOIN contacts c ON c.id = e.contact"
             " WHERE c.connected = 1 AND e.sequence = 0 ORDER BY e.id"
         ):
-            self.seal(row["contact"], entries.TEXT, row["text"], now, row["id"], row["written_ms"])
+            with suppress(errors.Unanswered):
+                self.seal_again(row["id"], now)
 
     def adopt(self, contact: int, state: State) -> None:
         """Go on with ``state`` for a contact: its locks are watched from now on."""
@@ -154,58 +212,79 @@ class Desk:
             state.to_cbor(),
         )
 
-    def _put(self, lock: bytes, body: bytes, now: int, shared: bool = False) -> Envelope:
-        envelope = envelopes.make(
-            envelopes.NORMAL, envelopes.TTL_DEFAULT, lock, body, self._random(1)[0] % _RANDOM_HOPS, shared
-        )
-        self.shelf.put(envelope, now)
-        return envelope
+    def _make(self, lock: bytes, body: bytes, shared: bool = False) -> Envelope:
+        hops = self._random(1)[0] % _RANDOM_HOPS
+        return envelopes.make(envelopes.NORMAL, envelopes.TTL_DEFAULT, lock, body, hops, shared)
 
-    def put_request(self, sent: requests.RequestSent, now: int) -> None:
+    def put_request(self, contact: int, sent: requests.RequestSent, now: int) -> None:
         """Put a contact request onto the shelf, in a new slot."""
         slot = self._random(1)[0]
-        self._put(
-            invites.lock(sent.invite_secret, slot), requests.body_for_slot(sent, slot), now, shared=True
-        )
+        lock = invites.lock(sent.invite_secret, slot)
+        self.outbox.add(self._make(lock, requests.body_for_slot(sent, slot), shared=True), contact, None, now)
 
-    def seal(
-        self,
-        contact: int,
-        kind: int,
-        text: str,
-        now: int,
-        waiting: int | None = None,
-        written_ms: int | None = None,
-    ) -> Envelope:
-        """Seal an entry for a contact and put it onto the shelf; ``waiting`` is the row that it replaces."""
-        with self._database.transaction():
+    def seal(self, contact: int, kind: int, text: str, now: int) -> Envelope:
+        """Seal a new entry for a contact and put it onto the shelf."""
+        with self.changing(now):
+            shown = text if kind == entries.TEXT else ""
+            return self._seal(contact, self._next(contact, kind, text, now), shown, None, now)
+
+    def seal_again(self, entry: int, now: int) -> Envelope:
+        """Seal an entry of ours that is written already: it had to wait, or did not arrive."""
+        with self.changing(now):
             row = self._database.rows(
-                "SELECT name, ratchet, sequence, clock, seen FROM contacts WHERE id = ?", contact
+                "SELECT contact, sequence, clock, reference, written_ms, text FROM entries WHERE id = ?",
+                entry,
             )[0]
-            written = entries.Entry(
-                kind,
-                row["sequence"] + 1,
-                row["clock"] + 1,
-                row["seen"],
-                now if written_ms is None else written_ms,
-                text,
-            )
-            # The state of the database, not ours: another process may have written, and no key serves twice.
-            state = self.kept(State.from_cbor, row["ratchet"])
-            try:
-                state, lock, body, _ = ratchet.encrypt(state, entries.encode(written))
-            except LimitError:
-                raise errors.Unanswered(name=row["name"], count=state.ns) from None
-            envelope = self._put(lock, body, now)
+            kind = entries.TEXT if row["text"] else entries.HELLO
+            if row["sequence"] == 0:
+                written = self._next(row["contact"], kind, row["text"], row["written_ms"])
+            else:
+                # The same once more: who has it does not see it twice.
+                text = row["text"] or self.name
+                written = entries.Entry(
+                    kind, row["sequence"], row["clock"], row["reference"], row["written_ms"], text
+                )
+            delay = max(0, (now - written.written_ms) // _MINUTE_MS)
+            return self._seal(row["contact"], replace(written, delay=delay), row["text"], entry, now)
+
+    def _next(self, contact: int, kind: int, text: str, written_ms: int) -> entries.Entry:
+        row = self._database.rows("SELECT sequence, clock, seen FROM contacts WHERE id = ?", contact)[0]
+        return entries.Entry(kind, row["sequence"] + 1, row["clock"] + 1, row["seen"], written_ms, text)
+
+    def _seal(
+        self, contact: int, written: entries.Entry, shown: str, entry: int | None, now: int
+    ) -> Envelope:
+        """``entry`` is its row where it has one; within a transaction."""
+        # The state of the database, not ours: another process may have written, and no key serves twice.
+        row = self._database.rows("SELECT name, ratchet FROM contacts WHERE id = ?", contact)[0]
+        state = self.kept(State.from_cbor, row["ratchet"])
+        try:
+            state, lock, body, _ = ratchet.encrypt(state, entries.encode(written))
+        except LimitError:
+            raise errors.Unanswered(name=row["name"], count=state.ns) from None
+        envelope = self._make(lock, body)
+        self._database.run(
+            "UPDATE contacts SET ratchet = ?, sequence = max(sequence, ?), clock = max(clock, ?)"
+            " WHERE id = ?",
+            state.to_cbor(),
+            written.sequence,
+            written.clock,
+            contact,
+        )
+        if entry is None:
+            entry = self._insert_entry(contact, True, written, shown, None, envelope, False)
+        else:
             self._database.run(
-                "UPDATE contacts SET ratchet = ?, sequence = ?, clock = ? WHERE id = ?",
-                state.to_cbor(),
+                "UPDATE entries SET sequence = ?, clock = ?, reference = ?, envelope = ?, hops = ?"
+                " WHERE id = ?",
                 written.sequence,
                 written.clock,
-                contact,
+                written.reference,
+                envelope.id,
+                envelope.hops,
+                entry,
             )
-            shown = text if kind == entries.TEXT else ""
-            self._insert_entry(contact, True, written, shown, None, envelope, waiting)
+        self.outbox.add(envelope, contact, entry, now)
         self.adopt(contact, state)
         return envelope
 
@@ -217,13 +296,11 @@ class Desk:
         shown: str,
         received_ms: int | None,
         envelope: Envelope,
-        waiting: int | None = None,
-    ) -> None:
-        if waiting is not None:
-            self._database.run("DELETE FROM entries WHERE id = ?", waiting)
-        self._database.run(
+        late: bool,
+    ) -> int:
+        return self._database.run(
             "INSERT INTO entries (contact, mine, sequence, clock, reference, written_ms, received_ms, text,"
-            " envelope, hops) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " envelope, hops, late) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             contact,
             int(mine),
             written.sequence,
@@ -234,6 +311,7 @@ class Desk:
             shown,
             envelope.id,
             envelope.hops,
+            int(late),
         )
 
     def _open(self, envelope: Envelope, owner: "_Ratchet | _Invite", now: int) -> bool:
@@ -257,13 +335,15 @@ class Desk:
             "SELECT 1 FROM contacts WHERE account_key = ? AND connected = 1 AND seen > 0",
             asked.card.account_key,
         ):
+            self._proofs.keep(asked.stop, now)
             return
-        with self._database.transaction():
+        with self.changing(now):
             seen = self._database.row("SELECT 1 FROM requests_seen WHERE ephemeral = ?", asked.ephemeral)
             known = self._database.row(
                 "SELECT id, name, connected, seen FROM contacts WHERE account_key = ?", asked.card.account_key
             )
             if known is not None and known["connected"]:
+                self._proofs.keep(asked.stop, now)
                 if seen is not None and known["seen"] == 0:
                     self._answer_again(known["id"], now)
                 return
@@ -286,6 +366,8 @@ class Desk:
                     state.to_cbor(),
                     contact,
                 )
+                self.outbox.answered(contact)
+            self._proofs.keep(asked.stop, now)
             # The answer: without it they could not write.
             self.seal(contact, entries.HELLO, self.name, now)
         self._events.append(Connected(name))
@@ -297,11 +379,11 @@ class Desk:
             self.seal(contact, entries.HELLO, self.name, now)
 
     def _open_letter(self, envelope: Envelope, owner: _Ratchet, now: int) -> None:
-        with self._database.transaction():
+        with self.changing(now):
             row = self._database.rows(
                 "SELECT name, connected, ratchet, clock, seen FROM contacts WHERE id = ?", owner.contact
             )[0]
-            state, plaintext, _ = ratchet.decrypt(
+            state, plaintext, token = ratchet.decrypt(
                 self.kept(State.from_cbor, row["ratchet"]),
                 owner.place,
                 envelope.lock,
@@ -317,13 +399,43 @@ class Desk:
                 max(row["seen"], written.sequence),
                 owner.contact,
             )
+            if not row["connected"]:
+                self.outbox.answered(owner.contact)
             shown = written.text if written.kind == entries.TEXT else ""
-            self._insert_entry(owner.contact, False, written, shown, now, envelope)
+            lifetime_ms = envelopes.TTL_MINUTES[envelope.ttl] * _MINUTE_MS
+            late = now - written.sealed_ms > lifetime_ms + _SKEW_MS
+            again = self._has(owner.contact, written, shown)
+            if not again:
+                self._insert_entry(owner.contact, False, written, shown, now, envelope, late)
+            self._proofs.keep(token, now)
         self.adopt(owner.contact, state)
         if not row["connected"]:
             self._events.append(Connected(row["name"]))
             self._send_waiting(now)
-        if shown:
+        if shown and not again:
             self._events.append(
-                Received(row["name"], shown, written.sequence, envelope.hops, written.written_ms, envelope.id)
+                Received(
+                    row["name"],
+                    shown,
+                    written.sequence,
+                    envelope.hops,
+                    written.written_ms,
+                    envelope.id,
+                    late,
+                )
             )
+
+    def _has(self, contact: int, written: entries.Entry, shown: str) -> bool:
+        """Whether the very same entry is here: its writer sent it again, as no proof had reached them."""
+        return (
+            self._database.row(
+                "SELECT 1 FROM entries WHERE contact = ? AND mine = 0 AND sequence = ? AND clock = ?"
+                " AND written_ms = ? AND text = ?",
+                contact,
+                written.sequence,
+                written.clock,
+                written.written_ms,
+                shown,
+            )
+            is not None
+        )

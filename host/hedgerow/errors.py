@@ -67,6 +67,14 @@ class TextTooLong(UserError):
     """This text has {size} bytes, {limit} fit into a letter: send it in parts."""
 
 
+class UnknownLetter(UserError):
+    """There is no letter {number} of yours: `hedgerow sent` lists them with their numbers."""
+
+
+class NotExpired(UserError):
+    """Letter {number} is {state}: only an expired letter is sent again, so that nobody gets one twice."""
+
+
 class BadUrl(UserError):
     """{url} names no way to a board: write serial:DEVICE, serial:socket://HOST:PORT or tcp:HOST:PORT."""
 

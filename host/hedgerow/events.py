@@ -12,7 +12,7 @@ class Connected:
 
 @dataclass(frozen=True)
 class Received:
-    """A letter from ``name`` was opened."""
+    """A letter from ``name`` was opened; ``late``: its lifetime was over."""
 
     name: str
     text: str
@@ -20,20 +20,26 @@ class Received:
     hops: int
     written_ms: int
     envelope: bytes
+    late: bool = False
 
 
 @dataclass(frozen=True)
 class Contact:
-    """A row of ``hedgerow contacts``."""
+    """A row of ``hedgerow contacts``; ``asked``: they have our request, no answer came yet."""
 
     name: str
     connected: bool
     account_key: bytes
+    asked: bool = False
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A row of ``hedgerow inbox``; ``received_ms`` is None for our own, ``sent`` false while it waits."""
+    """A row of ``hedgerow inbox``; ``received_ms`` is None for our own, ``sent`` false while it waits.
+
+    ``state`` is that of our own as in ``hedgerow.outbox``, None for those of others and where nobody knows.
+    ``declined``: a board had no room for it. ``late``: its lifetime was over when it came.
+    """
 
     id: int
     name: str
@@ -42,3 +48,6 @@ class Letter:
     written_ms: int
     received_ms: int | None
     sent: bool
+    state: str | None = None
+    declined: bool = False
+    late: bool = False

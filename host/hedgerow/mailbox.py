@@ -18,10 +18,12 @@ class Mailbox(Generic[Owner]):
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._serial = 0
-        self._by_lock: dict[bytes, list[bytes]] = {}
+        # Dictionaries where only keys count: sets that keep their order.
+        self._by_lock: dict[bytes, dict[bytes, None]] = {}
         self._locks: dict[bytes, tuple[object, Owner]] = {}
         self._of: dict[object, list[bytes]] = {}
-        self._hits: list[bytes] = []
+        self._hits: dict[bytes, None] = {}
+        self._new: dict[bytes, None] = {}
 
     def watch(self, source: object, locks: Mapping[bytes, Owner]) -> None:
         """Replace the locks of ``source`` (a contact, an invite); the whole shelf counts as new for them."""
@@ -33,37 +35,57 @@ class Mailbox(Generic[Owner]):
             self._of[source] = list(locks)
         for lock, owner in locks.items():
             self._locks[lock] = (source, owner)
-            self._hits.extend(self._by_lock.get(lock, []))
+            self._hits.update(self._by_lock.get(lock, {}))
 
     def forget(self, source: object) -> None:
         """Take the locks of ``source`` out."""
         self.watch(source, {})
 
-    def collect(self, now: int) -> None:
-        """Look at what is new on the shelf."""
+    def collect(
+        self,
+        now: int,
+        on_envelope: Callable[[Envelope], None] = lambda envelope: None,
+        on_proof: Callable[[bytes], None] = lambda proof: None,
+    ) -> bool:
+        """Look at what is new on the shelf; whether there was anything.
+
+        Where a callback raises, it is called with the same again the next time.
+        """
         self._serial, fresh = self._shelf.new_since(self._serial)
-        for identity in self._shelf.ids() if fresh is None else fresh:
+        self._new.update(dict.fromkeys(self._shelf.ids() if fresh is None else fresh))
+        anything = bool(self._new)
+        while self._new:
+            identity = next(iter(self._new))
             envelope = self._shelf.get(identity, now)
-            if envelope is None:
-                continue
-            self._by_lock.setdefault(envelope.lock, []).append(identity)
-            if envelope.lock in self._locks:
-                self._hits.append(identity)
+            if envelope is not None:
+                self._by_lock.setdefault(envelope.lock, {})[identity] = None
+                if envelope.lock in self._locks:
+                    self._hits[identity] = None
+                on_envelope(envelope)
+            else:
+                proof = self._shelf.proof(identity)
+                if proof is not None:
+                    on_proof(proof)
+            del self._new[identity]
+        return anything
 
     def open(self, now: int, attempt: Callable[[Envelope, Owner], bool]) -> None:
-        """Give ``attempt`` every candidate until nothing new opens; true means that it was for us."""
+        """Give ``attempt`` every candidate until nothing new opens; true means that it was for us.
+
+        What it raises leaves the candidate for the next time.
+        """
         while self._hits:
-            hits, self._hits = self._hits, []
-            for identity in dict.fromkeys(hits):
-                envelope = self._shelf.get(identity, now)
-                found = self._locks.get(envelope.lock) if envelope is not None else None
-                if envelope is not None and found is not None:
-                    attempt(envelope, found[1])
+            identity = next(iter(self._hits))
+            envelope = self._shelf.get(identity, now)
+            found = self._locks.get(envelope.lock) if envelope is not None else None
+            if envelope is not None and found is not None:
+                attempt(envelope, found[1])
+            self._hits.pop(identity, None)
 
     def unmatched(self) -> Iterable[bytes]:
         """Locks on the shelf that are nobody's: what a deep scan looks through."""
         for lock, identities in list(self._by_lock.items()):
-            identities[:] = [identity for identity in identities if self._shelf.has(identity)]
-            if not identities:
+            self._by_lock[lock] = {identity: None for identity in identities if self._shelf.has(identity)}
+            if not self._by_lock[lock]:
                 del self._by_lock[lock]
         return [lock for lock in self._by_lock if lock not in self._locks]

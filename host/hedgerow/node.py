@@ -14,6 +14,7 @@ from hedgerow.desk import Desk
 from hedgerow.events import Connected, Contact, Letter, Received
 from hedgerow.identity.account import Account
 from hedgerow.log import entry as entries
+from hedgerow.outbox import EXPIRED, STATE_COLUMNS, state_of
 from hedgerow.people import invite as invites
 from hedgerow.people import request as requests
 from hedgerow.people.names import checked_name
@@ -38,8 +39,10 @@ class Node:
     def __init__(self, database: Database, random: Callable[[int], bytes], now: int) -> None:
         self._database = database
         self._random = random
-        self.shelf = Shelf(cast(MemoryStore, ShelfStore(database)), Clock(), now, _SHELF_COUNT, _SHELF_BYTES)
+        self._store = ShelfStore(database)
+        self.shelf = Shelf(cast(MemoryStore, self._store), Clock(), now, _SHELF_COUNT, _SHELF_BYTES)
         self._desk = Desk(database, self.shelf, random, now)
+        self._now = now
         self.name = self._desk.name
 
     @classmethod
@@ -65,7 +68,10 @@ class Node:
         """Take in what other processes on this home have done."""
         if self._database.changed_elsewhere():
             self._desk.reload(now)
-            self.shelf.catch_up(now)
+            if self._store.anything_new():
+                # Whole: two processes that took the same envelope must not both drop the other's record.
+                with self._database.transaction():
+                    self.shelf.catch_up(now)
 
     # Links
 
@@ -82,6 +88,18 @@ class Node:
         """A link to a board over a byte stream; feed it with what the line brings."""
         session = Session(INITIATOR, {PAIR: pairing_key}, self._random(32), now)
         return Link(Stream(), session, self.shelf, now, ask_ms=_ASK_MS)
+
+    def acked(self, identity: bytes, now: int) -> None:
+        """A board keeps this envelope: it would survive a loss of power there."""
+        self._desk.outbox.acked(identity, now)
+
+    def declined(self, identity: bytes, now: int) -> None:
+        """A board did not keep this envelope."""
+        self._desk.outbox.declined(identity, now)
+
+    def proof(self, proof: bytes, now: int) -> None:
+        """A link brought this token or stop."""
+        self._desk.outbox.proof(proof, now)
 
     # People
 
@@ -114,20 +132,30 @@ class Node:
             raise errors.AlreadyContact(name=known["name"])
         sent = requests.create(self._desk.account, self.name, invite, self._random)
         state = ratchet.start_reader(sent.root, sent.ad, sent.ephemeral_private)
-        with self._database.transaction():
+        with self._desk.changing(now):
             name = self._desk.free_name(invite.card.name)
             contact = self._desk.insert_contact(name, invite.card, False, state)
             self._database.run(
                 "UPDATE contacts SET request = ?, asked_ms = ? WHERE id = ?", sent.to_cbor(), now, contact
             )
-            self._desk.put_request(sent, now)
+            self._desk.put_request(contact, sent, now)
         self._desk.adopt(contact, state)
         return name
 
     def contacts(self) -> list[Contact]:
         """Everybody, in the order in which they came."""
-        rows = self._database.rows("SELECT name, connected, account_key FROM contacts ORDER BY id")
-        return [Contact(row["name"], bool(row["connected"]), row["account_key"]) for row in rows]
+        rows = self._database.rows(
+            "SELECT name, connected, account_key, arrived_ms FROM contacts ORDER BY id"
+        )
+        return [
+            Contact(
+                row["name"],
+                bool(row["connected"]),
+                row["account_key"],
+                not row["connected"] and row["arrived_ms"] is not None,
+            )
+            for row in rows
+        ]
 
     # Letters
 
@@ -142,6 +170,7 @@ class Node:
         row = self._database.row("SELECT id, connected FROM contacts WHERE name = ?", name)
         if row is None:
             raise errors.UnknownContact(name=name)
+        self._now = now
         if row["connected"]:
             return self._desk.seal(row["id"], entries.TEXT, text, now)
         self._database.run(
@@ -153,19 +182,50 @@ class Node:
         )
         return None
 
+    def send_again(self, number: int, now: int) -> Envelope:
+        """Send letter ``number``, which expired, under a new lock. Who has it does not see it twice."""
+        with self._desk.changing(now):
+            found = [letter for letter in self._letters("e.id = ?", number) if letter.mine]
+            if not found:
+                raise errors.UnknownLetter(number=number)
+            if found[0].state != EXPIRED:
+                state = found[0].state or "of an earlier version, and what became of it is not known"
+                raise errors.NotExpired(number=number, state=state)
+            return self._desk.seal_again(number, now)
+
     def inbox(self, name: str | None = None) -> list[Letter]:
-        """The conversations, one after the other; with one contact where ``name`` says so."""
-        if name is not None:
-            name = _encodable(name)
-            if self._database.row("SELECT id FROM contacts WHERE name = ?", name) is None:
-                raise errors.UnknownContact(name=name)
+        """The conversations, one after the other; with one contact where ``name`` says so.
+
+        States are those at the last ``poll`` or ``send``.
+        """
+        return self._letters("? IS NULL OR c.name = ?", *[self._known(name)] * 2)
+
+    def sent(self, name: str | None = None) -> list[Letter]:
+        """Our own letters, as in ``inbox``, the last written last."""
+        found = self._letters("e.mine = 1 AND (? IS NULL OR c.name = ?)", *[self._known(name)] * 2)
+        return sorted(found, key=lambda letter: letter.id)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether all that waits here for a board is on the shelf; else it goes there when there is room."""
+        return not self._desk.outbox.refused
+
+    def _known(self, name: str | None) -> str | None:
+        if name is None:
+            return None
+        name = _encodable(name)
+        if self._database.row("SELECT id FROM contacts WHERE name = ?", name) is None:
+            raise errors.UnknownContact(name=name)
+        return name
+
+    def _letters(self, which: str, *values: object) -> list[Letter]:
         rows = self._database.rows(
-            "SELECT e.id, c.name, e.mine, e.text, e.written_ms, e.received_ms, e.sequence"
-            " FROM entries e JOIN contacts c ON c.id = e.contact"
-            " WHERE e.text != '' AND (? IS NULL OR c.name = ?)"
+            "SELECT e.id, c.name, e.mine, e.text, e.written_ms, e.received_ms, e.late, s.declined_ms,"
+            f" {STATE_COLUMNS} FROM entries e JOIN contacts c ON c.id = e.contact"
+            " LEFT JOIN sendings s ON e.mine = 1 AND s.envelope = e.envelope"
+            f" WHERE e.text != '' AND ({which})"
             " ORDER BY c.id, e.sequence = 0, e.clock, e.mine, e.id",
-            name,
-            name,
+            *values,
         )
         return [
             Letter(
@@ -176,16 +236,18 @@ class Node:
                 row["written_ms"],
                 row["received_ms"],
                 row["sequence"] > 0,
+                state_of(row, self._now) if row["mine"] else None,
+                row["declined_ms"] is not None,
+                bool(row["late"]),
             )
             for row in rows
         ]
 
     def poll(self, now: int) -> list[Connected | Received]:
         """Open what is for us on the shelf, repeat what was not answered; what happened."""
+        self._now = now
         self.refresh(now)
-        happened = self._desk.poll(now)
-        self.shelf.expire(now)
-        return happened
+        return self._desk.poll(now)
 
 
 def _encodable(text: str) -> str:

@@ -8,6 +8,7 @@ from people_support import NOW, source
 
 from hedgerow.events import Connected, Received
 from hedgerow.node import Node
+from hedgerow_core.shelf import PROVED, UNMATCHED
 
 DAY_MS = 24 * 3_600_000
 MINUTE_MS = 60_000
@@ -21,6 +22,7 @@ class Village:
         self.now = NOW
         self.nodes = {}
         self.events = {}
+        self.on_air = []  # the immutable part of each envelope, and each proof, that went from one to another
         for name in names:
             self.join(name)
 
@@ -66,15 +68,29 @@ class Village:
         """What lies on their shelf, as it would be handed on."""
         shelf = self.nodes[who].shelf
         found = [shelf.get(identity, self.now) for identity in shelf.ids()]
-        return [envelope.carried(envelope.hops + 1, envelope.age) for envelope in found]
+        return [envelope.carried(envelope.hops + 1, envelope.age) for envelope in found if envelope]
+
+    def proofs(self, who):
+        """The proofs on their shelf."""
+        shelf = self.nodes[who].shelf
+        return [proof for proof in map(shelf.proof, shelf.ids()) if proof]
 
     def put(self, envelope, who):
+        self.on_air.append(envelope.prefix())
         self.nodes[who].shelf.put(envelope, self.now)
+
+    def prove(self, proof, who):
+        """What a link does with a proof."""
+        self.on_air.append(proof)
+        if self.nodes[who].shelf.prove(proof, self.now) in (PROVED, UNMATCHED):
+            self.nodes[who].proof(proof, self.now)
 
     def carry(self, giver, taker):
         """Everything that ``giver`` has to ``taker``, who does not look at it yet."""
         for envelope in self.envelopes(giver):
             self.put(envelope, taker)
+        for proof in self.proofs(giver):
+            self.prove(proof, taker)
 
     def poll(self, who):
         """What happened to them."""
@@ -106,6 +122,10 @@ class Village:
     def received(self, who):
         """(name, text) of each letter they were told of, in that order."""
         return [(event.name, event.text) for event in self.events[who] if isinstance(event, Received)]
+
+    def states(self, who):
+        """The states of their own letters, the first written first."""
+        return [letter.state for letter in self.nodes[who].sent()]
 
     def connected(self, who):
         return [event.name for event in self.events[who] if isinstance(event, Connected)]

@@ -106,8 +106,12 @@ def carry(*people):
     now = cli.now_ms()
     for giver in nodes:
         for identity in giver.shelf.ids():
+            envelope, proof = giver.shelf.get(identity, now), giver.shelf.proof(identity)
             for taker in nodes:
-                taker.shelf.put(giver.shelf.get(identity, now), now)
+                if envelope is not None:
+                    taker.shelf.put(envelope, now)
+                elif proof is not None:
+                    taker.shelf.prove(proof, now)
     for node in nodes:
         node.close()
 
@@ -230,7 +234,7 @@ def test_a_home_of_a_later_version_is_told_and_left_alone(village):
     connection = sqlite3.connect(alice.home / "hedgerow.db")
     connection.execute("PRAGMA user_version = 99")
     assert "version 99 of the data" in alice.wrong("contacts")
-    connection.execute("PRAGMA user_version = 1")
+    connection.execute("PRAGMA user_version = 2")
     connection.close()
     assert len(alice.texts()) == 2
 
@@ -414,6 +418,53 @@ def test_letters_of_others_cannot_move_the_cursor_or_hide_text(village):
     assert "[bold]a[/] :dog: end" in " ".join(shown.split())
 
 
+# What became of them
+
+
+def later(person, days, *words):
+    """A command of theirs, so many days later: (exit status, output, errors)."""
+    code = (
+        "import sys, time; real = time.time_ns; days = int(sys.argv.pop(1));"
+        "time.time_ns = lambda: real() + days * 24 * 3_600_000_000_000;"
+        "from hedgerow import cli; cli.main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(days), *words],
+        env=person.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    return ended(process)
+
+
+def test_what_became_of_a_letter_is_shown(village):
+    alice, bob = village
+    (letter,) = alice.json("sent")
+    assert (letter["state"], letter["mine"], letter["text"]) == ("queued", True, "Not yet.")
+    assert "queued" in alice.right("sent", "Bob") and "Not yet.  (queued)" in alice.right("inbox")
+    carry(alice, bob)
+    assert bob.texts()[-1] == "Not yet."
+    carry(bob, alice)
+    assert alice.json("sent", "bob")[0]["state"] == "delivered"
+    assert "Not yet.  (delivered)" in alice.right("inbox")
+    assert alice.wrong("sent", "Zed").startswith("There is no contact named Zed")
+
+
+def test_an_expired_letter_is_sent_again_by_one_command(village):
+    alice, bob = village
+    number = str(alice.json("sent")[0]["id"])
+    assert alice.wrong("send-again", number).startswith(f"Letter {number} is queued: only an expired letter")
+    status, out, _ = later(alice, 4, "sent")
+    assert status == 0 and "expired" in out and "hedgerow send-again NUMBER" in out
+    status, out, _ = later(alice, 4, "send-again", number, "--json")
+    assert (status, json.loads(out)["state"]) == (0, "queued")
+    status, out, err = later(alice, 4, "send-again", number)
+    assert (status, out) == (1, "") and f"Letter {number} is queued" in sentence(err)
+    for wrong in ("9999", "0"):
+        assert alice.wrong("send-again", wrong).startswith(f"There is no letter {wrong} of yours")
+    assert alice.wrong("send-again", "x", status=2)
+
+
 # Usage
 
 
@@ -461,7 +512,7 @@ def test_the_help_names_every_command(tmp_path):
 def test_json_is_one_object_a_line(village, uri):
     alice, bob = village
     assert alice.json("contacts")[0]["connected"] is True
-    assert set(alice.json("contacts")[0]) == {"name", "connected", "account_key"}
+    assert set(alice.json("contacts")[0]) == {"name", "connected", "account_key", "asked"}
     assert alice.json("invite")[0]["invite"].startswith("hedgerow:invite/1/")
     assert alice.json("send", "Bob", "two\nlines")[0]["name"] == "Bob"
     carry(alice, bob)

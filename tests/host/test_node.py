@@ -579,17 +579,17 @@ def test_letters_that_were_read_are_not_told_again_after_a_restart(village):
     assert village.received(BOB) == [(ALICE, "once")]
 
 
-def test_a_copy_of_the_home_from_before_a_letter_reads_it_again(village):
+def test_a_copy_of_the_home_from_before_a_letter_lacks_it_and_goes_on(village):
+    """Once it was read, carriers let it go."""
     copy = village.copy(BOB)
-    village.send(ALICE, BOB, "read twice")
+    village.send(ALICE, BOB, "read and lost")
     village.exchange()
     village.restore(BOB, copy)
-    assert village.read(BOB) == []
     village.exchange()
-    assert village.read(BOB) == [(ALICE, "read twice")]
+    assert village.read(BOB) == []
     village.send(ALICE, BOB, "and on")
     village.exchange()
-    assert village.read(BOB) == [(ALICE, "read twice"), (ALICE, "and on")]
+    assert village.read(BOB) == [(ALICE, "and on")]
 
 
 def test_somebody_who_went_back_to_a_copy_does_not_break_the_other_side(village):
@@ -650,7 +650,7 @@ def test_two_programs_on_one_home_read_each_letter_once(village):
         "UPDATE contacts SET ratchet = NULL",
         "UPDATE invites SET secret = x'ff'",
         "UPDATE invites SET secret = x'83010203'",
-        "DROP TABLE entries",
+        "PRAGMA foreign_keys = OFF; DROP TABLE entries",
     ],
 )
 def test_damaged_rows_are_told_as_such(village, damage):
@@ -711,7 +711,7 @@ def test_nothing_but_ciphertext_and_locks_is_on_the_way():
             texts.append(f"the well is frozen, number {number}" * (number + 1))
             village.send(names[writer], names[reader], texts[-1])
             village.exchange()
-        on_air = b"".join(e.prefix() for who in names for e in village.envelopes(who))
+        on_air = b"".join(village.on_air)
         public = [
             key
             for node in village.nodes.values()
@@ -732,8 +732,9 @@ def test_no_lock_is_used_for_two_letters():
             village.send(ALICE, BOB, "the same")
             village.send(BOB, ALICE, "the same")
             village.exchange()
-        locks = [envelope.lock for envelope in village.envelopes(ALICE)]
-        assert len(set(locks)) == len(locks) == 22
+        sent = {prefix for prefix in village.on_air if len(prefix) > 16}
+        # flags, ttl, head of the lock, lock
+        assert len({prefix[3:15] for prefix in sent}) == len(sent) == 22
 
 
 def test_a_new_letter_does_not_show_whose_shelf_it_started_on(village):

@@ -82,6 +82,12 @@ class Person:
         for name, value in happened:
             if name == "service" and isinstance(value, bytes):
                 self.status = service.decode_status(value)[0]
+            elif name == "acked" and isinstance(value, bytes):
+                self.node.acked(value, self.unix_ms)
+            elif name == "declined" and isinstance(value, bytes):
+                self.node.declined(value, self.unix_ms)
+            elif name == "proof" and isinstance(value, bytes):
+                self.node.proof(value, self.unix_ms)
         if any(name == "stored" for name, _ in happened):
             self.poll()
         self._pump()

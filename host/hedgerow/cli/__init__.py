@@ -23,9 +23,11 @@ from hedgerow.cli.terminal import (
     print_json,
     print_letter_json,
     shown,
+    state_shown,
 )
 from hedgerow.events import Letter
 from hedgerow.node import Node
+from hedgerow.outbox import CARRIED, EXPIRED, QUEUED
 from hedgerow_core.errors import HedgerowError
 
 app = typer.Typer(
@@ -110,13 +112,19 @@ def contacts(context: typer.Context, as_json: AsJson = False) -> None:
     found = node.contacts()
     if as_json:
         for contact in found:
-            print_json(name=contact.name, connected=contact.connected, account_key=contact.account_key.hex())
+            print_json(
+                name=contact.name,
+                connected=contact.connected,
+                account_key=contact.account_key.hex(),
+                asked=contact.asked,
+            )
     elif not found:
         print("No contacts yet: give somebody an invite (`hedgerow invite`), or add theirs.")
     else:
         table = Table("Name", "State", box=None, pad_edge=False)
         for contact in found:
-            table.add_row(contact.name, "contact" if contact.connected else "asked, no answer yet")
+            asked = "has your request, no answer yet" if contact.asked else "asked, no answer yet"
+            table.add_row(contact.name, "contact" if contact.connected else asked)
         Console(highlight=False, markup=False, emoji=False).print(table)
     node.close()
 
@@ -136,10 +144,67 @@ def send(
     node.send(name, text, now_ms())
     if board is not None:
         linking.exchange_now(node, board, key_file, as_json)
+    _print_sent(node, node.sent(name)[-1], as_json)
+    node.close()
+
+
+def _print_sent(node: Node, letter: Letter, as_json: bool) -> None:
+    """How far a letter is that was written just now."""
     if as_json:
-        print_json(name=name, sealed=True)
+        print_json(name=letter.name, sealed=letter.sent, id=letter.id, state=letter.state)
+    elif letter.state != QUEUED:
+        print(f"Sealed; {'the board has it' if letter.state == CARRIED else letter.state}.")
+    elif not letter.sent:
+        print(f"Kept; it leaves when {letter.name} has answered your request.")
+    elif letter.declined:
+        print("Sealed, but the board has no room for it: it stays here and leaves with the next board.")
+    elif not node.has_room:
+        print("Sealed, but this computer carries all it can: it stays here and leaves when there is room.")
     else:
-        print("Sealed; it leaves with the next board." if board is None else "Sealed; the board has it.")
+        print("Sealed; it leaves with the next board.")
+
+
+@app.command(epilog="Example: hedgerow sent Bob")
+def sent(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="Only letters to this contact.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what became of your letters: queued here, carried by a board, delivered, or expired."""
+    node = open_node(context)
+    _poll(node, as_json)
+    letters = node.sent(name)
+    if as_json:
+        for letter in letters:
+            print_letter_json(letter)
+    elif not letters:
+        print("No letters yet.")
+    else:
+        table = Table("Number", "Written", "To", "State", "Letter", box=None, pad_edge=False)
+        for letter in letters:
+            when = clock(letter.written_ms)
+            table.add_row(str(letter.id), when, letter.name, state_shown(letter), shown(letter.text))
+        Console(highlight=False, markup=False, emoji=False).print(table)
+        if any(letter.state == EXPIRED for letter in letters):
+            print("No proof came for what expired: `hedgerow send-again NUMBER` sends it once more.")
+    node.close()
+
+
+@app.command("send-again", epilog="Example: hedgerow send-again 12")
+def send_again(
+    context: typer.Context,
+    number: Annotated[int, typer.Argument(help="The letter, as `hedgerow sent` numbers it.")],
+    board: linking.MaybeBoardUrl = None,
+    key_file: linking.KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send an expired letter once more. Who has it already does not see it twice."""
+    node = open_node(context)
+    _poll(node, as_json)
+    node.send_again(number, now_ms())
+    if board is not None:
+        linking.exchange_now(node, board, key_file, as_json)
+    _print_sent(node, next(letter for letter in node.sent() if letter.id == number), as_json)
     node.close()
 
 
@@ -178,8 +243,8 @@ def _print_letters(node: Node, letters: list[Letter]) -> None:
             table.add_row("", letter.name, "", style="bold")
             last = letter.name
         who = node.name if letter.mine else letter.name
-        waits = "" if letter.sent else "  (waits for an answer)"
-        table.add_row(clock(letter.written_ms), who, shown(letter.text) + waits)
+        state = state_shown(letter)
+        table.add_row(clock(letter.written_ms), who, shown(letter.text) + (f"  ({state})" if state else ""))
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from hedgerow.events import Connected, Letter, Received
 from hedgerow.node import Node
+from hedgerow.outbox import QUEUED
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
@@ -46,7 +47,11 @@ def print_event(event: Connected | Received, as_json: bool = False) -> None:
         else:
             print(f"{event.name} is a contact now.", flush=True)
     elif as_json:
-        print_json(event="received", name=event.name, text=event.text, written_ms=event.written_ms)
+        print_json(
+            event="received", name=event.name, text=event.text, written_ms=event.written_ms, late=event.late
+        )
+    elif event.late:
+        print(f"An old letter from {event.name} came late: of {clock(event.written_ms)}.", flush=True)
     else:
         print(f"New from {event.name}.", flush=True)
 
@@ -60,4 +65,21 @@ def print_letter_json(letter: Letter) -> None:
         written_ms=letter.written_ms,
         received_ms=letter.received_ms,
         sent=letter.sent,
+        id=letter.id,
+        state=letter.state,
+        declined=letter.declined,
+        late=letter.late,
     )
+
+
+def state_shown(letter: Letter) -> str:
+    """What is to be said of where a letter is."""
+    if not letter.mine:
+        return "came late" if letter.late else ""
+    if not letter.sent:
+        return "queued, waits for an answer"
+    if letter.state is None:
+        return "sent"
+    if letter.state == QUEUED and letter.declined:
+        return "queued, a board had no room"
+    return letter.state

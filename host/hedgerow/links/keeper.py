@@ -201,8 +201,13 @@ class Keeper:
         for name, value in link.receive(data, self._now()):
             if name == "stored":
                 self.taken += 1
-            elif name == "acked":
+            elif name == "acked" and isinstance(value, bytes):
                 self.given += 1
+                self._node.acked(value, self._now())
+            elif name == "declined" and isinstance(value, bytes):
+                self._node.declined(value, self._now())
+            elif name == "proof" and isinstance(value, bytes):
+                self._node.proof(value, self._now())
             elif name == "service" and isinstance(value, bytes):
                 self._answers[value[0]] = value
 

@@ -1,8 +1,10 @@
 """The compact entry: what a sealed letter between two people contains (docs/protocol.md, "Entry").
 
     kind 1 | sequence | clock - sequence | reference | minutes since 2025-01-01 3 | text
+    3      | sequence | clock - sequence | reference | minutes since 2025-01-01 3 | delay in minutes | text
 
-The three in the middle are LEB128 numbers: one byte each below 128.
+Numbers without a size are LEB128: one byte each below 128. Kind 3 is a text that was sealed later than it was
+written: it had to wait, or is sent again.
 """
 
 from dataclasses import dataclass
@@ -11,16 +13,20 @@ from hedgerow_core.errors import PeerError
 
 HELLO = 1  # the text is the writer's name: the answer to a contact request
 TEXT = 2
+_DELAYED_TEXT = 3
 
 _EPOCH_MINUTES = 1_735_689_600 // 60
+_MINUTE_MS = 60_000
 _NUMBER_BYTES = 4
+_NUMBER_MAX = (1 << 28) - 1
 _TIME_BYTES = 3
 
 
 @dataclass(frozen=True)
 class Entry:
     """``sequence`` counts the writer's entries from 1, ``clock`` is Lamport's, ``reference`` the newest
-    sequence of the other side that the writer had seen, ``written_ms`` is rounded to minutes."""
+    sequence of the other side that the writer had seen, ``written_ms`` is rounded to minutes; it was sealed
+    ``delay`` minutes later."""
 
     kind: int
     sequence: int
@@ -28,6 +34,12 @@ class Entry:
     reference: int
     written_ms: int
     text: str
+    delay: int = 0
+
+    @property
+    def sealed_ms(self) -> int:
+        """When its lifetime began."""
+        return self.written_ms + self.delay * _MINUTE_MS
 
 
 def _encode_number(value: int) -> bytes:
@@ -55,20 +67,22 @@ def _decode_number(data: bytes, at: int) -> tuple[int, int]:
 
 def encode(entry: Entry) -> bytes:
     """The entry as it is sealed."""
-    minutes = min(max(entry.written_ms // 60_000 - _EPOCH_MINUTES, 0), (1 << 24) - 1)
+    minutes = min(max(entry.written_ms // _MINUTE_MS - _EPOCH_MINUTES, 0), (1 << 24) - 1)
+    delayed = entry.kind == TEXT and entry.delay > 0
     return (
-        bytes((entry.kind,))
+        bytes((_DELAYED_TEXT if delayed else entry.kind,))
         + _encode_number(entry.sequence)
         + _encode_number(entry.clock - entry.sequence)
         + _encode_number(entry.reference)
         + minutes.to_bytes(_TIME_BYTES, "big")
+        + (_encode_number(min(entry.delay, _NUMBER_MAX)) if delayed else b"")
         + entry.text.encode()
     )
 
 
 def decode(data: bytes) -> Entry:
     """Read an entry. PeerError where it is damaged or of a kind unknown here."""
-    if not data or data[0] not in (HELLO, TEXT):
+    if not data or data[0] not in (HELLO, TEXT, _DELAYED_TEXT):
         raise PeerError("an entry of an unknown kind")
     sequence, at = _decode_number(data, 1)
     behind, at = _decode_number(data, at)
@@ -76,8 +90,16 @@ def decode(data: bytes) -> Entry:
     if sequence < 1 or len(data) < at + _TIME_BYTES:
         raise PeerError("a damaged entry")
     minutes = int.from_bytes(data[at : at + _TIME_BYTES], "big")
+    at += _TIME_BYTES
+    kind, delay = data[0], 0
+    if kind == _DELAYED_TEXT:
+        kind = TEXT
+        delay, at = _decode_number(data, at)
+        if not delay:
+            raise PeerError("a damaged entry")
     try:
-        text = data[at + _TIME_BYTES :].decode()
+        text = data[at:].decode()
     except UnicodeDecodeError:
         raise PeerError("a damaged entry") from None
-    return Entry(data[0], sequence, sequence + behind, reference, (_EPOCH_MINUTES + minutes) * 60_000, text)
+    written_ms = (_EPOCH_MINUTES + minutes) * _MINUTE_MS
+    return Entry(kind, sequence, sequence + behind, reference, written_ms, text, delay)

@@ -1,0 +1,90 @@
+"""Brings a home that an earlier version made to the present schema, in one transaction."""
+
+import sqlite3
+
+from hedgerow_core.clock import EPOCH_MINUTES
+from hedgerow_core.envelope import TTL_MINUTES, decode
+from hedgerow_core.errors import PeerError
+from hedgerow_core.shelf import SOURCE_HOST, record_of
+
+VERSION = 2
+
+# Since version 2: what became of what we sent, and the proofs that we give.
+SENDINGS_AND_PROOFS = """
+CREATE TABLE sendings (
+    envelope BLOB PRIMARY KEY,
+    hash BLOB NOT NULL,
+    contact INTEGER NOT NULL REFERENCES contacts(id),
+    entry INTEGER REFERENCES entries(id),
+    sealed_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    carried_ms INTEGER,
+    declined_ms INTEGER,
+    record BLOB
+);
+CREATE INDEX sendings_hash ON sendings (hash);
+CREATE INDEX sendings_entry ON sendings (entry);
+CREATE INDEX sendings_held ON sendings (expires_ms) WHERE record IS NOT NULL;
+CREATE TABLE proofs (
+    hash BLOB PRIMARY KEY,
+    proof BLOB NOT NULL,
+    kept_ms INTEGER NOT NULL,
+    published_ms INTEGER
+);
+CREATE INDEX proofs_waiting ON proofs (hash) WHERE published_ms IS NULL;
+CREATE INDEX proofs_age ON proofs (kept_ms);
+CREATE INDEX entries_place ON entries (contact, mine, sequence);
+"""
+
+_COLUMNS = """
+ALTER TABLE contacts ADD COLUMN arrived_ms INTEGER;
+ALTER TABLE entries ADD COLUMN delivered_ms INTEGER;
+ALTER TABLE entries ADD COLUMN late INTEGER NOT NULL DEFAULT 0;
+"""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Go on from an earlier version, if it is one. sqlite3.Error where that fails; then nothing changed."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have been faster.
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 1:
+            for statement in (_COLUMNS + SENDINGS_AND_PROOFS).split(";"):
+                connection.execute(statement)
+            _convert_shelf(connection)
+            connection.execute("PRAGMA user_version = 2")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _convert_shelf(connection: sqlite3.Connection) -> None:
+    """Records were the minute of arrival, 4 bytes of unix time, and the envelope."""
+    for row in connection.execute("SELECT place, record FROM shelf").fetchall():
+        try:
+            arrived = int.from_bytes(row["record"][:4], "big")
+            envelope = decode(row["record"][4:])
+        except PeerError:
+            connection.execute("DELETE FROM shelf WHERE place = ?", (row["place"],))
+            continue
+        record = record_of(envelope, max(arrived - EPOCH_MINUTES, 0), SOURCE_HOST)
+        connection.execute("UPDATE shelf SET record = ? WHERE place = ?", (record, row["place"]))
+        # Our own: their locks are known from here, but not whether a board has them.
+        for entry in connection.execute(
+            "SELECT id, contact FROM entries WHERE mine = 1 AND envelope = ?", (envelope.id,)
+        ).fetchall():
+            sealed_ms = (arrived - envelope.age) * 60_000
+            connection.execute(
+                "INSERT OR IGNORE INTO sendings (envelope, hash, contact, entry, sealed_ms, expires_ms)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    envelope.id,
+                    envelope.proof_hash(),
+                    entry["contact"],
+                    entry["id"],
+                    sealed_ms,
+                    sealed_ms + TTL_MINUTES[envelope.ttl] * 60_000,
+                ),
+            )

@@ -1,0 +1,154 @@
+"""A home that an earlier version made keeps working."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from node_support import DAY_MS, Village
+from people_support import NOW
+
+from hedgerow import errors
+from hedgerow.database import Database
+from hedgerow.outbox import DELIVERED, EXPIRED
+from hedgerow_core.envelope import TTL_MINUTES
+
+ALICE, BOB = "Alice", "Bob"
+
+# The schema of version 1, as it was.
+VERSION_1 = """
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    name TEXT NOT NULL,
+    keys BLOB NOT NULL,
+    deep_ms INTEGER NOT NULL
+);
+CREATE TABLE invites (id BLOB PRIMARY KEY, secret BLOB NOT NULL, expires_ms INTEGER NOT NULL);
+CREATE TABLE requests_seen (ephemeral BLOB PRIMARY KEY, expires_ms INTEGER NOT NULL);
+CREATE TABLE contacts (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    account_key BLOB NOT NULL UNIQUE,
+    device_key BLOB NOT NULL,
+    connected INTEGER NOT NULL,
+    ratchet BLOB NOT NULL,
+    request BLOB,
+    asked_ms INTEGER,
+    sequence INTEGER NOT NULL DEFAULT 0,
+    clock INTEGER NOT NULL DEFAULT 0,
+    seen INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY,
+    contact INTEGER NOT NULL REFERENCES contacts(id),
+    mine INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    clock INTEGER NOT NULL,
+    reference INTEGER NOT NULL,
+    written_ms INTEGER NOT NULL,
+    received_ms INTEGER,
+    text TEXT NOT NULL,
+    envelope BLOB,
+    hops INTEGER
+);
+CREATE INDEX entries_waiting ON entries (sequence) WHERE sequence = 0;
+CREATE TABLE pairing_keys (key BLOB PRIMARY KEY, used_ms INTEGER NOT NULL);
+CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NULL);
+PRAGMA user_version = 1;
+"""
+TABLES = ("account", "invites", "requests_seen", "contacts", "entries", "pairing_keys")
+
+
+def make_old(village, who):
+    """Turn their home into one of version 1, with all that a home had then; it is closed."""
+    shelf = village.nodes[who].shelf
+    records = [
+        (village.now // 60_000).to_bytes(4, "big") + envelope.encode()
+        for identity in shelf.ids()
+        if (envelope := shelf.get(identity, village.now)) is not None
+    ]
+    village.nodes[who].close()
+    path = village.home(who) / "hedgerow.db"
+    new = path.rename(path.with_name("new.db"))
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript("PRAGMA journal_mode = WAL;" + VERSION_1)
+        old.execute("ATTACH ? AS new", (str(new),))
+        for table in TABLES:
+            columns = ", ".join(row[1] for row in old.execute(f"PRAGMA table_info({table})"))
+            old.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM new.{table}")
+        old.executemany("INSERT INTO shelf (record) VALUES (?)", [(record,) for record in records])
+        old.commit()
+    for path in village.home(who).glob("new.db*"):
+        path.unlink()
+
+
+@pytest.fixture
+def village():
+    """Alice and Bob, who have written; Alice has letters on the way, and one that waits for Carol."""
+    with Village(ALICE, BOB, "Carol") as found:
+        found.befriend(ALICE, BOB)
+        found.nodes[ALICE].add(found.nodes["Carol"].invite(NOW), NOW)
+        found.send(BOB, ALICE, "read before")
+        found.exchange()
+        found.send(ALICE, BOB, "on the way")
+        found.join("Dora")
+        found.nodes[ALICE].add(found.nodes["Dora"].invite(NOW), NOW)
+        found.send(ALICE, "Dora", "waits")
+        make_old(found, ALICE)
+        # The fixture closes it again at its end.
+        found.reopen(ALICE)
+        yield found
+
+
+def version(village, who):
+    with closing(sqlite3.connect(village.home(who) / "hedgerow.db")) as connection:
+        return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def test_contacts_and_letters_are_still_there_and_those_on_the_way_arrive(village):
+    assert version(village, ALICE) == 2
+    assert [letter.text for letter in village.nodes[ALICE].inbox()] == ["read before", "on the way", "waits"]
+    village.exchange()
+    assert village.read(BOB) == [(ALICE, "on the way")] and village.read("Dora") == [(ALICE, "waits")]
+    village.send(BOB, ALICE, "and on")
+    village.exchange()
+    assert village.read(ALICE)[-1] == (BOB, "and on")
+    village.reopen(ALICE)
+    assert village.states(ALICE) == [DELIVERED, DELIVERED]
+
+
+def test_what_became_of_old_letters_is_told_only_where_it_is_known(village):
+    states = {letter.text: letter.state for letter in village.nodes[ALICE].sent()}
+    # A board may have acknowledged it; nobody wrote that down.
+    assert states == {"on the way": None, "waits": "queued"}
+    village.now += TTL_MINUTES[10] * 60_000
+    village.poll(ALICE)
+    (old, _) = village.nodes[ALICE].sent()
+    assert old.state == EXPIRED
+    village.nodes[ALICE].send_again(old.id, village.now)
+    village.exchange()
+    assert village.read(BOB) == [(ALICE, "on the way")]
+
+
+def test_a_new_home_and_an_old_one_have_the_same_tables(village):
+    def tables(who):
+        with closing(sqlite3.connect(village.home(who) / "hedgerow.db")) as connection:
+            names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master")]
+            shapes = {n: sorted(r[1:] for r in connection.execute(f"PRAGMA table_info({n})")) for n in names}
+            # Columns that came later stand behind the others.
+            return {name: sorted(tuple(part[:4]) for part in rows) for name, rows in shapes.items()}
+
+    assert tables(ALICE) == tables(BOB)
+
+
+def test_a_migration_that_fails_leaves_the_old_home_as_it_was(village, monkeypatch):
+    make_old(village, ALICE)
+    before = (village.home(ALICE) / "hedgerow.db").read_bytes()
+    monkeypatch.setattr("hedgerow.migrations._COLUMNS", "ALTER TABLE nothing ADD COLUMN x")
+    with pytest.raises(errors.HomeDamaged):
+        Database.open(village.home(ALICE))
+    assert version(village, ALICE) == 1
+    assert (village.home(ALICE) / "hedgerow.db").read_bytes() == before
+    monkeypatch.undo()
+    village.now += DAY_MS
+    village.reopen(ALICE)
+    assert len(village.nodes[ALICE].inbox()) == 3
