@@ -109,6 +109,7 @@ class Board:
                 damage,
                 1 if self.journal.safe else 0,
                 self.too_large,
+                shelf.proof_count(),
             )
             link.service(service.encode_status(numbers, self.settings.name))
         else:
@@ -175,8 +176,8 @@ def _room() -> int:
 async def main() -> None:
     """Run until the escape on the cable. What goes wrong is written down, and the board starts afresh: what
     is acknowledged is on the flash."""
-    # Collecting long before the heap is full keeps it from being cut into small pieces; most of all here, where
-    # what stays is made beside much that does not.
+    # Collecting long before the heap is full keeps it from being cut into small pieces; most of all here,
+    # where what stays is made beside much that does not.
     gc.collect()
     gc.threshold(_START_BYTES)
     from hedgerow_board.start import begin

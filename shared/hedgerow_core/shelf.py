@@ -408,6 +408,10 @@ class Shelf:
         """How many elements are here."""
         return len(self._index)
 
+    def proof_count(self) -> int:
+        """How many of them are proofs."""
+        return sum([1 for slot in self._index.slots() if index.flags_of(self._index.row(slot)) & index.PROOF])
+
     def held_bytes(self) -> int:
         """How many bytes of records are here, in steps of 8."""
         return self._index.used * index.STEP

@@ -3,6 +3,7 @@
 import random
 import shutil
 import subprocess
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -101,10 +102,13 @@ class Cable:
             before = len(self.events)
             self.link.service(question)
             self._pump()
-            self.lab.run_until(self.lab.now_ms + 3_000, lambda: bool(self._answers(before)))
+            self.lab.run_until(self.lab.now_ms + 3_000, partial(self._answered, before))
             if self._answers(before):
                 return self._answers(before)[0]
         raise AssertionError("the board does not answer")
+
+    def _answered(self, since: int) -> bool:
+        return bool(self._answers(since))
 
     def _answers(self, since: int) -> list[bytes]:
         return [value for name, value in self.events[since:] if name == "service"]
