@@ -559,7 +559,7 @@ def test_nothing_is_lost_nothing_comes_twice_and_states_are_true(steps):
     """Two people and a board, on cables that lose writes; copies, altered copies, false proofs, restarts."""
     with Village(ALICE, BOB) as village:
         village.befriend(ALICE, BOB)
-        board = Carrier(NOW)
+        board = Carrier(NOW, count=4)  # so it declines and lets go, too
         watch = Watch(village)
         seen = []
         count = 0
