@@ -124,7 +124,8 @@ step() {
 
 tool=${mpremote:-mpremote}
 flasher=("${esptool:-esptool}" --chip "$(setting chip)" --port "$port")
-away="import os; 'main.py' in os.listdir() and os.remove('main.py')"
+# An earlier version kept the keys in /settings.
+away="import os; [os.remove(name) for name in ('main.py', 'settings') if name in os.listdir()]"
 step "Build the firmware and the settings" 1 "${provision[@]}" build "${settings[@]}" "$out/board"
 if [ -n "$image" ]; then
     step "Erase the flash" 1 "${flasher[@]}" erase_flash

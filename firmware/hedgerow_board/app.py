@@ -43,6 +43,7 @@ class Board:
         self.dog = dog
         self.now = journal.now
         self.lines: list = []
+        self.too_large = 0  # links ended for want of memory
         self.radio = None
         self._seed = seed
         self._sessions = 0
@@ -55,11 +56,12 @@ class Board:
         carrying, but loses its letters with its power."""
         count = self.settings.shelf_count
         now = self.now()
+        most = min(count * _BYTES_A_LETTER, _room())
         if self.damage == service.SOUND and not self.journal.safe:
             try:
-                store = FlashStore(SHELF, count * _BYTES_A_LETTER)
+                store = FlashStore(SHELF, most)
                 self._time = Timekeeper(store.minute, now)
-                return Shelf(store, self._time.clock, now, count, count * _BYTES_A_LETTER, _TOMBSTONES)
+                return Shelf(store, self._time.clock, now, count, most, _TOMBSTONES)
             except OSError:
                 self.damage = service.SHELF_FOLDER
         from hedgerow_board.care import MemoryStore
@@ -99,13 +101,14 @@ class Board:
                 shelf.known_count(),
                 shelf.held_bytes(),
                 shelf.load(),
-                self.now() // 1000,
+                self.journal.uptime_s(),
                 gc.mem_free(),
                 self.journal.starts,
                 len(self.carrier.neighbours(self.now())),
                 len(self.lines),
                 damage,
                 1 if self.journal.safe else 0,
+                self.too_large,
             )
             link.service(service.encode_status(numbers, self.settings.name))
         else:
@@ -158,6 +161,15 @@ class Board:
             task.cancel()
         if self.radio is not None:
             await self.radio.stop()
+
+
+def _room() -> int:
+    """Bytes of letters that the flash has room for, with as much again for what compaction leaves lying."""
+    try:
+        state = os.statvfs("/")
+        return state[0] * state[2] * 3 // 8
+    except OSError:
+        return 0
 
 
 async def main() -> None:

@@ -22,7 +22,7 @@ class Journal:
         self.troubles = troubles
         self.safe = troubles >= TRIES
         self._ticks = time.ticks_ms()
-        self._now = self._ticks
+        self._now = self._started = self._ticks
 
     def now(self) -> int:
         """Milliseconds that never wrap, as core wants them."""
@@ -30,6 +30,10 @@ class Journal:
         self._now += time.ticks_diff(ticks, self._ticks)
         self._ticks = ticks
         return self._now
+
+    def uptime_s(self) -> int:
+        """Seconds since the start."""
+        return (self.now() - self._started) // 1000
 
     def kept(self) -> bytes:
         """All entries; nothing where the storage does not give them."""
@@ -42,7 +46,7 @@ class Journal:
     def note(self, text: str) -> None:
         """Write ``text`` down."""
         kept = self.kept()
-        journal = added(kept, self.starts, self.now() // 1000, text.encode())
+        journal = added(kept, self.starts, self.uptime_s(), text.encode())
         if journal != kept:
             # Each write costs a part of a block of flash.
             self.store.set_blob("journal", journal)

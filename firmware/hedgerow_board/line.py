@@ -44,6 +44,7 @@ class Line:
 
     def _too_much(self) -> None:
         # One link less is better than a board less.
+        self._board.too_large += 1
         self.link.close("memory")
         gc.collect()
 

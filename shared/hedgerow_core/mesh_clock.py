@@ -15,8 +15,8 @@ class MeshClock(Clock):
     the gap was, and M is uncertain for ``wait`` minutes at most.
 
     A clock is kept as its zero, the ``now`` at which M was 0: the earlier, the higher is M. It only ever
-    moves to an earlier one, so M never goes back. Calls that may move it give the minutes by which they did:
-    time that passed before the start, so what came after the start is not older for that.
+    moves to an earlier one, so a certain M never goes back; what was added for the gap may be taken back by who
+    knows better. Calls that may move it give the minutes by which they did.
     """
 
     def __init__(
@@ -32,6 +32,8 @@ class MeshClock(Clock):
         # Who never wrote M down has no letters that a jump could age.
         self._new = lost and minute == 0
         self._zero = now - minute * _MINUTE_MS - (gap_ms or 0)
+        # What was written down is sure; that it was up to 10 minutes ago, only likely.
+        self._sure = self._zero
         if lost:
             self._zero -= limits.M_CHECKPOINT_MINUTES * _MINUTE_MS
         self._hearsay = self._zero  # the earliest zero that uncertain members told, within the cap
@@ -65,7 +67,7 @@ class MeshClock(Clock):
 
     def learn_from_host(self, minute: int, now: int) -> int:
         """The paired host says what M is: it is right unless M would go back. The minutes M moved."""
-        if not self.certain and minute < self.minute(now) - limits.M_BEHIND_MINUTES:
+        if not self.certain and self._behind(minute, now):
             return 0  # its clock is wrong: we wrote down a later M than that
         return self._move(now - minute * _MINUTE_MS, now)
 
@@ -81,7 +83,7 @@ class MeshClock(Clock):
         zero = now - minute * _MINUTE_MS
         if not certain:
             self._hearsay = min(self._hearsay, self._capped(zero))
-        elif minute >= self.minute(now) - limits.M_BEHIND_MINUTES:
+        elif not self._behind(minute, now):
             self._met[member] = zero
             near = minute <= self.minute(now) + limits.M_NEAR_MINUTES
             if near or self._new or len(self._met) == limits.M_MEMBERS:
@@ -106,12 +108,17 @@ class MeshClock(Clock):
         """M was written down."""
         self._due = now + limits.M_CHECKPOINT_MINUTES * _MINUTE_MS
 
+    def _behind(self, minute: int, now: int) -> bool:
+        return minute < (now - self._sure) // _MINUTE_MS - limits.M_BEHIND_MINUTES
+
     def _capped(self, zero: int) -> int:
         return zero if self._new else max(zero, self._zero - limits.M_JUMP_MINUTES * _MINUTE_MS)
 
     def _move(self, zero: int, now: int) -> int:
-        """Be certain, with the earlier of our zero and ``zero``."""
+        """Be certain of ``zero``, or of what was written down where that is earlier."""
         before = self.minute(now)
+        if not self.certain:
+            self._zero = self._sure
         self._zero = min(self._zero, zero)
         moved = self.minute(now) - before
         if moved:

@@ -97,7 +97,7 @@ def test_the_steps_are_in_order(desk):
     expected = [
         esptool + "erase_flash",
         esptool + f"--baud 460800 write_flash 0x1000 {desk.image}",
-        mpremote + "exec import os; 'main.py' in os.listdir() and os.remove('main.py')",
+        mpremote + "exec import os; [os.remove(name) for name in ('main.py', 'settings') ",
         mpremote + "fs cp -r ",
         mpremote + "mip install aioble@0.6.2",
         mpremote + "fs cp ",

@@ -1,39 +1,103 @@
-"""A board without valid settings says what to do."""
+"""A board keeps valid settings wherever a write was cut, and without any it says what to do."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgerow_board.settings import SettingsError, load
-from hedgerow_core import cbor
+from hedgerow_board.settings import SettingsError, load, save
+from hedgerow_core import cbor, slots
 
 GOOD = {"name": "mill", "mesh_key": bytes(32), "pairing_key": bytes(range(32))}
+OLD, NEW = (cbor.encode({**GOOD, "name": name}) for name in ("old", "new"))
 
 
-def test_good_settings_are_read(tmp_path):
-    path = tmp_path / "settings"
-    path.write_bytes(cbor.encode({**GOOD, "beacon_ms": 1000, "profile": "relay"}))
-    settings = load(str(path))
+@pytest.fixture
+def paths(tmp_path):
+    return str(tmp_path / "settings.a"), str(tmp_path / "settings.b")
+
+
+def write(path, data):
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def test_good_settings_are_read(paths):
+    write(paths[0], slots.seal(1, cbor.encode({**GOOD, "beacon_ms": 1000, "profile": "relay"})))
+    settings = load(paths=paths)
     assert (settings.name, settings.mesh_key, settings.pairing_key) == tuple(GOOD.values())
+    assert read(paths[1]) == read(paths[0])  # the second file comes back
 
 
-def test_no_settings_is_one_sentence(tmp_path):
+def test_no_settings_is_one_sentence(paths):
     with pytest.raises(SettingsError, match="no settings: flash it"):
-        load(str(tmp_path / "settings"))
+        load(paths=paths)
 
 
 @pytest.mark.parametrize("key", ["mesh_key", "pairing_key"])
 @pytest.mark.parametrize("value", [b"short", "text", 5])
-def test_a_missing_or_wrong_key_is_named(tmp_path, key, value):
-    path = tmp_path / "settings"
-    path.write_bytes(cbor.encode({**GOOD, key: value}))
+def test_a_missing_or_wrong_key_is_named(paths, key, value):
+    write(paths[0], slots.seal(1, cbor.encode({**GOOD, key: value})))
     with pytest.raises(SettingsError, match=key):
-        load(str(path))
+        load(paths=paths)
 
 
-@given(st.binary(max_size=600))
-def test_damaged_settings_never_end_in_anything_but_a_sentence(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("settings") / "settings"
-    path.write_bytes(data)
+def test_the_newer_settings_hold_and_the_next_ones_go_over_the_older(paths):
+    for number, name in enumerate(("one", "two", "three", "four")):
+        before = [read(path) if number else None for path in paths]
+        save(cbor.encode({**GOOD, "name": name}), paths)
+        assert load(paths=paths).name == name
+        if number > 1:
+            assert sum(read(path) != was for path, was in zip(paths, before)) == 1
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_settings_cut_at_any_byte_leave_the_others(paths, which):
+    other = 1 - which
+    for newer, wanted in ((which, "old"), (other, "new")):
+        # The cut file was being written over, or was the older one.
+        kept = slots.seal(4, OLD) if newer == which else slots.seal(5, NEW)
+        cut = slots.seal(5, NEW) if newer == which else slots.seal(4, OLD)
+        for end in range(len(cut)):
+            write(paths[which], cut[:end])
+            write(paths[other], kept)
+            assert load(paths=paths).name == wanted
+            assert read(paths[which]) == kept  # mended
+            assert load(paths=paths).name == wanted
+
+
+def test_settings_with_a_wrong_byte_leave_the_others(paths):
+    for at in range(len(slots.seal(5, NEW))):
+        data = bytearray(slots.seal(5, NEW))
+        data[at] ^= 1
+        write(paths[0], bytes(data))
+        write(paths[1], slots.seal(4, OLD))
+        assert load(paths=paths).name == "old"
+
+
+def test_the_copy_serves_only_where_no_file_does(paths):
+    copy = slots.seal(9, OLD)
+    write(paths[0], slots.seal(1, NEW))
+    assert load(copy, paths).name == "new"
+    for path in paths:
+        write(path, b"damaged")
+    assert load(copy, paths).name == "old"
+    assert read(paths[0]) == read(paths[1]) == copy
+    for path in paths:
+        write(path, b"damaged")
+    with pytest.raises(SettingsError, match="damaged: flash it again"):
+        load(copy[:-1], paths)
+
+
+@given(st.binary(max_size=600), st.binary(max_size=600), st.binary(max_size=600))
+def test_damaged_settings_never_end_in_anything_but_a_sentence(tmp_path_factory, first, second, third):
+    folder = tmp_path_factory.mktemp("settings")
+    paths = (str(folder / "a"), str(folder / "b"))
+    for path, data in zip(paths, (first, slots.seal(7, second))):
+        write(path, data)
     with pytest.raises(SettingsError):
-        load(str(path))
+        load(third, paths)

@@ -120,6 +120,9 @@ class Terminal:
                 self.text += data.decode(errors="replace")
         return text in self.text
 
+    def write(self, text: str) -> None:
+        os.write(self.fd, text.encode())
+
     def interrupt(self) -> int:
         """Ctrl-C; the exit status."""
         os.write(self.fd, b"\x03")
@@ -182,6 +185,7 @@ def test_a_board_says_how_it_is(tmp_path):
         assert state["name"] == "mill"
         assert state["starts"] == 1
         assert state["free_bytes"] > 0
+        assert (state["damage"], state["safe_mode"]) == (0, False)
 
 
 def test_what_cannot_be_a_board_is_told_in_one_sentence(tmp_path):

@@ -8,7 +8,7 @@ interpreter. It raises ``Broken``, or whatever the code under test lets through,
 
 import hashlib
 
-from hedgerow_core import beacon, cbor, envelope, frame, limits, session
+from hedgerow_core import beacon, cbor, envelope, frame, journal, limits, session, slots
 from hedgerow_core.clock import Clock, decode_clock, encode_clock
 from hedgerow_core.errors import LimitError, PeerError
 from hedgerow_core.fragment import Reassembler
@@ -16,7 +16,7 @@ from hedgerow_core.link import Link, Packets, Stream
 from hedgerow_core.mac import sha256
 from hedgerow_core.peer import Peer
 from hedgerow_core.reconcile import IdList, split_ids
-from hedgerow_core.service import decode_status
+from hedgerow_core.service import decode_log, decode_status, encode_log, log_piece
 from hedgerow_core.session import INITIATOR, MESH, PLAINTEXT_BYTES, RESPONDER, Session
 from hedgerow_core.shelf import Shelf
 from hedgerow_core.store import MemoryStore
@@ -165,6 +165,32 @@ def fuzz_clock(data: bytes) -> str:
     holds(minute <= limits.M_MINUTES, "a clock past its bound")
     holds(encode_clock(minute, certain, asks) == data, "a clock has two encodings")
     return told(minute, certain, asks)
+
+
+def fuzz_log(data: bytes) -> str:
+    try:
+        part, parts, log = log_piece(data)
+        starts, cause, troubles, counts, entries = decode_log(log)
+    except PeerError as error:
+        return refusal(error)
+    found = [part, parts, starts, cause, troubles]
+    found += counts
+    for entry in entries:
+        found += entry
+    # A board adds to what it finds, whatever that is.
+    later = journal.added(log, starts, 5, data)
+    holds(len(later) <= max(limits.JOURNAL_BYTES, len(log)), "a journal beyond its bound")
+    journal.entries(later)
+    return told(*found)
+
+
+def fuzz_slots(data: bytes) -> str:
+    half = len(data) // 2
+    found = [data[:half], data[half:], slots.seal(3, data)]
+    at = slots.newest(found)
+    holds(slots.generation(found[2]) == 3 and slots.content(found[2]) == data, "a slot is not what it holds")
+    holds(at >= 0 and slots.generation(found[at]) >= 3, "an older slot holds")
+    return told(at, slots.generation(found[0]), slots.generation(found[1]))
 
 
 def fuzz_ids(data: bytes) -> str:
@@ -471,6 +497,8 @@ TARGETS = {
     "beacon": fuzz_beacon,
     "status": fuzz_status,
     "clock": fuzz_clock,
+    "log": fuzz_log,
+    "slots": fuzz_slots,
     "ids": fuzz_ids,
     "offers": fuzz_offers,
     "frames": fuzz_frames,
@@ -566,6 +594,12 @@ def seeds(name: str) -> list[bytes]:
     if name == "beacon":
         advert = beacon.encode(KEY, ADDRESS, b"beacon", 300, b"sums", 7)
         return [b"\0" + advert, b"\0" + advert[:-1], b"\0" + advert + b"\0", b"\1" + advert[7:21], b"\1\2"]
+    if name == "log":
+        kept = journal.added(journal.added(b"", 1, 2, b"one"), 3, 4, b"two")
+        whole = encode_log(0, 9, 3, 2, [1] * 6, kept)
+        return [whole, whole[:-1], whole + b"\0", whole[:19], encode_log(1, 9, 3, 2, [1] * 6, kept)]
+    if name == "slots":
+        return [slots.seal(1, b"12345678") + slots.seal(9, b"abcdefgh"), b"", bytes(30), slots.seal(5, b"")]
     if name == "status":
         return [b"\x41" + bytes(21) + text for text in (b"board", b"", "grün".encode(), b"\xff", b"\xc0\x80")]
     if name == "clock":

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from hedgerow_core.errors import HedgerowError
-from hedgerow_lab import live_cli, trace_cli
+from hedgerow_lab import live_cli, memory, trace_cli
 from hedgerow_lab.build import BuildError
+from hedgerow_lab.powercut import command as powercut
 from hedgerow_lab.scenario import load
 from hedgerow_lab.simulate import Simulation
 from hedgerow_lab.world import LabError
@@ -33,6 +34,8 @@ def options() -> None:
 
 live_cli.register(app)
 trace_cli.register(app)
+powercut.register(app)
+memory.register(app)
 
 
 @app.command(epilog="Example: hedgerow-lab run tests/network/scenarios/line3.toml --seed 7 --json")

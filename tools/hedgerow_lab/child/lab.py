@@ -51,6 +51,8 @@ def charge(cost_us):
         ms += us // 1000
         us %= 1000
         if ms >= _bite_ms:
+            # In the middle of what took so long.
+            ms = _bite_ms
             reset(_WATCHDOG)
 
 

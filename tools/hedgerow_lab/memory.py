@@ -1,0 +1,203 @@
+"""`hedgerow-lab memory`: does the whole firmware live in the heap of the smallest board, for a day?
+
+One board, on a 32-bit MicroPython with a small heap, keeps a full shelf while a host and its neighbours, who
+hear nobody but it, bring new letters all the time.
+"""
+
+import json
+import random
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from hedgerow_core import envelope, limits, service
+from hedgerow_core.clock import Clock
+from hedgerow_core.link import Link, Stream
+from hedgerow_core.session import INITIATOR, PAIR, Session
+from hedgerow_core.shelf import Shelf
+from hedgerow_core.store import MemoryStore
+from hedgerow_lab.simulate import key
+from hedgerow_lab.world import Lab, LabError, find_aioble, find_micropython
+
+SUBJECT = "roof"
+_FLASH_BLOCKS = 512  # 2 MB, as on the smallest board
+_HOUR_MS = 3_600_000
+_LETTER_BYTES = 165  # of body: an envelope of some 200 bytes
+_LETTER_EVERY_MS = 60_000
+_FILL_EVERY_MS = 200
+_ASK_EVERY_MS = 20_000
+_TICK_MS = 250
+_EPOCH_MINUTES = -1_400_000  # an M of today
+
+
+class _Host:
+    """A host that carries: it brings letters over the cable of one board, and asks how that is."""
+
+    def __init__(self, lab: Lab, board: str, seed: int) -> None:
+        self.statuses: list[tuple[int, ...]] = []
+        self.acked = 0
+        self._lab = lab
+        self._dice = random.Random(f"host {board} {seed}")
+        self._key = key("pairing", board)
+        self._shelf = Shelf(MemoryStore(), Clock(_EPOCH_MINUTES), lab.now_ms, 4_000, 4_000_000)
+        self._line = lab.serial(board)
+        self._line.connected = True
+        self._line.on_receive = self._receive
+        self._connect()
+        self._tick()
+
+    def _connect(self) -> None:
+        session = Session(INITIATOR, {PAIR: self._key}, self._dice.randbytes(32), self._lab.now_ms)
+        self._link = Link(Stream(), session, self._shelf, self._lab.now_ms)
+        self._pump()
+
+    def _receive(self, data: bytes, now: int) -> None:
+        self._take(self._link.receive(data, now))
+        self._pump()
+
+    def _take(self, events: list[tuple[str, object]]) -> None:
+        for name, value in events:
+            self.acked += name == "acked"
+            if name == "service" and isinstance(value, bytes) and value[:1] == bytes((service.STATUS_IS,)):
+                self.statuses.append(service.decode_status(value)[0])
+
+    def _pump(self) -> None:
+        for data in self._link.outgoing(self._lab.now_ms):
+            self._line.write(data)
+
+    def _tick(self) -> None:
+        self._take(self._link.tick(self._lab.now_ms))
+        if self._link.closed:
+            self._connect()
+        self._pump()
+        self._lab.at(self._lab.now_ms + _TICK_MS, self._tick)
+
+    def ask(self) -> None:
+        """How is the board?"""
+        if self._link.established:
+            self._link.service(bytes((service.STATUS,)))
+            self._pump()
+
+    def write(self) -> None:
+        """Bring one letter."""
+        body = self._dice.randbytes(envelope.padded_body_size(_LETTER_BYTES))
+        lock = self._dice.randbytes(limits.LOCK_BYTES)
+        self._shelf.put(envelope.make(envelope.NORMAL, 15, lock, body), self._lab.now_ms)
+        self._link.push(self._lab.now_ms)
+        self._pump()
+
+
+class Trial:
+    """One board in the middle of ``neighbours`` others; ``run`` it, then ``result`` tells."""
+
+    def __init__(self, heap_bytes: int, letters: int, neighbours: int, seed: int, workdir: Path) -> None:
+        self.heap_bytes = heap_bytes
+        self.letters = letters
+        self.neighbours = neighbours
+        self.lab = Lab(seed, workdir=workdir, aioble=find_aioble())
+        self._most_links = 0
+        self._most_heard = 0
+        names = [SUBJECT, *(f"house{number}" for number in range(1, neighbours + 1))]
+        for name in names:
+            subject = name == SUBJECT
+            settings = {
+                "name": name,
+                "mesh_key": key("mesh", ""),
+                "pairing_key": key("pairing", name),
+                "shelf_count": letters,
+            }
+            board = self.lab.add_board(
+                name, settings=settings, heap_bytes=heap_bytes if subject else 400_000 + 200 * letters
+            )
+            board.machine.flash_blocks = _FLASH_BLOCKS
+            board.flash_path.write_bytes(b"\xff" * (4_096 * _FLASH_BLOCKS))
+            if subject:
+                board.machine.interpreter = find_micropython(32)
+            else:
+                self.lab.hear(SUBJECT, name)
+        self.lab.run_until(3_000)
+        # Three cables: the board's own, and two at houses, so that letters come from everywhere.
+        self._hosts = [_Host(self.lab, name, seed) for name in names[:3]]
+
+    def run(self, hours: float, progress: "object" = None) -> None:
+        """Fill the shelf, then ``hours`` of letters from everywhere."""
+        subject = self._hosts[0]
+        for number in range(self.letters):
+            self.lab.at(self.lab.now_ms + number * _FILL_EVERY_MS, subject.write)
+        self.lab.run_until(self.lab.now_ms + self.letters * _FILL_EVERY_MS + 30_000)
+        start = self.lab.now_ms
+        end = start + round(hours * _HOUR_MS)
+        for number, host in enumerate(self._hosts):
+            for due in range(start + number * 7_000, end, _LETTER_EVERY_MS):
+                self.lab.at(due, host.write)
+        while self.lab.now_ms < end:
+            self.lab.run_until(min(self.lab.now_ms + _ASK_EVERY_MS, end))
+            subject.ask()
+            if callable(progress):
+                progress((self.lab.now_ms - start) * 100 // max(end - start, 1))
+        self.lab.run_until(end + 5_000)
+
+    def result(self, hours: float) -> dict[str, object]:
+        """Figures as `--json` prints them; bytes are of the 32-bit heap, after a collection."""
+        found = self._hosts[0].statuses
+        log = self.lab.log(SUBJECT)
+        return {
+            "heap_bytes": self.heap_bytes,
+            "envelopes": max((status[0] for status in found), default=0),
+            "links": max((status[8] for status in found), default=0),
+            "neighbours": max((status[7] for status in found), default=0),
+            "hours": hours,
+            "letters": sum(host.acked for host in self._hosts),
+            "asked": len(found),
+            "memory_errors": sum("MemoryError" in line for line in log)
+            + max((status[11] for status in found), default=0),
+            "resets": max((status[6] for status in found), default=1) - 1,
+            "low_water_bytes": min((status[5] for status in found), default=0),
+        }
+
+
+def memory(
+    hours: Annotated[float, typer.Option(min=0.01, help="Simulated hours after the shelf is full.")] = 24,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 1,
+    heap: Annotated[int, typer.Option(min=30_000, help="Bytes of heap of the board.")] = 100_000,
+    letters: Annotated[int, typer.Option(min=1, max=4_000, help="Envelopes on its shelf.")] = 1_000,
+    neighbours: Annotated[int, typer.Option(min=2, max=31, help="Boards that it hears.")] = 12,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one JSON line.")] = False,
+) -> None:
+    """Run the whole firmware in a small heap; exit status 1 where the memory is too little."""
+    quiet = as_json or not sys.stderr.isatty()
+    with (
+        tempfile.TemporaryDirectory(prefix="hedgerow-lab-") as workdir,
+        Progress(console=Console(stderr=True), transient=True, disable=quiet) as bar,
+    ):
+        task = bar.add_task("A busy board", total=100)
+        trial = Trial(heap, letters, neighbours, seed, Path(workdir))
+        try:
+            trial.run(hours, lambda percent: bar.update(task, completed=percent))
+            found = trial.result(hours)
+            log = trial.lab.log(SUBJECT)
+        finally:
+            trial.lab.close()
+    if as_json:
+        print(json.dumps(found))
+    else:
+        print(
+            f"{found['envelopes']} envelopes, {found['links']} links, {found['neighbours']} neighbours in"
+            f" {heap:,} bytes of heap for {hours:g} hours: {found['memory_errors']} times too little memory,"
+            f" {found['resets']} restarts, {found['low_water_bytes']:,} bytes free at the least"
+        )
+    if not found["asked"]:
+        raise LabError(f"The board never answered: {heap:,} bytes of heap are too few for it to start.")
+    if found["memory_errors"] or found["resets"]:
+        last = log[-1] if log else "a link was ended"
+        raise LabError(f"{heap:,} bytes of heap are too few for {letters:,} envelopes: {last}.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the lab's."""
+    app.command(epilog="Example: hedgerow-lab memory --hours 24 --json")(memory)

@@ -1,0 +1,62 @@
+"""How a board makes its store and shelf and speaks to them: the only place here that knows."""
+
+from files import FilesStore
+
+import hedgerow_board.flash as flash
+from hedgerow_core.shelf import Shelf
+
+try:
+    from hedgerow_core.clock import Clock
+except ImportError:
+    Clock = None
+
+MINUTE_MS = 60_000
+
+
+class Checkpoint:
+    """The clock of a board that met nobody yet: it goes on from the last minute that its store remembers."""
+
+    def __init__(self, minute):
+        self._minute = minute
+
+    def minute(self, now):
+        return self._minute + now // MINUTE_MS
+
+
+class Ways:
+    def make(self, plan):
+        """A shelf as after power on, at 0 ms."""
+        if plan["store"] == "files":
+            store = FilesStore()
+        elif Clock is None:
+            store = flash.FlashStore()
+        else:
+            store = flash.FlashStore("/shelf", plan["max_bytes"])
+        bounds = (plan["max_count"], plan["max_bytes"], plan["tombstones"])
+        if Clock is None:
+            return Shelf(store, 0, *bounds)
+        return Shelf(store, Checkpoint(store.minute), 0, *bounds)
+
+    def element(self, shelf, identity):
+        """An envelope or the token of a proof, or None."""
+        found = shelf.get(identity, 0)
+        return shelf.proof(identity) if found is None and hasattr(shelf, "proof") else found
+
+    def flush(self, shelf, now):
+        return shelf.flush() if Clock is None else shelf.flush(now)
+
+    def prove(self, shelf, token, now):
+        return shelf.prove(token, now) if hasattr(shelf, "prove") else 0
+
+
+def wilfully_broken(kind):
+    """Faults that the tool must find; for its own tests."""
+    store = flash.FlashStore
+    if kind == "flush":
+        # What was written is only in memory.
+        store.flush = lambda *arguments: None
+    elif kind == "drop":
+        store.drop = lambda *arguments: None
+    elif kind == "bytes":
+        append = store.append
+        store.append = lambda self, record: append(self, record[:-12] + b"\x00" + record[-11:])
