@@ -127,6 +127,8 @@ class Cable:
             "links",
             "damage",
             "safe",
+            "too_large",
+            "proofs",
         )
         return dict(zip(names, numbers, strict=True))
 

@@ -90,7 +90,7 @@ class Person:
         for name, value in happened:
             if name == "service" and isinstance(value, bytes):
                 self.status = service.decode_status(value)[0]
-            elif name == "acked" and isinstance(value, bytes):
+            elif name in ("acked", "held") and isinstance(value, bytes):
                 self.node.acked(value, self.unix_ms)
             elif name == "declined" and isinstance(value, bytes):
                 self.node.declined(value, self.unix_ms)
