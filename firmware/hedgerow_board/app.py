@@ -53,7 +53,7 @@ class Board:
 
     def _open_shelf(self) -> Shelf:
         """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on
-        carrying, but loses its letters with its power."""
+        carrying, but loses its letters with its power, and acknowledges none."""
         count = self.settings.shelf_count
         now = self.now()
         most = min(count * _BYTES_A_LETTER, _room())
@@ -68,7 +68,9 @@ class Board:
 
         self._time = Timekeeper(0, now)
         most = _IN_MEMORY * _BYTES_A_LETTER
-        return Shelf(MemoryStore(), self._time.clock, now, _IN_MEMORY, most, _TOMBSTONES)
+        shelf = Shelf(MemoryStore(), self._time.clock, now, _IN_MEMORY, most, _TOMBSTONES)
+        shelf.durable = False
+        return shelf
 
     def session(self, role: int) -> Session:
         """A session for a new link: we call boards of our mesh, a host or a board may call us."""

@@ -62,8 +62,8 @@ class Packets:
 class Link:
     """One end of a link. ``member`` tells one board of the mesh from another: its address.
 
-    With ``ask_ms`` it is a host's: who has been silent for so long is asked for its status, and given up after
-    three times; and it hears ("held", id) of what the board offers and it has, too.
+    With ``ask_ms`` it is a host's: who has been silent for so long is asked for its status, and given up
+    after three times; and it hears ("held", id) of what the board offers and it has, too.
     Events: ("up", kind), ("stored", id), ("acked", id), ("declined", id), ("proof", token),
     ("service", message), ("down", reason).
     """

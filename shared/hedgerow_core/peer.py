@@ -187,7 +187,7 @@ class Peer:
         status = self._shelf.put(carried, now, self._source)
         self._forget(identity)
         if self._shelf.has(identity):
-            self._ack.append(identity)
+            self._answer(identity)
         else:
             self._decline.append(identity)
             # They have it still, so they do not know that it is over.
@@ -216,10 +216,13 @@ class Peer:
                 self._from_peer.add(identity)
                 events.append(("stored", identity))
             if self._shelf.has(identity):
-                self._ack.append(identity)
+                self._answer(identity)
             else:
                 self._decline.append(identity)
         return events
+
+    def _answer(self, identity: bytes) -> None:
+        (self._ack if self._shelf.durable else self._decline).append(identity)
 
     def _queue_once(self, identity: bytes) -> None:
         if identity and identity not in self._queue and identity not in self._in_flight:

@@ -56,6 +56,7 @@ class Shelf:
         self.serial = 0
         self.evicted = 0
         self.damaged = 0
+        self.durable = True  # false where nothing survives a loss of power: then nothing is acknowledged
         self.clock = clock
         self._store = store
         self._max_count = max_count
@@ -324,9 +325,9 @@ class Shelf:
         slot = self._index.like(wanted)
         while slot >= 0:
             row = self._index.row(slot)
-            if index.flags_of(row) & index.PROOF and index.until(index.expiry_of(row), minute) > 0:
-                if sha256(self._token(row))[: len(wanted)] == wanted:
-                    return slot
+            lives = index.flags_of(row) & index.PROOF and index.until(index.expiry_of(row), minute) > 0
+            if lives and sha256(self._token(row))[: len(wanted)] == wanted:
+                return slot
             slot = self._index.like(wanted, slot + 1)
         return -1
 

@@ -1,4 +1,4 @@
-"""`esp32` as far as the firmware uses it: NVS, a part of the flash chip outside the file system."""
+"""`esp32` as far as the firmware uses it: NVS, a part of the flash apart from the file system."""
 
 import os
 
