@@ -22,7 +22,7 @@ BLOCK_BYTES = 4096
 # Commands from the child and events to it; child/lab.py and child/bluetooth.py have the same numbers.
 (IDLE, ADVERTISE, SCAN, CONNECT, CONNECT_CANCEL, DISCONNECT, PDU) = range(7)
 (ADDRESS, SERIAL, RESET, STOP, NOTE, RTC_MEMORY, WATCH) = range(7, 14)
-SCAN_RESULT, SCAN_DONE, CONNECTED, DISCONNECTED, PDU_IN, TX_DONE, SERIAL_IN = range(1, 8)
+SCAN_RESULT, SCAN_DONE, CONNECTED, DISCONNECTED, PDU_IN, TX_DONE, SERIAL_IN, PROBE = range(1, 9)
 POWER_ON, WATCHDOG = 1, 3  # causes of a reset, as machine.reset_cause() has them
 _RESET_US = 300_000
 _NO_CONNECTION = 0xFFFF
@@ -51,6 +51,7 @@ class Machine:
     flash_blocks: int = 128
     ticks_offset: int = 0
     settings: bytes | None = None
+    probe: bool = False  # whether it says how its heap is when it is asked
 
 
 @dataclass
@@ -116,6 +117,7 @@ class Board:
                     "rom": str(machine.rom),
                     "entry": str(machine.entry),
                     "console": machine.console,
+                    "probe": machine.probe,
                     "costs": costs.COSTS,
                     "ticks_offset": machine.ticks_offset,
                     "seed": f"{self._boots:02x}{self._seed}",
@@ -311,6 +313,10 @@ class Board:
         """Bytes from the host."""
         for at in range(0, len(data), 1024):
             self._event(SERIAL_IN, data[at : at + 1024])
+
+    def probe(self, whole: bool = False) -> None:
+        """Let a board with ``probe`` write into its log how its heap is, ``whole`` with a map of it."""
+        self._event(PROBE, b"1" if whole else b"")
 
     # The air's Listener
 

