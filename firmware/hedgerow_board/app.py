@@ -53,7 +53,7 @@ class Board:
 
     def _open_shelf(self) -> Shelf:
         """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on
-        carrying, but loses its letters with its power."""
+        carrying, but loses its letters with its power, and acknowledges none."""
         count = self.settings.shelf_count
         now = self.now()
         most = min(count * _BYTES_A_LETTER, _room())
@@ -68,7 +68,9 @@ class Board:
 
         self._time = Timekeeper(0, now)
         most = _IN_MEMORY * _BYTES_A_LETTER
-        return Shelf(MemoryStore(), self._time.clock, now, _IN_MEMORY, most, _TOMBSTONES)
+        shelf = Shelf(MemoryStore(), self._time.clock, now, _IN_MEMORY, most, _TOMBSTONES)
+        shelf.durable = False
+        return shelf
 
     def session(self, role: int) -> Session:
         """A session for a new link: we call boards of our mesh, a host or a board may call us."""
@@ -109,6 +111,7 @@ class Board:
                 damage,
                 1 if self.journal.safe else 0,
                 self.too_large,
+                shelf.proof_count(),
             )
             link.service(service.encode_status(numbers, self.settings.name))
         else:
@@ -175,8 +178,8 @@ def _room() -> int:
 async def main() -> None:
     """Run until the escape on the cable. What goes wrong is written down, and the board starts afresh: what
     is acknowledged is on the flash."""
-    # Collecting long before the heap is full keeps it from being cut into small pieces; most of all here, where
-    # what stays is made beside much that does not.
+    # Collecting long before the heap is full keeps it from being cut into small pieces; most of all here,
+    # where what stays is made beside much that does not.
     gc.collect()
     gc.threshold(_START_BYTES)
     from hedgerow_board.start import begin

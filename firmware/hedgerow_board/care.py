@@ -82,8 +82,8 @@ def _format() -> None:
 
 
 def mend(damage: int) -> int:
-    """Mend ``damage``; what came of it. The letters on the flash are lost. Where the file system had to be made
-    anew, the next start writes the settings again, from their copy."""
+    """Mend ``damage``; what came of it. The letters on the flash are lost. Where the file system had to be
+    made anew, the next start writes the settings again, from their copy."""
     try:
         if damage == service.SHELF_FOLDER:
             _clear()

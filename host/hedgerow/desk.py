@@ -6,7 +6,7 @@ home, and no key serves twice.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from hedgerow import errors
@@ -14,6 +14,7 @@ from hedgerow.database import Database
 from hedgerow.events import Connected, Received
 from hedgerow.identity.account import Account, Card
 from hedgerow.log import entry as entries
+from hedgerow.log import rows
 from hedgerow.mailbox import Mailbox
 from hedgerow.outbox import Outbox
 from hedgerow.people import invite as invites
@@ -22,15 +23,15 @@ from hedgerow.people.names import clean_name
 from hedgerow.proofs import Proofs
 from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet.state import Place, State
+from hedgerow.sealing import Sealer
 from hedgerow_core import envelope as envelopes
 from hedgerow_core.envelope import Envelope
-from hedgerow_core.errors import LimitError, PeerError
+from hedgerow_core.errors import PeerError
 from hedgerow_core.shelf import Shelf
 
 _REQUEST_AGAIN_MS = 24 * 3_600_000
 _DEEP_EVERY_MS = 24 * 3_600_000
 _CHORES_MS = 60_000
-_RANDOM_HOPS = 4
 _MINUTE_MS = 60_000
 _SKEW_MS = 3_600_000  # two clocks that nobody sets may differ by so much
 
@@ -64,6 +65,9 @@ class Desk:
         self._deep_ms = int(row["deep_ms"])
         self.mailbox: Mailbox[_Ratchet | _Invite] = Mailbox(shelf)
         self.outbox = Outbox(database, shelf)
+        self.sealer = Sealer(
+            database, self.outbox, random, self.name, lambda data: self.kept(State.from_cbor, data)
+        )
         self._proofs = Proofs(database, shelf)
         self._chores_ms: int | None = None  # None: at once
         self._stale = False
@@ -128,7 +132,7 @@ class Desk:
             now - _REQUEST_AGAIN_MS,
         ):
             with self.changing(now):
-                self.put_request(row["id"], self.kept(requests.RequestSent.from_cbor, row["request"]), now)
+                self.sealer.request(row["id"], self.kept(requests.RequestSent.from_cbor, row["request"]), now)
                 self._database.run("UPDATE contacts SET asked_ms = ? WHERE id = ?", now, row["id"])
 
     def _restock(self, now: int) -> None:
@@ -141,7 +145,9 @@ class Desk:
                     continue
                 row = self._database.row("SELECT request FROM contacts WHERE id = ?", contact)
                 if row is not None and row["request"] is not None:
-                    self.put_request(contact, self.kept(requests.RequestSent.from_cbor, row["request"]), now)
+                    self.sealer.request(
+                        contact, self.kept(requests.RequestSent.from_cbor, row["request"]), now
+                    )
 
     def _deep_scan(self, now: int) -> None:
         """Find letters beyond the dense windows; costly, so only where there are locks of nobody's."""
@@ -175,8 +181,10 @@ class Desk:
             "SELECT e.id FROM entries e JOIN contacts c ON c.id = e.contact"
             " WHERE c.connected = 1 AND e.sequence = 0 ORDER BY e.id"
         ):
-            with suppress(errors.Unanswered):
-                self.seal_again(row["id"], now)
+            with suppress(errors.Unanswered), self.changing(now):
+                # Another process may have been faster.
+                if self._database.row("SELECT 1 FROM entries WHERE id = ? AND sequence = 0", row["id"]):
+                    self.seal_again(row["id"], now)
 
     def adopt(self, contact: int, state: State) -> None:
         """Go on with ``state`` for a contact: its locks are watched from now on."""
@@ -212,107 +220,19 @@ class Desk:
             state.to_cbor(),
         )
 
-    def _make(self, lock: bytes, body: bytes, shared: bool = False) -> Envelope:
-        hops = self._random(1)[0] % _RANDOM_HOPS
-        return envelopes.make(envelopes.NORMAL, envelopes.TTL_DEFAULT, lock, body, hops, shared)
-
-    def put_request(self, contact: int, sent: requests.RequestSent, now: int) -> None:
-        """Put a contact request onto the shelf, in a new slot."""
-        slot = self._random(1)[0]
-        lock = invites.lock(sent.invite_secret, slot)
-        self.outbox.add(self._make(lock, requests.body_for_slot(sent, slot), shared=True), contact, None, now)
-
     def seal(self, contact: int, kind: int, text: str, now: int) -> Envelope:
         """Seal a new entry for a contact and put it onto the shelf."""
         with self.changing(now):
-            shown = text if kind == entries.TEXT else ""
-            return self._seal(contact, self._next(contact, kind, text, now), shown, None, now)
+            state, envelope = self.sealer.new(contact, kind, text, now)
+            self.adopt(contact, state)
+        return envelope
 
     def seal_again(self, entry: int, now: int) -> Envelope:
         """Seal an entry of ours that is written already: it had to wait, or did not arrive."""
         with self.changing(now):
-            row = self._database.rows(
-                "SELECT contact, sequence, clock, reference, written_ms, text FROM entries WHERE id = ?",
-                entry,
-            )[0]
-            kind = entries.TEXT if row["text"] else entries.HELLO
-            if row["sequence"] == 0:
-                written = self._next(row["contact"], kind, row["text"], row["written_ms"])
-            else:
-                # The same once more: who has it does not see it twice.
-                text = row["text"] or self.name
-                written = entries.Entry(
-                    kind, row["sequence"], row["clock"], row["reference"], row["written_ms"], text
-                )
-            delay = max(0, (now - written.written_ms) // _MINUTE_MS)
-            return self._seal(row["contact"], replace(written, delay=delay), row["text"], entry, now)
-
-    def _next(self, contact: int, kind: int, text: str, written_ms: int) -> entries.Entry:
-        row = self._database.rows("SELECT sequence, clock, seen FROM contacts WHERE id = ?", contact)[0]
-        return entries.Entry(kind, row["sequence"] + 1, row["clock"] + 1, row["seen"], written_ms, text)
-
-    def _seal(
-        self, contact: int, written: entries.Entry, shown: str, entry: int | None, now: int
-    ) -> Envelope:
-        """``entry`` is its row where it has one; within a transaction."""
-        # The state of the database, not ours: another process may have written, and no key serves twice.
-        row = self._database.rows("SELECT name, ratchet FROM contacts WHERE id = ?", contact)[0]
-        state = self.kept(State.from_cbor, row["ratchet"])
-        try:
-            state, lock, body, _ = ratchet.encrypt(state, entries.encode(written))
-        except LimitError:
-            raise errors.Unanswered(name=row["name"], count=state.ns) from None
-        envelope = self._make(lock, body)
-        self._database.run(
-            "UPDATE contacts SET ratchet = ?, sequence = max(sequence, ?), clock = max(clock, ?)"
-            " WHERE id = ?",
-            state.to_cbor(),
-            written.sequence,
-            written.clock,
-            contact,
-        )
-        if entry is None:
-            entry = self._insert_entry(contact, True, written, shown, None, envelope, False)
-        else:
-            self._database.run(
-                "UPDATE entries SET sequence = ?, clock = ?, reference = ?, envelope = ?, hops = ?"
-                " WHERE id = ?",
-                written.sequence,
-                written.clock,
-                written.reference,
-                envelope.id,
-                envelope.hops,
-                entry,
-            )
-        self.outbox.add(envelope, contact, entry, now)
-        self.adopt(contact, state)
+            contact, state, envelope = self.sealer.again(entry, now)
+            self.adopt(contact, state)
         return envelope
-
-    def _insert_entry(
-        self,
-        contact: int,
-        mine: bool,
-        written: entries.Entry,
-        shown: str,
-        received_ms: int | None,
-        envelope: Envelope,
-        late: bool,
-    ) -> int:
-        return self._database.run(
-            "INSERT INTO entries (contact, mine, sequence, clock, reference, written_ms, received_ms, text,"
-            " envelope, hops, late) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            contact,
-            int(mine),
-            written.sequence,
-            written.clock,
-            written.reference,
-            written.written_ms,
-            received_ms,
-            shown,
-            envelope.id,
-            envelope.hops,
-            int(late),
-        )
 
     def _open(self, envelope: Envelope, owner: "_Ratchet | _Invite", now: int) -> bool:
         try:
@@ -404,9 +324,9 @@ class Desk:
             shown = written.text if written.kind == entries.TEXT else ""
             lifetime_ms = envelopes.TTL_MINUTES[envelope.ttl] * _MINUTE_MS
             late = now - written.sealed_ms > lifetime_ms + _SKEW_MS
-            again = self._has(owner.contact, written, shown)
+            again = rows.has(self._database, owner.contact, written, shown)
             if not again:
-                self._insert_entry(owner.contact, False, written, shown, now, envelope, late)
+                rows.insert(self._database, owner.contact, False, written, shown, envelope, now, late)
             self._proofs.keep(token, now)
         self.adopt(owner.contact, state)
         if not row["connected"]:
@@ -424,18 +344,3 @@ class Desk:
                     late,
                 )
             )
-
-    def _has(self, contact: int, written: entries.Entry, shown: str) -> bool:
-        """Whether the very same entry is here: its writer sent it again, as no proof had reached them."""
-        return (
-            self._database.row(
-                "SELECT 1 FROM entries WHERE contact = ? AND mine = 0 AND sequence = ? AND clock = ?"
-                " AND written_ms = ? AND text = ?",
-                contact,
-                written.sequence,
-                written.clock,
-                written.written_ms,
-                shown,
-            )
-            is not None
-        )

@@ -138,7 +138,7 @@ class Node:
             self._database.run(
                 "UPDATE contacts SET request = ?, asked_ms = ? WHERE id = ?", sent.to_cbor(), now, contact
             )
-            self._desk.put_request(contact, sent, now)
+            self._desk.sealer.request(contact, sent, now)
         self._desk.adopt(contact, state)
         return name
 

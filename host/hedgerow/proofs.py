@@ -31,13 +31,12 @@ class Proofs:
 
     def keep(self, proof: bytes, now: int) -> None:
         """Remember a token or stop of 16 bytes, to publish; within the transaction that read its letter."""
-        self._database.run(
-            "INSERT OR IGNORE INTO proofs (hash, proof, kept_ms) VALUES (?, ?, ?)",
-            hashlib.sha256(proof).digest()[:_HASH_BYTES],
-            proof,
-            now,
-        )
-        self._waiting = True
+        digest = hashlib.sha256(proof).digest()[:_HASH_BYTES]
+        if self._database.row("SELECT 1 FROM proofs WHERE hash = ?", digest) is None:
+            self._database.run(
+                "INSERT OR IGNORE INTO proofs (hash, proof, kept_ms) VALUES (?, ?, ?)", digest, proof, now
+            )
+            self._waiting = True
 
     def answer(self, envelope: Envelope) -> None:
         """``envelope`` is new on the shelf: where it was read before, it is to be proved again."""

@@ -62,7 +62,8 @@ class Packets:
 class Link:
     """One end of a link. ``member`` tells one board of the mesh from another: its address.
 
-    With ``ask_ms``, who has been silent for so long is asked for its status, and given up after three times.
+    With ``ask_ms`` it is a host's: who has been silent for so long is asked for its status, and given up
+    after three times; and it hears ("held", id) of what the board offers and it has, too.
     Events: ("up", kind), ("stored", id), ("acked", id), ("declined", id), ("proof", token),
     ("service", message), ("down", reason).
     """
@@ -142,6 +143,7 @@ class Link:
                 self._credit_bytes,
                 SOURCE_HOST if paired else SOURCE_MESH,
                 b"" if paired else self._member,
+                bool(self._ask_ms),
             )
             events.append(("up", self.session.kind))
 

@@ -15,8 +15,8 @@ class MeshClock(Clock):
     the gap was, and M is uncertain for ``wait`` minutes at most.
 
     A clock is kept as its zero, the ``now`` at which M was 0: the earlier, the higher is M. It only ever
-    moves to an earlier one, so a certain M never goes back; what was added for the gap may be taken back by who
-    knows better. Calls that may move it give the minutes by which they did.
+    moves to an earlier one, so a certain M never goes back; what was added for the gap may be taken back by
+    who knows better. Calls that may move it give the minutes by which they did.
     """
 
     def __init__(

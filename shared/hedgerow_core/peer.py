@@ -32,7 +32,8 @@ class Peer:
     """One side of an exchange. ``source`` is whose share counts what comes; ``member`` is who it is to the
     clock, empty for a host.
 
-    Events: ("stored", id), ("acked", id), ("declined", id), ("proof", token), ("service", message).
+    Events: ("stored", id), ("acked", id), ("declined", id), ("proof", token), ("service", message), and with
+    ``tell_held`` ("held", id): the other side offers what we have, too, so an ACK may have been lost.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Peer:
         credit_bytes: int = limits.IN_FLIGHT_BYTES,
         source: int = SOURCE_HOST,
         member: bytes = b"",
+        tell_held: bool = False,
     ) -> None:
         self.put_count = 0
         self.stored_count = 0
@@ -50,6 +52,7 @@ class Peer:
         self._credit_bytes = credit_bytes
         self._source = source
         self._member = member
+        self._tell_held = tell_held
         self._told: bool | None = None  # whether our clock was certain when we told them
         self._theirs: bool | None = None  # whether theirs is
         self._reconcile = IdList()
@@ -108,7 +111,7 @@ class Peer:
         elif not self._open and _OFFER <= kind < _CLOCK:
             self._missed = True  # it is asked for again when both know the time
         elif kind == _OFFER:
-            self._receive_offer(body)
+            events = self._receive_offer(body)
         elif kind == _WANT:
             for identity in split_ids(body):
                 if not self._shelf.has(identity):
@@ -145,8 +148,11 @@ class Peer:
         if asks:
             self._told = None
 
-    def _receive_offer(self, body: bytes) -> None:
+    def _receive_offer(self, body: bytes) -> list[tuple[str, bytes]]:
+        events = []
         for identity in self._reconcile.receive(body):
+            if self._tell_held and self._shelf.has(identity):
+                events.append(("held", identity))
             if self._shelf.knows(identity) or identity in self._wanted or identity in self._ask:
                 continue
             if len(self._ask) + len(self._wanted) < limits.ASK_IDS:
@@ -155,6 +161,7 @@ class Peer:
                 self._more = True
         if self._missed:
             self._reconcile.received = False
+        return events
 
     def _receive_put(self, body: bytes, now: int) -> list[tuple[str, bytes]]:
         if not body:
@@ -180,7 +187,7 @@ class Peer:
         status = self._shelf.put(carried, now, self._source)
         self._forget(identity)
         if self._shelf.has(identity):
-            self._ack.append(identity)
+            self._answer(identity)
         else:
             self._decline.append(identity)
             # They have it still, so they do not know that it is over.
@@ -209,10 +216,13 @@ class Peer:
                 self._from_peer.add(identity)
                 events.append(("stored", identity))
             if self._shelf.has(identity):
-                self._ack.append(identity)
+                self._answer(identity)
             else:
                 self._decline.append(identity)
         return events
+
+    def _answer(self, identity: bytes) -> None:
+        (self._ack if self._shelf.durable else self._decline).append(identity)
 
     def _queue_once(self, identity: bytes) -> None:
         if identity and identity not in self._queue and identity not in self._in_flight:

@@ -25,16 +25,16 @@ FAILED = 3
 
 CAUSES = 6  # why a board starts: 0 unknown, else as machine.reset_cause() of an ESP32 says
 
-_FIELDS = (2, 2, 4, 1, 4, 4, 2, 1, 1, 1, 1, 1)  # bytes of each number, in order
+_FIELDS = (2, 2, 4, 1, 4, 4, 2, 1, 1, 1, 1, 1, 2)  # bytes of each number, in order
 _HEAD = 1 + sum(_FIELDS)
 _PIECE_BYTES = limits.SERVICE_BYTES - 3
 _LOG_HEAD = 4 + 2 * CAUSES
 
 
 def encode_status(numbers: tuple[int, ...], name: str) -> bytes:
-    """The board's answer. ``numbers``: envelopes held, ids known, bytes held, load of 255, seconds since the
+    """The board's answer. ``numbers``: elements held, ids known, bytes held, load of 255, seconds since the
     start, free bytes of heap, starts so far, boards in earshot, links open, damage, 1 in safe mode,
-    links ended for want of memory."""
+    links ended for want of memory, how many of those held are proofs."""
     out = bytearray((STATUS_IS,))
     for number, size in zip(numbers, _FIELDS):
         out += min(number, (1 << 8 * size) - 1).to_bytes(size, "big")

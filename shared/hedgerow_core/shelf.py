@@ -56,6 +56,7 @@ class Shelf:
         self.serial = 0
         self.evicted = 0
         self.damaged = 0
+        self.durable = True  # false where nothing survives a loss of power: then nothing is acknowledged
         self.clock = clock
         self._store = store
         self._max_count = max_count
@@ -111,7 +112,7 @@ class Shelf:
             self._store.drop(index.place_of(self._index.row(slot)), False)
             self._index.move(slot, place)
             return True
-        if expiry <= minute or (record[0] == _ENVELOPE_RECORD and self._proof_of(envelope) >= 0):
+        if expiry <= minute or (record[0] == _ENVELOPE_RECORD and self._proof_of(envelope, minute) >= 0):
             return False
         if not self._make_room(len(record), record[5] & index.RANK_MASK):
             return False
@@ -186,7 +187,7 @@ class Shelf:
         if envelope.expired():
             return REFUSED
         expiry = minute + TTL_MINUTES[envelope.ttl] - envelope.age
-        if self._proof_of(envelope) >= 0:
+        if self._proof_of(envelope, minute) >= 0:
             self._bury(envelope.id, expiry)
             return KNOWN
         record = record_of(envelope, minute, source)
@@ -260,13 +261,13 @@ class Shelf:
         """Let a proof take the place of its envelopes: PROVED, KNOWN, or UNMATCHED (remembered a while)."""
         identity = proof_id(token)
         waiting = self._unmatched.has(identity)
-        if self.knows(identity) and not waiting:
-            return KNOWN
         self._time(now)
+        if self._index.find(identity) >= 0:
+            return KNOWN
         digest = sha256(token)
         matches = self._proved(digest)
         if not matches:
-            if waiting:
+            if waiting or self._tombstones.has(identity):
                 return KNOWN
             self._unmatched.add(identity, digest, token, source)
             return UNMATCHED
@@ -297,6 +298,8 @@ class Shelf:
     def _add_proof(self, token: bytes, place: int, expiry: int, record: bytes) -> None:
         identity = proof_id(token)
         self._unmatched.forget(identity)
+        if self._tombstones.forget(identity):
+            self._fold(identity)
         self._unsafe.append(identity)
         self._add(identity, sha256(token), place, expiry, len(record), record[5])
 
@@ -314,15 +317,16 @@ class Shelf:
             slot = self._index.like(digest, slot + 1)
         return found
 
-    def _proof_of(self, envelope: Envelope) -> int:
-        """The slot of the proof of ``envelope``, or -1."""
+    def _proof_of(self, envelope: Envelope, minute: int) -> int:
+        """The slot of the proof of ``envelope`` that is not over at ``minute``, or -1."""
         wanted = envelope.proof_hash()
         if len(wanted) < limits.LOCK_BYTES:
             return -1
         slot = self._index.like(wanted)
         while slot >= 0:
             row = self._index.row(slot)
-            if index.flags_of(row) & index.PROOF and sha256(self._token(row))[: len(wanted)] == wanted:
+            lives = index.flags_of(row) & index.PROOF and index.until(index.expiry_of(row), minute) > 0
+            if lives and sha256(self._token(row))[: len(wanted)] == wanted:
                 return slot
             slot = self._index.like(wanted, slot + 1)
         return -1
@@ -348,7 +352,7 @@ class Shelf:
 
     def proof_of(self, envelope: Envelope) -> bytes:
         """The id of the proof that is here in place of ``envelope``; empty where there is none."""
-        slot = self._proof_of(envelope)
+        slot = self._proof_of(envelope, self._swept)
         return self._index.row(slot)[: limits.ID_BYTES] if slot >= 0 else b""
 
     # Time
@@ -407,6 +411,10 @@ class Shelf:
     def count(self) -> int:
         """How many elements are here."""
         return len(self._index)
+
+    def proof_count(self) -> int:
+        """How many of them are proofs."""
+        return sum([1 for slot in self._index.slots() if index.flags_of(self._index.row(slot)) & index.PROOF])
 
     def held_bytes(self) -> int:
         """How many bytes of records are here, in steps of 8."""

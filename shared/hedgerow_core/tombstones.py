@@ -34,6 +34,13 @@ class Tombstones:
         self._rows.add(identity + bytes(((end // _TERM_MINUTES + 1) % _TERMS,)))
         return gone
 
+    def forget(self, identity: bytes) -> bool:
+        """Take ``identity`` out; whether it was here."""
+        slot = self._rows.find(identity)
+        if slot >= 0:
+            self._rows.free(slot)
+        return slot >= 0
+
     def expire(self, minute: int, everything: bool) -> list[bytes]:
         """Forget what is over, or ``everything``; those ids."""
         term = minute // _TERM_MINUTES

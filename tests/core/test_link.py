@@ -263,6 +263,21 @@ def test_a_lost_clock_is_asked_for_again():
     assert a.summary() == b.summary() and b.count() == 1
 
 
+def test_a_host_whose_acknowledgement_got_lost_hears_of_its_letter_in_the_next_offer():
+    a, b = shelf(2), shelf()
+    run(*links(a, b))
+    keys = sessions()
+    host = Link(Stream(), keys[0], a, 0, ask_ms=1_000_000)
+    board = Link(Stream(), keys[1], b, 0)
+    events = []
+    for _ in range(20):
+        for data in host.outgoing(0):
+            board.receive(data, 0)
+        for data in board.outgoing(0):
+            events += host.receive(data, 0)
+    assert sorted(value for name, value in events if name == "held") == sorted(a.ids())
+
+
 def test_service_messages_pass_beside_the_exchange():
     one, two = links(shelf(3), shelf())
     run(one, two)

@@ -45,6 +45,7 @@ class Cable:
         self.line.connected = True
         self.line.on_receive = self._receive
         self._stopped = False
+        self._answer: object = b""
         self.connect()
         self._tick()
 
@@ -61,7 +62,11 @@ class Cable:
 
     def _receive(self, data: bytes, now: int) -> None:
         self.received += data
-        self.events += self.link.receive(data, now)
+        found = self.link.receive(data, now)
+        self.events += found
+        for name, value in found:
+            if name == "service":
+                self._answer = value
         self._pump()
 
     def _pump(self) -> None:
@@ -98,16 +103,13 @@ class Cable:
         """The board's answer to a service message; a board that restarted shakes hands first."""
         for _ in range(5):
             self.lab.run_until(self.lab.now_ms + 5_000, lambda: self.link.established)
-            before = len(self.events)
+            self._answer = b""
             self.link.service(question)
             self._pump()
-            self.lab.run_until(self.lab.now_ms + 3_000, lambda: bool(self._answers(before)))
-            if self._answers(before):
-                return self._answers(before)[0]
+            self.lab.run_until(self.lab.now_ms + 3_000, lambda: bool(self._answer))
+            if self._answer:
+                return self._answer
         raise AssertionError("the board does not answer")
-
-    def _answers(self, since: int) -> list[bytes]:
-        return [value for name, value in self.events[since:] if name == "service"]
 
     def status(self) -> dict[str, int]:
         numbers, _ = service.decode_status(self.ask(bytes((service.STATUS,))))
@@ -123,6 +125,8 @@ class Cable:
             "links",
             "damage",
             "safe",
+            "too_large",
+            "proofs",
         )
         return dict(zip(names, numbers, strict=True))
 

@@ -308,6 +308,35 @@ def test_a_file_system_that_is_gone_is_told_and_made_anew_by_the_hosts_word(tmp_
         assert "settings.a" in on_flash(lab, "a", "print(os.listdir('/'))")
 
 
+def test_a_file_system_that_the_firmware_lies_on_is_not_made_anew(tmp_path):
+    change = ('__file__.startswith("/lib/")', '__file__.startswith("/pc/")')  # where the lab has it
+    with lab_with(tmp_path, "care.py", change) as lab:
+        lab.power_off("a")
+        image = lab.boards["a"].flash_path
+        damaged = b"\x55" * 8192 + image.read_bytes()[8192:]
+        image.write_bytes(damaged)
+        lab.power_on("a")
+        later(lab, 3_000)
+        cable = Cable(lab, "a")
+        later(lab, 3_000)
+        assert cable.repair(service.FILE_SYSTEM) == service.FIRMWARE_LIES_THERE
+        later(lab)
+        assert image.read_bytes() == damaged
+        assert cable.status()["starts"] == 2
+
+
+def test_letters_that_the_flash_does_not_give_back_at_the_start_leave_a_board_that_carries(tmp_path):
+    before = "                return Shelf(FlashStore(SHELF)"
+    failing = "                if self.journal.starts == 2: raise OSError(5)\n"
+    with lab_with(tmp_path, "app.py", (before, failing + before)) as lab:
+        lab.power_off("a")
+        lab.power_on("a")
+        later(lab, 3_000)
+        cable, ids = with_letters(lab)
+        assert cable.status()["damage"] == service.SHELF_FOLDER
+        assert held(lab, cable)[1] == ids
+
+
 def test_a_sound_board_repairs_nothing(tmp_path):
     with open_lab(tmp_path, "a") as lab:
         lab.run_until(2_000)

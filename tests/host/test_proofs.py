@@ -44,6 +44,7 @@ class Carrier:
 
     def __init__(self, now, count=100):
         self.shelf = Shelf(MemoryStore(), Clock(), now, count)
+        self.acked = set()  # ids that somebody heard it acknowledge
 
     def visit(self, village, who, lose=None):
         """Plug in until both are quiet; ``lose`` says which writes get lost on the cable."""
@@ -70,6 +71,8 @@ class Carrier:
         for name, value in link.receive(data, now):
             if name in ("acked", "declined", "proof"):
                 getattr(node, name)(value, now)
+            if name == "acked":
+                self.acked.add(value)
 
 
 # What the writer is told
@@ -491,7 +494,7 @@ STEPS = st.lists(
         st.tuples(st.just("copy back"), st.integers(0, 1 << 20)),
         st.tuples(st.just("false proof"), st.binary(min_size=16, max_size=16)),
         st.tuples(st.just("restart"), st.sampled_from([ALICE, BOB])),
-        st.tuples(st.just("wait"), st.sampled_from([MINUTE_MS, 7 * 3_600_000, DAY_MS])),
+        st.tuples(st.just("wait"), st.sampled_from([MINUTE_MS, 7 * 3_600_000, DAY_MS, LIFETIME_MS])),
         st.tuples(st.just("again"), st.sampled_from([ALICE, BOB])),
     ),
     min_size=5,
@@ -525,8 +528,9 @@ class Watch:
         self.village = village
         self.last = {}
         self.tried = {}
+        self.acked = set()
 
-    def look(self):
+    def look(self, board):
         for who, other in ((ALICE, BOB), (BOB, ALICE)):
             arrived = [text for _, text in self.village.read(other)]
             assert len(arrived) == len(set(arrived))
@@ -534,14 +538,17 @@ class Watch:
             assert len(told) == len(set(told))
             for letter in self.village.nodes[who].sent():
                 tries = self.village.nodes[who]._database.rows(
-                    "SELECT max(expires_ms) AS over FROM sendings WHERE entry = ?", letter.id
+                    "SELECT max(expires_ms) AS over, envelope FROM sendings WHERE entry = ?", letter.id
                 )[0]
+                acked = tries["envelope"] in self.acked | board.acked
                 before = self.last.get((who, letter.id), QUEUED)
                 if self.tried.setdefault((who, letter.id), tries["over"]) != tries["over"]:
                     self.tried[who, letter.id] = tries["over"]
                     before = QUEUED if before == EXPIRED else before
                 assert ORDER.index(letter.state) >= ORDER.index(before)
                 assert letter.state != DELIVERED or letter.text in arrived
+                assert letter.state != CARRIED or acked
+                assert letter.state != QUEUED or not acked
                 assert (letter.state == EXPIRED) <= (tries["over"] <= self.village.now)
                 self.last[who, letter.id] = letter.state
 
@@ -552,7 +559,7 @@ def test_nothing_is_lost_nothing_comes_twice_and_states_are_true(steps):
     """Two people and a board, on cables that lose writes; copies, altered copies, false proofs, restarts."""
     with Village(ALICE, BOB) as village:
         village.befriend(ALICE, BOB)
-        board = Carrier(NOW)
+        board = Carrier(NOW, count=4)  # so it declines and lets go, too
         watch = Watch(village)
         seen = []
         count = 0
@@ -580,16 +587,17 @@ def test_nothing_is_lost_nothing_comes_twice_and_states_are_true(steps):
                         village.nodes[how[0]].send_again(letter.id, village.now)
             for who in (ALICE, BOB):
                 village.poll(who)
-            watch.look()
+            watch.look(board)
         for _ in range(3):
             for who in (ALICE, BOB):
                 for letter in village.nodes[who].sent():
                     if letter.state == EXPIRED:
                         village.nodes[who].send_again(letter.id, village.now)
-            fresh = Carrier(village.now)
+            watch.acked |= board.acked
+            board = Carrier(village.now)
             for who in (ALICE, BOB, ALICE, BOB):
-                fresh.visit(village, who)
-                watch.look()
+                board.visit(village, who)
+                watch.look(board)
         # What a board took and lost is not lost for good: it expires, and is sent again.
         village.now += LIFETIME_MS
         for who in (ALICE, BOB):
@@ -597,9 +605,10 @@ def test_nothing_is_lost_nothing_comes_twice_and_states_are_true(steps):
             for letter in village.nodes[who].sent():
                 if letter.state == EXPIRED:
                     village.nodes[who].send_again(letter.id, village.now)
-        fresh = Carrier(village.now)
+        watch.acked |= board.acked
+        board = Carrier(village.now)
         for who in (ALICE, BOB, ALICE, BOB):
-            fresh.visit(village, who)
-            watch.look()
+            board.visit(village, who)
+            watch.look(board)
         assert village.states(ALICE) + village.states(BOB) == [DELIVERED] * count
         assert len(village.received(ALICE) + village.received(BOB)) == count

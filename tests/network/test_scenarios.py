@@ -69,6 +69,26 @@ def test_ten_idle_boards_say_that_they_are_here_and_notice_a_letter_soon(seed, c
     assert result["noticed_ms"] <= 15_000
 
 
+def test_nothing_is_lost_on_a_day_on_which_every_board_keeps_losing_its_power(capsys):
+    assert run("blackout", 1, capsys)["sent"] == 95
+
+
+def test_what_was_read_leaves_the_boards_within_ten_minutes_and_lies_purge_nothing(capsys):
+    result = run("proofs", 1, capsys)
+    assert set(result["bodies"].values()) == {0} and len(result["bodies"]) == 5
+
+
+def test_a_letter_that_nobody_reads_stays_on_the_boards(tmp_path):
+    text = (SCENARIOS / "proofs.toml").read_text()
+    file = tmp_path / "unread.toml"
+    # Bob pulls his cable out before the letters come.
+    file.write_text(
+        text.replace('delivered = "all"\n', "") + '\n[[events]]\ndo = "unplug"\nhost = "Bob"\nat = "90s"\n'
+    )
+    done = lab("run", file, "--json")
+    assert done.returncode == 1 and "Letters are left on the boards" in done.stderr
+
+
 def test_a_trace_file_holds_what_the_hash_covers(tmp_path):
     trace = tmp_path / "trace"
     done = lab("run", SCENARIOS / "line3.toml", "--json", "--trace", trace)

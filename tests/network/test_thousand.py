@@ -14,8 +14,9 @@ from hedgerow import errors
 from hedgerow.events import Received
 from hedgerow.links.keeper import LINKED, Keeper
 from hedgerow.node import Node
+from hedgerow_lab.courier import key
 from hedgerow_lab.scenario import parse
-from hedgerow_lab.simulate import Simulation, key
+from hedgerow_lab.simulate import Simulation
 
 LETTERS = 1_000
 CUTS = 50

@@ -223,6 +223,9 @@ class Air:
             end.connections[handles[role]] = link
 
         def tell() -> None:
+            if not link.open:
+                # It broke before it stood: for the caller that is a call that failed.
+                central.listener.connect_failed(peripheral.address)
             for role, end in enumerate(link.ends):
                 if link.open:
                     end.listener.connected(link.handles[role], role, link.addresses[1 - role])

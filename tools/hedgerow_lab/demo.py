@@ -21,13 +21,14 @@ from hedgerow_core import envelope as envelopes
 from hedgerow_core.errors import HedgerowError
 from hedgerow_lab.build import BuildError
 from hedgerow_lab.clock import RealClock
+from hedgerow_lab.courier import key
 from hedgerow_lab.folder import Folder, LiveError
 from hedgerow_lab.leaks import Leaks
 from hedgerow_lab.live import Live
 from hedgerow_lab.live_cli import Ending
 from hedgerow_lab.person import EPOCH_MS, Person
 from hedgerow_lab.scenario import parse
-from hedgerow_lab.simulate import Simulation, interpreter_name, key
+from hedgerow_lab.simulate import Simulation, interpreter_name
 from hedgerow_lab.stage import Stage
 from hedgerow_lab.world import LabError, find_micropython
 

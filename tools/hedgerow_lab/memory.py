@@ -5,9 +5,9 @@ hear nobody but it, bring new letters all the time.
 """
 
 import json
-import random
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,81 +15,15 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from hedgerow_core import envelope, limits, service
-from hedgerow_core.clock import Clock
-from hedgerow_core.link import Link, Stream
-from hedgerow_core.session import INITIATOR, PAIR, Session
-from hedgerow_core.shelf import Shelf
-from hedgerow_core.store import MemoryStore
-from hedgerow_lab.simulate import key
+from hedgerow_lab.courier import Courier, key
 from hedgerow_lab.world import Lab, LabError, find_aioble, find_micropython
 
 SUBJECT = "roof"
 _FLASH_BLOCKS = 512  # 2 MB, as on the smallest board
 _HOUR_MS = 3_600_000
-_LETTER_BYTES = 165  # of body: an envelope of some 200 bytes
 _LETTER_EVERY_MS = 60_000
 _FILL_EVERY_MS = 200
 _ASK_EVERY_MS = 20_000
-_TICK_MS = 250
-_EPOCH_MINUTES = -1_400_000  # an M of today
-
-
-class _Host:
-    """A host that carries: it brings letters over the cable of one board, and asks how that is."""
-
-    def __init__(self, lab: Lab, board: str, seed: int) -> None:
-        self.statuses: list[tuple[int, ...]] = []
-        self.acked = 0
-        self._lab = lab
-        self._dice = random.Random(f"host {board} {seed}")
-        self._key = key("pairing", board)
-        self._shelf = Shelf(MemoryStore(), Clock(_EPOCH_MINUTES), lab.now_ms, 4_000, 4_000_000)
-        self._line = lab.serial(board)
-        self._line.connected = True
-        self._line.on_receive = self._receive
-        self._connect()
-        self._tick()
-
-    def _connect(self) -> None:
-        session = Session(INITIATOR, {PAIR: self._key}, self._dice.randbytes(32), self._lab.now_ms)
-        self._link = Link(Stream(), session, self._shelf, self._lab.now_ms)
-        self._pump()
-
-    def _receive(self, data: bytes, now: int) -> None:
-        self._take(self._link.receive(data, now))
-        self._pump()
-
-    def _take(self, events: list[tuple[str, object]]) -> None:
-        for name, value in events:
-            self.acked += name == "acked"
-            if name == "service" and isinstance(value, bytes) and value[:1] == bytes((service.STATUS_IS,)):
-                self.statuses.append(service.decode_status(value)[0])
-
-    def _pump(self) -> None:
-        for data in self._link.outgoing(self._lab.now_ms):
-            self._line.write(data)
-
-    def _tick(self) -> None:
-        self._take(self._link.tick(self._lab.now_ms))
-        if self._link.closed:
-            self._connect()
-        self._pump()
-        self._lab.at(self._lab.now_ms + _TICK_MS, self._tick)
-
-    def ask(self) -> None:
-        """How is the board?"""
-        if self._link.established:
-            self._link.service(bytes((service.STATUS,)))
-            self._pump()
-
-    def write(self) -> None:
-        """Bring one letter."""
-        body = self._dice.randbytes(envelope.padded_body_size(_LETTER_BYTES))
-        lock = self._dice.randbytes(limits.LOCK_BYTES)
-        self._shelf.put(envelope.make(envelope.NORMAL, 15, lock, body), self._lab.now_ms)
-        self._link.push(self._lab.now_ms)
-        self._pump()
 
 
 class Trial:
@@ -122,19 +56,19 @@ class Trial:
                 self.lab.hear(SUBJECT, name)
         self.lab.run_until(3_000)
         # Three cables: the board's own, and two at houses, so that letters come from everywhere.
-        self._hosts = [_Host(self.lab, name, seed) for name in names[:3]]
+        self._hosts = [Courier(self.lab, name, seed) for name in names[:3]]
 
     def run(self, hours: float, progress: "object" = None) -> None:
         """Fill the shelf, then ``hours`` of letters from everywhere."""
         subject = self._hosts[0]
         for number in range(self.letters):
-            self.lab.at(self.lab.now_ms + number * _FILL_EVERY_MS, subject.write)
+            self.lab.at(self.lab.now_ms + number * _FILL_EVERY_MS, partial(_bring, subject))
         self.lab.run_until(self.lab.now_ms + self.letters * _FILL_EVERY_MS + 30_000)
         start = self.lab.now_ms
         end = start + round(hours * _HOUR_MS)
         for number, host in enumerate(self._hosts):
             for due in range(start + number * 7_000, end, _LETTER_EVERY_MS):
-                self.lab.at(due, host.write)
+                self.lab.at(due, partial(_bring, host))
         while self.lab.now_ms < end:
             self.lab.run_until(min(self.lab.now_ms + _ASK_EVERY_MS, end))
             subject.ask()
@@ -152,13 +86,17 @@ class Trial:
             "links": max((status[8] for status in found), default=0),
             "neighbours": max((status[7] for status in found), default=0),
             "hours": hours,
-            "letters": sum(host.acked for host in self._hosts),
+            "letters": sum(len(host.acked) for host in self._hosts),
             "asked": len(found),
             "memory_errors": sum("MemoryError" in line for line in log)
             + max((status[11] for status in found), default=0),
             "resets": max((status[6] for status in found), default=1) - 1,
             "low_water_bytes": min((status[5] for status in found), default=0),
         }
+
+
+def _bring(courier: Courier) -> None:
+    courier.write()
 
 
 def memory(

@@ -7,7 +7,7 @@ from pathlib import Path
 from hedgerow import errors
 from hedgerow.events import Connected, Received
 from hedgerow.node import Node
-from hedgerow_core import service
+from hedgerow_core import limits, service
 from hedgerow_core.link import Link
 from hedgerow_lab.world import Lab, SerialLine
 
@@ -15,6 +15,7 @@ from hedgerow_lab.world import Lab, SerialLine
 EPOCH_MS = 1_767_225_600_000
 _TICK_MS = 1_000
 _POLL_MS = 60_000
+_PROOF = 7  # of the exchange (docs/protocol.md)
 
 
 class Person:
@@ -69,6 +70,13 @@ class Person:
             self._link.push(self.unix_ms)
         self._pump()
 
+    def lie(self, count: int) -> None:
+        """Tell the board ``count`` proofs of nothing, as a member who wants others' letters gone."""
+        if self._link is not None and self._link.established:
+            for _ in range(count):
+                self._link.session.send(bytes((_PROOF,)) + self._random(limits.PROOF_BYTES))
+        self._pump()
+
     def poll(self) -> None:
         """Let the node open what came."""
         for event in self.node.poll(self.unix_ms):
@@ -82,7 +90,7 @@ class Person:
         for name, value in happened:
             if name == "service" and isinstance(value, bytes):
                 self.status = service.decode_status(value)[0]
-            elif name == "acked" and isinstance(value, bytes):
+            elif name in ("acked", "held") and isinstance(value, bytes):
                 self.node.acked(value, self.unix_ms)
             elif name == "declined" and isinstance(value, bytes):
                 self.node.declined(value, self.unix_ms)

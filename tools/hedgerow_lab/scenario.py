@@ -58,7 +58,8 @@ class Letters:
 
 @dataclass
 class Event:
-    """``do``: power_off, power_on (board), plug, unplug (host, board), drop, deafen, hear (boards)."""
+    """``do``: power_off, power_on (board), plug, unplug (host, board), drop, deafen, hear (boards), lie
+    (host), blackouts (of all boards, off for ``longest`` at most)."""
 
     do: str
     at_ms: int
@@ -66,6 +67,9 @@ class Event:
     host: str = ""
     boards: list[str] = field(default_factory=list)
     every_ms: int | None = None
+    until_ms: int | None = None
+    longest_ms: int = 60_000
+    count: int = 1
 
 
 @dataclass
@@ -77,7 +81,7 @@ class Holds:
     latency_p95_ms: int | None = None
     beacon_gap_ms: int | None = None
     noticed_ms: int | None = None
-    wakes: int | None = None
+    bodies: int | None = None
 
 
 @dataclass
@@ -104,6 +108,8 @@ _ACTIONS = {
     "drop": ("boards",),
     "deafen": ("boards",),
     "hear": ("boards",),
+    "lie": ("host",),
+    "blackouts": ("every_ms",),
 }
 
 
@@ -220,7 +226,7 @@ def _check(scenario: Scenario) -> None:
             raise ScenarioError(f"{event.do!r} is nothing to do: it is one of {', '.join(_ACTIONS)}.")
         for name in _ACTIONS[event.do]:
             if not getattr(event, name):
-                raise ScenarioError(f"The event {event.do} needs {name!r}.")
+                raise ScenarioError(f"The event {event.do} needs {name.removesuffix('_ms')!r}.")
         if event.board:
             known(event.board, "board", boards)
         if event.host:

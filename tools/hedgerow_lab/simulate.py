@@ -1,6 +1,6 @@
 """Runs a scenario and measures it."""
 
-import hashlib
+import random
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,12 +11,15 @@ from pathlib import Path
 from hedgerow.events import Connected, Received
 from hedgerow_core import beacon
 from hedgerow_lab.clock import Clock
+from hedgerow_lab.courier import Courier, key
 from hedgerow_lab.person import Person
 from hedgerow_lab.scenario import Event, Letters, Scenario, ScenarioError
 from hedgerow_lab.world import BOARD_HEAP_BYTES, Lab, find_aioble, find_micropython
 
 _HEAP_BYTES_A_LETTER = 400
 _SETTLED_MS = 10_000  # beacons are looked at from here on
+_HOUR_MS = 3_600_000
+_LOOK_MS = 6_000  # how long somebody looks at what a board has
 
 
 @dataclass
@@ -35,6 +38,7 @@ class Result:
     beacon_gap_ms: int | None = None
     noticed_ms: int | None = None
     air: dict[str, int] = field(default_factory=dict)
+    bodies: dict[str, int] = field(default_factory=dict)  # board -> letters left, where that was looked at
     failed: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
@@ -56,11 +60,6 @@ def interpreter_name(path: Path) -> str:
     source = "import sys; print('.'.join(str(n) for n in sys.implementation.version[:3]))"
     done = subprocess.run([path, "-c", source], capture_output=True, text=True, check=False)
     return "MicroPython " + done.stdout.strip()
-
-
-def key(kind: str, name: str) -> bytes:
-    """A 32-byte key of the lab's provisioning: mesh or pairing."""
-    return hashlib.sha256(f"hedgerow lab {kind} {name}".encode()).digest()
 
 
 class Simulation:
@@ -157,9 +156,15 @@ class Simulation:
 
     def _plan_event(self, event: Event) -> None:
         lab = self.lab
+        if event.do == "blackouts":
+            self._plan_blackouts(event)
+            return
 
         def do() -> None:
-            if event.do == "power_off":
+            if event.do == "lie":
+                lab.note(event.host, "lies", f"{event.count} proofs")
+                self.people[event.host].lie(event.count)
+            elif event.do == "power_off":
                 lab.power_off(event.board)
                 self._beacon_ms.pop(event.board, None)
             elif event.do == "power_on":
@@ -179,6 +184,44 @@ class Simulation:
                 lab.at(lab.now_ms + event.every_ms, do)
 
         lab.at(event.at_ms, do)
+
+    def _plan_blackouts(self, event: Event) -> None:
+        """Each board loses its power at random moments, as often as ``every`` says on the average."""
+        dice = random.Random(f"blackouts {self._seed}")
+        until = self.scenario.duration_ms if event.until_ms is None else event.until_ms
+        for board in self.scenario.boards:
+            at = event.at_ms
+            while True:
+                at += round(dice.expovariate(1 / (event.every_ms or _HOUR_MS)))
+                back = at + dice.randrange(1_000, max(event.longest_ms, 1_001))
+                if back >= until:
+                    break
+                self.lab.at(at, partial(self._power, board.name, False))
+                self.lab.at(back, partial(self._power, board.name, True))
+                at = back
+
+    def _power(self, board: str, on: bool) -> None:
+        if on:
+            self.lab.power_on(board)
+        else:
+            self.lab.power_off(board)
+            self._beacon_ms.pop(board, None)
+
+    def bodies(self) -> dict[str, int]:
+        """How many letters, proofs aside, each board has; people are unplugged for that."""
+        for person in self.people.values():
+            person.unplug()
+        found = {}
+        for board in self.lab.boards:
+            courier = Courier(self.lab, board, self._seed)
+            self.lab.run_until(self.lab.now_ms + _LOOK_MS)
+            courier.ask()
+            self.lab.run_until(self.lab.now_ms + _LOOK_MS)
+            courier.leave()
+            if courier.statuses:
+                held, proofs = courier.statuses[-1][0], courier.statuses[-1][12]
+                found[board] = held - proofs
+        return found
 
     def _happened(self, who: str, event: Connected | Received, now_ms: int) -> None:
         if isinstance(event, Received):
@@ -235,6 +278,10 @@ class Simulation:
             air=self.lab.counters,
         )
         holds = self.scenario.holds
+        if holds.bodies is not None:
+            result.bodies = self.bodies()
+            if len(result.bodies) < len(self.lab.boards) or sum(result.bodies.values()) > holds.bodies:
+                result.failed.append(f"Letters are left on the boards: {result.bodies}.")
         if holds.delivered == "all" and result.delivered != result.sent:
             result.failed.append(f"{result.delivered} of {result.sent} letters were delivered, not all.")
         if holds.duplicates is not None and result.duplicates > holds.duplicates:

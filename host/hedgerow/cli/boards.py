@@ -22,7 +22,7 @@ _DAMAGE = {
     service.FILE_SYSTEM: "its file system cannot be used, so it keeps letters in memory only: "
     "`hedgerow board repair` makes a new one",
 }
-_SAFE = "it is in safe mode, without radio and shelf, because its last starts ended badly: see `hedgerow board log`"
+_SAFE = "it is in safe mode, without radio and shelf, for its last starts ended badly: `hedgerow board log`"
 _LOST = {
     service.SHELF_FOLDER: "The letters on the shelf of {name} will be lost; keys and settings stay.",
     service.FILE_SYSTEM: "All files of {name} will be lost, its letters too; keys and settings stay.",

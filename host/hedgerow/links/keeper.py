@@ -201,8 +201,8 @@ class Keeper:
         for name, value in link.receive(data, self._now()):
             if name == "stored":
                 self.taken += 1
-            elif name == "acked" and isinstance(value, bytes):
-                self.given += 1
+            elif name in ("acked", "held") and isinstance(value, bytes):
+                self.given += name == "acked"
                 self._node.acked(value, self._now())
             elif name == "declined" and isinstance(value, bytes):
                 self._node.declined(value, self._now())

@@ -1,4 +1,4 @@
-"""`esp32` as far as the firmware uses it: NVS, a part of the flash chip that the file system does not reach."""
+"""`esp32` as far as the firmware uses it: NVS, a part of the flash apart from the file system."""
 
 import os
 

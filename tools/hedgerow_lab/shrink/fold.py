@@ -69,9 +69,7 @@ def _constants(tree: ast.Module) -> dict[str, int]:
 
 def _binds(node: ast.stmt, names: Container[str]) -> bool:
     return (
-        isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and node.targets[0].id in names
+        isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in names
     )
 
 

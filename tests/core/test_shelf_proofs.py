@@ -130,3 +130,27 @@ def test_a_letter_that_a_full_shelf_refuses_is_declined_and_not_acknowledged():
                 events += taker.receive(data, now)
     assert ("declined", letter(2).id) in events and ("acked", letter(2).id) not in events
     assert one.settled and two.settled
+
+
+def test_a_proof_that_was_pushed_out_is_taken_again_while_its_letter_lies_here():
+    one = shelf(max_count=3)
+    one.put(envelope(1), 0)
+    one.prove(token(1), 0)
+    one.drop(proof_id(token(1)))
+    one.put(envelope(1, 1), 0)
+    before = one.known_count()
+    assert one.prove(token(1), 0) == PROVED and one.ids() == [proof_id(token(1))]
+    assert one.known_count() == before
+    other = shelf()
+    for known in (envelope(1), envelope(1, 1)):
+        other.put(known, 0)
+    other.prove(token(1), 0)
+    assert other.summary() == one.summary()
+
+
+def test_a_proof_that_is_over_does_not_end_a_letter_that_comes_then():
+    one = shelf()
+    one.put(envelope(8), 0)  # half an hour
+    one.prove(token(8), 0)
+    later = 31 * 60_000
+    assert one.put(envelope(8, 1), later) == KEPT

@@ -1,0 +1,113 @@
+"""Seals our entries and requests and sends them. Every call is a part of its caller's transaction."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hedgerow import errors
+from hedgerow.database import Database
+from hedgerow.log import entry as entries
+from hedgerow.log import rows
+from hedgerow.outbox import Outbox
+from hedgerow.people import invite as invites
+from hedgerow.people import request as requests
+from hedgerow.ratchet import double_ratchet as ratchet
+from hedgerow.ratchet.state import State
+from hedgerow_core import envelope as envelopes
+from hedgerow_core.envelope import Envelope
+from hedgerow_core.errors import LimitError
+
+_RANDOM_HOPS = 4
+_MINUTE_MS = 60_000
+
+
+class Sealer:
+    """``name`` is what we call ourselves, ``state_of`` reads a contact's ratchet from its row."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        random: Callable[[int], bytes],
+        name: str,
+        state_of: Callable[[bytes], State],
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._random = random
+        self._name = name
+        self._state_of = state_of
+
+    def request(self, contact: int, sent: requests.RequestSent, now: int) -> None:
+        """Send a contact request, in a new slot."""
+        slot = self._random(1)[0]
+        lock = invites.lock(sent.invite_secret, slot)
+        envelope = self._envelope(lock, requests.body_for_slot(sent, slot), shared=True)
+        self._outbox.add(envelope, contact, None, now)
+
+    def new(self, contact: int, kind: int, text: str, now: int) -> tuple[State, Envelope]:
+        """Seal and send a new entry; with the ratchet's new state."""
+        written = self._next(contact, kind, text, now)
+        state, envelope = self._seal(contact, written)
+        shown = text if kind == entries.TEXT else ""
+        entry = rows.insert(self._database, contact, True, written, shown, envelope)
+        self._outbox.add(envelope, contact, entry, now)
+        return state, envelope
+
+    def again(self, entry: int, now: int) -> tuple[int, State, Envelope]:
+        """Seal and send an entry that had to wait, or did not arrive; with its contact."""
+        row = self._database.rows(
+            "SELECT contact, sequence, clock, reference, written_ms, text FROM entries WHERE id = ?", entry
+        )[0]
+        contact = int(row["contact"])
+        kind = entries.TEXT if row["text"] else entries.HELLO
+        if row["sequence"] == 0:
+            written = self._next(contact, kind, row["text"], row["written_ms"])
+        else:
+            # The same once more: who has it does not see it twice.
+            written = entries.Entry(
+                kind,
+                row["sequence"],
+                row["clock"],
+                row["reference"],
+                row["written_ms"],
+                row["text"] or self._name,
+            )
+        delay = max(0, (now - written.written_ms) // _MINUTE_MS)
+        state, envelope = self._seal(contact, replace(written, delay=delay))
+        self._database.run(
+            "UPDATE entries SET sequence = ?, clock = ?, reference = ?, envelope = ?, hops = ? WHERE id = ?",
+            written.sequence,
+            written.clock,
+            written.reference,
+            envelope.id,
+            envelope.hops,
+            entry,
+        )
+        self._outbox.add(envelope, contact, entry, now)
+        return contact, state, envelope
+
+    def _next(self, contact: int, kind: int, text: str, written_ms: int) -> entries.Entry:
+        row = self._database.rows("SELECT sequence, clock, seen FROM contacts WHERE id = ?", contact)[0]
+        return entries.Entry(kind, row["sequence"] + 1, row["clock"] + 1, row["seen"], written_ms, text)
+
+    def _envelope(self, lock: bytes, body: bytes, shared: bool = False) -> Envelope:
+        hops = self._random(1)[0] % _RANDOM_HOPS
+        return envelopes.make(envelopes.NORMAL, envelopes.TTL_DEFAULT, lock, body, hops, shared)
+
+    def _seal(self, contact: int, written: entries.Entry) -> tuple[State, Envelope]:
+        # The state of the database, not ours: another process may have written, and no key serves twice.
+        row = self._database.rows("SELECT name, ratchet FROM contacts WHERE id = ?", contact)[0]
+        state = self._state_of(row["ratchet"])
+        try:
+            state, lock, body, _ = ratchet.encrypt(state, entries.encode(written))
+        except LimitError:
+            raise errors.Unanswered(name=row["name"], count=state.ns) from None
+        self._database.run(
+            "UPDATE contacts SET ratchet = ?, sequence = max(sequence, ?), clock = max(clock, ?)"
+            " WHERE id = ?",
+            state.to_cbor(),
+            written.sequence,
+            written.clock,
+            contact,
+        )
+        return state, self._envelope(lock, body)
