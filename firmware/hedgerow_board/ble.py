@@ -23,6 +23,7 @@ _CREDIT_BYTES = 800  # two callers share aioble's ten places for what they wrote
 _NOTIFICATIONS = 16
 _ROTATE_MS = 15 * 60_000
 _SCAN_MS = 3_000
+_LOOK_MS = 100  # how often a scan asks whom to call
 _SCAN_INTERVAL_US = 100_000
 _SCAN_WINDOW_US = 50_000
 _CONNECT_MS = 2_500
@@ -67,6 +68,22 @@ class _Inbox:
                 line.receive(self._packets.pop(0))
 
 
+class _Ears:
+    """Stands in for aioble's queue of advertisements: aioble would keep an object for every telephone in
+    earshot, and one for each address that it takes meanwhile."""
+
+    def __init__(self) -> None:
+        self.heard = []
+
+    def __len__(self) -> int:
+        return 0
+
+    def append(self, entry: tuple) -> None:
+        """Called by aioble for each advertisement: (type of address, address, kind, rssi, data)."""
+        if len(self.heard) < limits.NEIGHBOURS and beacon.is_ours(entry[4]):
+            self.heard.append(entry)
+
+
 async def _watch(connection: object, line: Line) -> None:
     # Never cancelled: asyncio would hand the cancellation on to aioble's own task, which cleans up.
     await connection.disconnected(timeout_ms=None)
@@ -85,7 +102,6 @@ class Radio:
         self._silent = True
         self._stopped = False
         self._rotate_at = 0
-        self._heard: dict[bytes, tuple] = {}
 
     async def run(self) -> None:
         """Advertise, scan and call until cancelled."""
@@ -187,21 +203,28 @@ class Radio:
     async def _scan(self) -> None:
         board = self._board
         async with aioble.scan(_SCAN_MS, _SCAN_INTERVAL_US, _SCAN_WINDOW_US) as scanner:
-            async for result in scanner:
-                data = result.adv_data
-                if not data or not beacon.is_ours(data):
-                    continue
-                device = result.device
-                seen = self._heard.get(device.addr)
-                if seen is None or seen[0] != data:
-                    if len(self._heard) >= limits.NEIGHBOURS:
-                        self._heard.clear()
-                    seen = (data, beacon.parse(data, board.settings.mesh_key, device.addr))
-                    self._heard[device.addr] = seen
-                if seen[1] is not None:
-                    board.carrier.heard(seen[1], (device.addr_type, device.addr), result.rssi, board.now())
+            ears = scanner._queue = _Ears()
+            look_at = 0
+            while not scanner._done:
+                await scanner._event.wait()
+                while ears.heard:
+                    address_type, address, _, rssi, data = ears.heard.pop()
+                    self._hear(bytes((address_type,)) + address, rssi, data)
+                now = board.now()
+                if now >= look_at:
+                    look_at = now + _LOOK_MS
                     if self._next_call() is not None:
                         return
+
+    def _hear(self, address: bytes, rssi: int, data: bytes) -> None:
+        """Take a beacon; the MAC of one that was heard before need not be computed again."""
+        board = self._board
+        now = board.now()
+        if board.carrier.again(beacon.mac_of(data), address, rssi, now):
+            return
+        found = beacon.parse(data, board.settings.mesh_key, address[1:])
+        if found is not None:
+            board.carrier.heard(found, address, rssi, now)
 
     def _next_call(self) -> object:
         board = self._board
@@ -213,10 +236,10 @@ class Radio:
 
     # Links
 
-    async def _call(self, address: tuple) -> None:
+    async def _call(self, address: bytes) -> None:
         """Call a neighbour; the link then runs by itself."""
         try:
-            connection = await aioble.Device(address[0], address[1]).connect(timeout_ms=_CONNECT_MS)
+            connection = await aioble.Device(address[0], address[1:]).connect(timeout_ms=_CONNECT_MS)
         except _BROKEN:
             # A connect that timed out goes on otherwise.
             bluetooth.BLE().gap_connect(None)
@@ -256,7 +279,7 @@ class Radio:
 
     async def _serve(self, connection: object) -> None:
         """Answer a board that called."""
-        address = (connection.device.addr_type, connection.device.addr)
+        address = bytes((connection.device.addr_type,)) + connection.device.addr
         self._board.carrier.busy(address, True)
 
         async def send(packet: bytes) -> None:

@@ -66,15 +66,18 @@ class Line:
         try:
             while True:
                 try:
-                    writes = link.outgoing(board.now())
+                    writes = link.next_writes(board.now())
                 except MemoryError:
                     writes = ()
                     self._too_much()
                 for data in writes:
                     await self._send(data)
+                more = len(writes) > 0
                 writes = None
                 if link.closed:
                     return
+                if more:
+                    continue
                 now = board.now()
                 due = link.deadline()
                 if self._linger and link.settled:

@@ -15,13 +15,20 @@ _HEAD = b"\x02\x01\x06\x19\x16" + SERVICE_UUID.to_bytes(2, "little")
 
 
 class Beacon:
-    """What a neighbour says: ``beacon_id`` 6 B, ``count`` of ids known, ``summary`` 4 B, ``load`` 0-255."""
+    """What a neighbour says: ``beacon_id`` 6 B, ``count`` of ids known, ``summary`` 4 B, ``load`` 0-255,
+    and ``mac`` 8 B over that."""
 
-    def __init__(self, beacon_id: bytes, count: int, summary: bytes, load: int) -> None:
+    def __init__(self, beacon_id: bytes, count: int, summary: bytes, load: int, mac: bytes) -> None:
         self.beacon_id = beacon_id
         self.count = count
         self.summary = summary
         self.load = load
+        self.mac = mac
+
+
+def mac_of(adv_data: bytes) -> bytes:
+    """The MAC in a beacon, checked or not."""
+    return bytes(adv_data[21:])
 
 
 def _mac(mesh_key: bytes, address: bytes, content: bytes) -> bytes:
@@ -50,6 +57,6 @@ def parse(adv_data: bytes, mesh_key: bytes, address: bytes) -> "Beacon | None":
     if not is_ours(adv_data):
         return None
     content = bytes(adv_data[7:21])
-    if content[0] != VERSION or not equal(_mac(mesh_key, address, content), bytes(adv_data[21:])):
+    if content[0] != VERSION or not equal(_mac(mesh_key, address, content), mac_of(adv_data)):
         return None
-    return Beacon(content[1:7], content[7] << 8 | content[8], content[9:13], content[13])
+    return Beacon(content[1:7], content[7] << 8 | content[8], content[9:13], content[13], mac_of(adv_data))

@@ -2,35 +2,43 @@
 
 from hedgerow_core import limits
 from hedgerow_core.beacon import Beacon
+from hedgerow_core.rows import Rows
 
 _FRESH_MS = 20_000  # who was not heard for longer is not called: it moved on, or took another address
 _ANSWER_MS = 1_500  # how long the neighbour with the greater beacon id leaves the call to the other
 
 
-class Neighbour:
-    """What we know of a board in earshot; ``address`` is whatever the radio calls it by."""
+# A row: beacon id 6, address 7, MAC of its last beacon 8, count 2, summary 4, rssi + 128 1, then times: heard,
+# differs since, met, next try 5 each, back-off 3, mark 1. As objects of their own, neighbours take ten times that.
+_ADDRESS = 6
+_MAC = 13
+_COUNT = 21
+_SUMMARY = 23
+_RSSI = 27
+_HEARD = 28
+_DIFFERS = 33
+_MET = 38
+_NEXT = 43
+_BACKOFF = 48
+_ROW_BYTES = 52
+_TIME_BYTES = 5
 
-    def __init__(self, beacon_id: bytes) -> None:
-        self.beacon_id = beacon_id
-        self.address: object = None
-        self.rssi = 0
-        self.count = 0
-        self.summary = b""
-        self.load = 0
-        self.heard_at = 0
-        self.differs_since: int | None = None
-        self.met_at: int | None = None
-        self.next_try = 0
-        self.backoff_ms = 0
+
+def _time(row: bytes, column: int) -> int:
+    """The ms at ``column``, or -1 for never."""
+    return int.from_bytes(row[column : column + _TIME_BYTES], "big") - 1
 
 
 class Carrier:
-    """Decides on meetings and on the beacon's interval. ``beacon_id`` is our own, 6 bytes."""
+    """Decides on meetings and on the beacon's interval.
+
+    ``beacon_id`` is our own, 6 bytes; an ``address`` is what the radio calls a neighbour by, 7 bytes.
+    """
 
     def __init__(self, beacon_id: bytes, now: int) -> None:
         self.beacon_id = beacon_id
-        self._neighbours: dict[bytes, Neighbour] = {}
-        self._busy: list[object] = []
+        self._rows = Rows(_ROW_BYTES, limits.NEIGHBOURS)
+        self._busy: list[bytes] = []
         self._changed = now
 
     def rotate(self, beacon_id: bytes) -> None:
@@ -41,41 +49,51 @@ class Carrier:
         """The shelf changed: say so soon."""
         self._changed = now
 
-    def heard(self, beacon: Beacon, address: object, rssi: int, now: int) -> None:
+    def _set(self, slot: int, column: int, time: int) -> None:
+        self._rows.write(slot, column, (time + 1).to_bytes(_TIME_BYTES, "big"))
+
+    def again(self, mac: bytes, address: bytes, rssi: int, now: int) -> bool:
+        """Whether ``address`` sent the beacon with this MAC before, so that nobody need check it once more."""
+        slot = self._rows.find(address + mac, _ADDRESS)
+        if slot < 0:
+            return False
+        self._seen(slot, rssi, now)
+        return True
+
+    def heard(self, beacon: Beacon, address: bytes, rssi: int, now: int) -> None:
         """A beacon of this mesh came from ``address``."""
-        entry = self._neighbours.get(beacon.beacon_id)
-        if entry is None:
+        rows = self._rows
+        slot = rows.find(beacon.beacon_id)
+        if slot < 0:
             if beacon.beacon_id == self.beacon_id:
                 return
-            if len(self._neighbours) >= limits.NEIGHBOURS:
-                self._forget_one()
-            entry = Neighbour(beacon.beacon_id)
-            self._neighbours[beacon.beacon_id] = entry
-        if beacon.summary != entry.summary or beacon.count != entry.count:
-            entry.differs_since = None
-        entry.address = address
-        entry.rssi = rssi
-        entry.count = beacon.count
-        entry.summary = beacon.summary
-        entry.load = beacon.load
-        entry.heard_at = now
+            if rows.full():
+                rows.free(min(rows.slots(), key=self._heard_at))
+            slot = rows.add(beacon.beacon_id + bytes(_ROW_BYTES - len(beacon.beacon_id)))
+        told = min(beacon.count, 0xFFFF).to_bytes(2, "big") + beacon.summary
+        if rows.row(slot)[_COUNT:_RSSI] != told:
+            self._set(slot, _DIFFERS, -1)
+        rows.write(slot, _ADDRESS, address + beacon.mac + told)
+        self._seen(slot, rssi, now)
 
-    def _forget_one(self) -> None:
-        oldest = min(self._neighbours.values(), key=_heard_at)
-        del self._neighbours[oldest.beacon_id]
+    def _seen(self, slot: int, rssi: int, now: int) -> None:
+        self._rows.write(slot, _RSSI, bytes((min(max(rssi + 128, 0), 255),)))
+        self._set(slot, _HEARD, now)
 
-    def neighbours(self, now: int) -> list[Neighbour]:
-        """The boards heard lately."""
-        gone = [
-            key
-            for key, entry in self._neighbours.items()
-            if now - entry.heard_at > limits.NEIGHBOUR_FORGET_MS
-        ]
-        for key in gone:
-            del self._neighbours[key]
-        return list(self._neighbours.values())
+    def _heard_at(self, slot: int) -> int:
+        return _time(self._rows.row(slot), _HEARD)
 
-    def meeting(self, summary: bytes, count: int, now: int) -> object:
+    def neighbours(self, now: int) -> list[int]:
+        """The boards heard lately, as numbers that hold until the next is heard."""
+        found = []
+        for slot in self._rows.slots():
+            if now - self._heard_at(slot) > limits.NEIGHBOUR_FORGET_MS:
+                self._rows.free(slot)
+            else:
+                found.append(slot)
+        return found
+
+    def meeting(self, summary: bytes, count: int, now: int) -> bytes | None:
         """The address of the neighbour to call now, or None.
 
         Who knows other ids than we do, longest unmet first. Of two boards the one with the smaller beacon
@@ -83,49 +101,60 @@ class Carrier:
         """
         best = None
         best_order = None
-        for entry in self.neighbours(now):
-            if entry.summary == summary and entry.count == min(count, 0xFFFF):
-                entry.differs_since = None
+        ours = min(count, 0xFFFF).to_bytes(2, "big") + summary
+        for slot in self._rows.slots():
+            row = self._rows.row(slot)
+            heard = _time(row, _HEARD)
+            if now - heard > limits.NEIGHBOUR_FORGET_MS:
+                self._rows.free(slot)
                 continue
-            if entry.differs_since is None:
+            differs = _time(row, _DIFFERS)
+            if row[_COUNT:_RSSI] == ours:
+                if differs >= 0:
+                    self._set(slot, _DIFFERS, -1)
+                continue
+            if differs < 0:
                 # An inconsistency resets the timer (RFC 6206, 4.2): whoever calls us should find us soon.
-                entry.differs_since = now
+                differs = now
+                self._set(slot, _DIFFERS, now)
                 self._changed = now
-            if now < entry.next_try or now - entry.heard_at > _FRESH_MS or entry.address in self._busy:
+            address = row[_ADDRESS:_MAC]
+            if now < _time(row, _NEXT) or now - heard > _FRESH_MS or address in self._busy:
                 continue
-            if entry.beacon_id < self.beacon_id and now - entry.differs_since < _ANSWER_MS:
+            if row[:_ADDRESS] < self.beacon_id and now - differs < _ANSWER_MS:
                 continue
-            order = (-1 if entry.met_at is None else entry.met_at, -entry.rssi)
+            order = (_time(row, _MET), -row[_RSSI])
             if best_order is None or order < best_order:
-                best = entry
+                best = address
                 best_order = order
-        return None if best is None else best.address
+        return best
 
-    def busy(self, address: object, linked: bool) -> None:
+    def busy(self, address: bytes, linked: bool) -> None:
         """Whether there is a link to ``address``, which needs no call then."""
         if linked:
             self._busy.append(address)
         elif address in self._busy:
             self._busy.remove(address)
 
-    def met(self, address: object, now: int, ok: bool) -> None:
+    def met(self, address: bytes, now: int, ok: bool) -> None:
         """A meeting with ``address`` ended: envelopes moved, or nothing came of it."""
-        for entry in self._neighbours.values():
-            if entry.address == address:
-                break
-        else:
+        slot = self._rows.find(address, _ADDRESS)
+        if slot < 0:
             return
         if ok:
-            entry.met_at = now
-            entry.backoff_ms = 0
+            self._set(slot, _MET, now)
+            self._rows.write(slot, _BACKOFF, bytes(3))
             # What its last beacon said is history: wait for the next.
-            entry.next_try = now + limits.BEACON_MIN_MS
-            entry.differs_since = None
+            self._set(slot, _NEXT, now + limits.BEACON_MIN_MS)
+            self._set(slot, _DIFFERS, -1)
             return
-        doubled = min(max(entry.backoff_ms * 2, limits.BACKOFF_MIN_MS), limits.BACKOFF_MAX_MS)
-        entry.backoff_ms = doubled
+        row = self._rows.row(slot)
+        backoff = int.from_bytes(row[_BACKOFF : _BACKOFF + 3], "big")
+        doubled = min(max(backoff * 2, limits.BACKOFF_MIN_MS), limits.BACKOFF_MAX_MS)
+        self._rows.write(slot, _BACKOFF, doubled.to_bytes(3, "big"))
         # Spread by the ids, so that two boards that failed together do not try together.
-        entry.next_try = now + doubled + doubled * (self.beacon_id[0] ^ entry.beacon_id[5]) // 512
+        spread = doubled * (self.beacon_id[0] ^ row[_ADDRESS - 1]) // 512
+        self._set(slot, _NEXT, now + doubled + spread)
 
     def beacon_interval_ms(self, now: int) -> int:
         """Milliseconds between beacons: fast after a change, then doubling (RFC 6206) up to the maximum."""
@@ -139,6 +168,3 @@ class Carrier:
             interval *= 2
         return min(interval, limits.BEACON_MAX_MS)
 
-
-def _heard_at(entry: Neighbour) -> int:
-    return entry.heard_at

@@ -155,6 +155,15 @@ class Link:
 
     def outgoing(self, now: int) -> list[bytes]:
         """What to write to the line, in order: one item a write."""
+        writes: list[bytes] = []
+        some = self.next_writes(now)
+        while some:
+            writes.extend(some)
+            some = self.next_writes(now)
+        return writes
+
+    def next_writes(self, now: int) -> list[bytes]:
+        """The first of what ``outgoing`` gives, for who has no room for all of it; empty at the end."""
         if self.peer is not None and not self.closed:
             try:
                 for message in self.peer.outgoing(now):

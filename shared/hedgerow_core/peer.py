@@ -260,7 +260,8 @@ class Peer:
             self._moved(now)
 
     def outgoing(self, now: int) -> list[bytes]:
-        """Messages to send, in order. Flushes the shelf once before the acknowledgements that need it."""
+        """Some messages to send, in order; none where there is nothing left. An offer comes in many pieces: a
+        board has no room for all of them. Flushes the shelf before the acknowledgements that need it."""
         out = self._services
         self._services = []
         clock = self._shelf.clock
@@ -283,7 +284,7 @@ class Peer:
             out.append(bytes((_AGAIN,)))
             self._again = self._missed = False
             self._reconcile.restart()
-        while not self._reconcile.sent:
+        if not self._reconcile.sent:
             ids, cursor = self._shelf.offer(self._reconcile.cursor, limits.OFFER_IDS)
             out.append(bytes((_OFFER,)) + self._reconcile.part(ids, cursor))
         if self._more and self._reconcile.received and not (self._ask or self._wanted):

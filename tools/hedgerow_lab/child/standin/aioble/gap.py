@@ -169,10 +169,10 @@ class scan:
 
     def __init__(self, duration_ms, interval_us=None, window_us=None, active=False):
         self._parameters = (duration_ms, interval_us or 1280000, window_us or 11250, active)
-        self._news = asyncio.ThreadSafeFlag()
-        self._over = False
+        self._event = asyncio.ThreadSafeFlag()
+        self._done = False
         # Traps: both grow as long as the scan lasts, the first one also while nobody iterates.
-        self._heard = []
+        self._queue = []
         self._results = {}
 
     async def __aenter__(self):
@@ -196,16 +196,16 @@ class scan:
                 result = self._next_result()
                 if result is not None:
                     return result
-                if self._over:
+                if self._done:
                     set_scanning(None)
                     break
-                await self._news.wait()
+                await self._event.wait()
         raise StopAsyncIteration()
 
     def _next_result(self):
-        while self._heard:
+        while self._queue:
             # A trap: the newest first.
-            addr_type, addr, kind, rssi, data = self._heard.pop()
+            addr_type, addr, kind, rssi, data = self._queue.pop()
             result = self._results.get((addr_type, addr))
             if result is None:
                 result = self._results[addr_type, addr] = ScanResult(Device(addr_type, addr))
@@ -215,10 +215,10 @@ class scan:
 
     async def cancel(self):
         """End the scan before its time."""
-        if not self._over:
+        if not self._done:
             ble.gap_scan(None)
-            while not self._over:
-                await self._news.wait()
+            while not self._done:
+                await self._event.wait()
             set_scanning(None)
 
 
@@ -226,13 +226,13 @@ class scan:
 def _advertisement(addr_type, addr, kind, rssi, data):
     scan = scanning()
     if scan is not None:
-        scan._heard.append((addr_type, bytes(addr), kind, rssi, bytes(data)))
-        scan._news.set()
+        scan._queue.append((addr_type, bytes(addr), kind, rssi, bytes(data)))
+        scan._event.set()
 
 
 @on(6)
 def _scan_over():
     scan = scanning()
     if scan is not None:
-        scan._over = True
-        scan._news.set()
+        scan._done = True
+        scan._event.set()
