@@ -9,7 +9,7 @@ _ANSWER_MS = 1_500  # how long the neighbour with the greater beacon id leaves t
 
 
 # A row: beacon id 6, address 7, MAC of its last beacon 8, count 2, summary 4, rssi + 128 1, then times:
-# heard, differs since, met, next try 5 each, back-off 3, mark 1. Objects of their own would take ten times that.
+# heard, differs since, met, next try 5 each, back-off 3, mark 1. Objects would take ten times that.
 _ADDRESS = 6
 _MAC = 13
 _COUNT = 21
@@ -167,4 +167,3 @@ class Carrier:
             quiet -= interval * 4
             interval *= 2
         return min(interval, limits.BEACON_MAX_MS)
-
