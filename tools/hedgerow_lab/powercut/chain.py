@@ -27,6 +27,7 @@ class Tally:
     failed_writes: int = 0
     acknowledged: int = 0
     compactions: int = 0
+    moves: int = 0
     cuts_in: dict[str, int] = field(default_factory=dict)
     boot_us: list[int] = field(default_factory=list)
     boot_reads: list[int] = field(default_factory=list)
@@ -38,6 +39,7 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.acknowledged += other.acknowledged
         self.compactions += other.compactions
+        self.moves += other.moves
         for phase, count in other.cuts_in.items():
             self.cuts_in[phase] = self.cuts_in.get(phase, 0) + count
         self.boot_us += other.boot_us
@@ -107,6 +109,7 @@ class Board:
             return
         tally.booted(report)
         tally.compactions += report.compactions
+        tally.moves += report.moves
         self.fresh = False
         tally.judged(where, self.ledger.judge(report, self._unanswered, life.minute))
         for verb, reply in zip(life.verbs, report.replies, strict=False):

@@ -62,5 +62,5 @@ def _tell(result: Result) -> None:
         f" {tally.failed_writes} refused writes"
     )
     places = ", ".join(f"{phase} {count}" for phase, count in sorted(tally.cuts_in.items()))
-    print(f"  cut in: {places}; {tally.compactions} compactions")
+    print(f"  cut in: {places}; {tally.compactions} compactions, which moved {tally.moves} letters")
     print(f"  95 of 100 boots: {told['boot_ms_p95']} ms and {told['boot_reads_p95']} flash reads at most")

@@ -31,7 +31,7 @@ class Cycle:
 
 
 def record(bench: Bench, seed: int) -> Cycle:
-    """Run the cycle. LifeError where it does not work, or nothing is ever compacted."""
+    """Run the cycle. LifeError where it does not work, or compaction never moves a letter."""
     letters = _LETTERS
     while letters <= _MOST_LETTERS:
         life = plan.filling(random.Random(f"powercut {seed} cycle"), letters, 10)
@@ -39,7 +39,7 @@ def record(bench: Bench, seed: int) -> Cycle:
         report, operations = bench.live(board.image, life, True, log=True)
         if report.error:
             raise LifeError(f"The cycle stops before any cut: {report.error}.")
-        if report.compactions:
+        if report.moves:
             return Cycle(seed, life, report, operations)
         letters += letters // 2
     raise LifeError(f"The store compacts nothing in {_MOST_LETTERS} letters: the cycle has no end.")

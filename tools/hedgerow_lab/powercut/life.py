@@ -60,6 +60,7 @@ class Report:
     phase: str
     operations: int
     compactions: int
+    moves: int  # records that compaction moved
     boot: dict[str, Any] | None
     found: dict[str, str]
     replies: list[Reply]
@@ -179,6 +180,7 @@ def _report(output: bytes) -> Report:
         phase=told["phase"],
         operations=told["operations"],
         compactions=told["compactions"],
+        moves=told["moves"],
         boot=told["boot"],
         found=found,
         replies=replies,

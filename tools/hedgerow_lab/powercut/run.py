@@ -42,6 +42,7 @@ class Result:
             "failed_writes": tally.failed_writes,
             "acknowledged": tally.acknowledged,
             "compactions": tally.compactions,
+            "moves": tally.moves,
             "cuts_in": dict(sorted(tally.cuts_in.items())),
             "boots": len(tally.boot_us),
             "boot_ms_p95": round(p95(tally.boot_us) / 1000, 1),
@@ -87,6 +88,7 @@ def every_cut(make: Make, seed: int, progress: Progress) -> Result:
 
     tally = _all(part, parts, count, progress)
     tally.compactions += recorded.report.compactions
+    tally.moves += recorded.report.moves
     return Result(seed, tally, time.perf_counter() - begun)
 
 

@@ -5,11 +5,6 @@ from files import FilesStore
 import hedgerow_board.flash as flash
 from hedgerow_core.shelf import Shelf
 
-try:
-    from hedgerow_core.clock import Clock
-except ImportError:
-    Clock = None
-
 MINUTE_MS = 60_000
 
 
@@ -26,27 +21,22 @@ class Checkpoint:
 class Ways:
     def make(self, plan):
         """A shelf as after power on, at 0 ms."""
-        if plan["store"] == "files":
-            store = FilesStore()
-        elif Clock is None:
-            store = flash.FlashStore()
-        else:
-            store = flash.FlashStore("/shelf", plan["max_bytes"])
+        # Little room, so that compaction has letters to move.
+        room = plan["max_bytes"] // 2
+        store = FilesStore() if plan["store"] == "files" else flash.FlashStore("/shelf", room)
         bounds = (plan["max_count"], plan["max_bytes"], plan["tombstones"])
-        if Clock is None:
-            return Shelf(store, 0, *bounds)
         return Shelf(store, Checkpoint(store.minute), 0, *bounds)
 
     def element(self, shelf, identity):
         """An envelope or the token of a proof, or None."""
         found = shelf.get(identity, 0)
-        return shelf.proof(identity) if found is None and hasattr(shelf, "proof") else found
+        return shelf.proof(identity) if found is None else found
 
     def flush(self, shelf, now):
-        return shelf.flush() if Clock is None else shelf.flush(now)
+        return shelf.flush(now)
 
     def prove(self, shelf, token, now):
-        return shelf.prove(token, now) if hasattr(shelf, "prove") else 0
+        return shelf.prove(token, now)
 
 
 def wilfully_broken(kind):
