@@ -65,7 +65,7 @@ class Shelf:
         self._tombstones = Tombstones(max_tombstones)
         self._unmatched = Unmatched()
         self._summary = bytearray(4)
-        self._fresh: list[bytes] = []
+        self._fresh = bytearray()  # the ids that came last
         self._unsafe: list[bytes] = []  # what a failed flush would lose
         self._dirty = False
         self._swept = clock.minute(now)
@@ -140,9 +140,9 @@ class Shelf:
         if not flags & index.PROOF:
             self._fold(identity)
         self.serial += 1
-        self._fresh.append(identity)
-        if len(self._fresh) > limits.FRESH_IDS:
-            self._fresh.pop(0)
+        self._fresh.extend(identity)
+        if len(self._fresh) > limits.FRESH_IDS * limits.ID_BYTES:
+            self._fresh[: limits.ID_BYTES] = b""
 
     def _take(self, slot: int) -> bytes:
         """Take a row out of the index; its id is known no longer."""
@@ -431,10 +431,11 @@ class Shelf:
 
     def new_since(self, serial: int) -> "tuple[int, list[bytes] | None]":
         """(serial now, ids that came after ``serial`` in their order, or None where those are too many)."""
-        behind = self.serial - serial
-        if behind > len(self._fresh):
+        size = limits.ID_BYTES
+        first = len(self._fresh) - (self.serial - serial) * size
+        if first < 0:
             return self.serial, None
-        return self.serial, self._fresh[len(self._fresh) - behind :]
+        return self.serial, [bytes(self._fresh[at : at + size]) for at in range(first, len(self._fresh), size)]
 
     def checkpoint(self, now: int) -> None:
         """Let the store remember the time, and flush. HedgerowError as in ``flush``."""
