@@ -435,7 +435,8 @@ class Shelf:
         first = len(self._fresh) - (self.serial - serial) * size
         if first < 0:
             return self.serial, None
-        return self.serial, [bytes(self._fresh[at : at + size]) for at in range(first, len(self._fresh), size)]
+        places = range(first, len(self._fresh), size)
+        return self.serial, [bytes(self._fresh[at : at + size]) for at in places]
 
     def checkpoint(self, now: int) -> None:
         """Let the store remember the time, and flush. HedgerowError as in ``flush``."""

@@ -44,7 +44,7 @@ class _Hangs(BoardError):
 
 @dataclass
 class Machine:
-    """What a board is made of; ``paths`` are the import folders, the lab's own first; ``entry`` is what runs."""
+    """What a board is made of: ``paths`` are the import folders, the lab's own first, ``entry`` what runs."""
 
     interpreter: Path
     paths: list[Path]
