@@ -40,9 +40,7 @@ def test_the_power_may_go_at_any_operation_of_a_compaction():
     with Bench(Make()) as bench:
         recorded = cycle.record(bench, 1)
         compaction = [
-            number
-            for number, logged in enumerate(recorded.operations, 1)
-            if logged.phase == "compaction"
+            number for number, logged in enumerate(recorded.operations, 1) if logged.phase == "compaction"
         ]
         # The last stretch: by then old letters have to move.
         last = compaction[-1]

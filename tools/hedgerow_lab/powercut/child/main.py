@@ -12,7 +12,6 @@ with open(sys.argv[1]) as _file:
     plan = json.loads(_file.read())  # load would read byte by byte
 sys.path[:] = plan["paths"] + [".frozen"]
 
-import os
 import time
 from binascii import hexlify, unhexlify
 

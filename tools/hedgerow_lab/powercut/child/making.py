@@ -21,7 +21,8 @@ class Checkpoint:
 class Ways:
     def make(self, plan):
         """A shelf as after power on, at 0 ms."""
-        store = FilesStore() if plan["store"] == "files" else flash.FlashStore("/shelf", plan["max_bytes"] // 2)
+        files = plan["store"] == "files"
+        store = FilesStore() if files else flash.FlashStore("/shelf", plan["store_bytes"])
         bounds = (plan["max_count"], plan["max_bytes"], plan["tombstones"])
         return Shelf(store, Checkpoint(store.minute), 0, *bounds)
 
