@@ -105,6 +105,8 @@ class Radio:
 
     async def run(self) -> None:
         """Advertise, scan and call until cancelled."""
+        # Switched on by aioble, the radio would bring its module for pairing with it, which nobody needs.
+        bluetooth.BLE().active(True)
         aioble.config(mtu=_MTU)
         service = aioble.Service(SERVICE)
         written = aioble.BufferedCharacteristic(service, WRITE, max_len=_MTU, write=True, capture=True)

@@ -8,8 +8,8 @@ _FRESH_MS = 20_000  # who was not heard for longer is not called: it moved on, o
 _ANSWER_MS = 1_500  # how long the neighbour with the greater beacon id leaves the call to the other
 
 
-# A row: beacon id 6, address 7, MAC of its last beacon 8, count 2, summary 4, rssi + 128 1, then times: heard,
-# differs since, met, next try 5 each, back-off 3, mark 1. As objects of their own, neighbours take ten times that.
+# A row: beacon id 6, address 7, MAC of its last beacon 8, count 2, summary 4, rssi + 128 1, then times:
+# heard, differs since, met, next try 5 each, back-off 3, mark 1. Objects would take ten times that.
 _ADDRESS = 6
 _MAC = 13
 _COUNT = 21
@@ -53,7 +53,7 @@ class Carrier:
         self._rows.write(slot, column, (time + 1).to_bytes(_TIME_BYTES, "big"))
 
     def again(self, mac: bytes, address: bytes, rssi: int, now: int) -> bool:
-        """Whether ``address`` sent the beacon with this MAC before, so that nobody need check it once more."""
+        """Whether ``address`` sent the beacon with this MAC before, so that nobody need check it again."""
         slot = self._rows.find(address + mac, _ADDRESS)
         if slot < 0:
             return False
@@ -167,4 +167,3 @@ class Carrier:
             quiet -= interval * 4
             interval *= 2
         return min(interval, limits.BEACON_MAX_MS)
-

@@ -57,11 +57,12 @@ def flags_of(row: bytes) -> int:
 
 
 class Index(Rows):
-    """At most ``bound`` rows. ``used`` is the size of all records in steps of 8 bytes."""
+    """At most ``bound`` rows. ``used``: the size of all records in steps of 8 bytes; ``proofs``: how many."""
 
     def __init__(self, bound: int) -> None:
         Rows.__init__(self, _ROW_BYTES, bound)
         self.used = 0
+        self.proofs = 0
         self._shares = [0] * (RANKS * _SOURCES)  # elements of a rank and a source
 
     def insert(self, identity: bytes, digest: bytes, place: int, expiry: int, size: int, flags: int) -> None:
@@ -74,6 +75,7 @@ class Index(Rows):
             + bytes((steps(size), flags))
         )
         self.used += steps(size)
+        self.proofs += flags >> 2 & 1
         self._shares[(flags & RANK_MASK) * _SOURCES + (flags >> SOURCE_SHIFT)] += 1
 
     def take(self, slot: int) -> bytes:
@@ -81,6 +83,7 @@ class Index(Rows):
         row = self.row(slot)
         self.free(slot)
         self.used -= row[_SIZE]
+        self.proofs -= row[_FLAGS] >> 2 & 1
         self._shares[(row[_FLAGS] & RANK_MASK) * _SOURCES + (row[_FLAGS] >> SOURCE_SHIFT)] -= 1
         return row
 

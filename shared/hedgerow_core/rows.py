@@ -1,10 +1,10 @@
 """Rows of fixed width in a few flat chunks: objects for each row would cost a board too much heap.
 
-The chunks are allocated once, at most 4 kB each: a board's heap has no place for more in one piece, and
-later on none for new ones.
+The chunks are allocated once, 1 kB each: later on there is no place for new ones, and small ones fill the gaps
+that a start leaves in the heap, where large ones would take the room that a link needs in one piece.
 """
 
-_CHUNK_BYTES = 4_096
+_CHUNK_BYTES = 1_024
 _FREE = 0xFF
 
 

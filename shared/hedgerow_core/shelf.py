@@ -65,7 +65,7 @@ class Shelf:
         self._tombstones = Tombstones(max_tombstones)
         self._unmatched = Unmatched()
         self._summary = bytearray(4)
-        self._fresh: list[bytes] = []
+        self._fresh = bytearray()  # the ids that came last
         self._unsafe: list[bytes] = []  # what a failed flush would lose
         self._dirty = False
         self._swept = clock.minute(now)
@@ -137,30 +137,31 @@ class Shelf:
 
     def _add(self, identity: bytes, digest: bytes, place: int, expiry: int, size: int, flags: int) -> None:
         self._index.insert(identity, digest, place, expiry, size, flags)
-        self._fold(identity)
+        if not flags & index.PROOF:
+            self._fold(identity)
         self.serial += 1
-        self._fresh.append(identity)
-        if len(self._fresh) > limits.FRESH_IDS:
-            self._fresh.pop(0)
+        self._fresh.extend(identity)
+        if len(self._fresh) > limits.FRESH_IDS * limits.ID_BYTES:
+            self._fresh[: limits.ID_BYTES] = b""
 
     def _take(self, slot: int) -> bytes:
         """Take a row out of the index; its id is known no longer."""
         row = self._index.take(slot)
-        self._fold(index.id_of(row))
+        if not index.flags_of(row) & index.PROOF:
+            self._fold(index.id_of(row))
         return row
 
-    def _forget(self, slot: int, note: bool) -> None:
-        """Let an element go but remember its id."""
+    def _forget(self, slot: int) -> None:
+        """Let an element go; the id of a letter is remembered."""
         row = self._take(slot)
-        self._store.drop(index.place_of(row), note)
-        self._dirty = self._dirty or note
-        self._bury(index.id_of(row), self._swept + index.until(index.expiry_of(row), self._swept))
-
-    def _bury(self, identity: bytes, end: int) -> None:
-        self._fold(identity)
-        gone = self._tombstones.add(identity, end)
-        if gone:
-            self._fold(gone)
+        self._store.drop(index.place_of(row), True)
+        self._dirty = True
+        if not index.flags_of(row) & index.PROOF:
+            self._fold(index.id_of(row))
+            end = self._swept + index.until(index.expiry_of(row), self._swept)
+            gone = self._tombstones.add(index.id_of(row), end)
+            if gone:
+                self._fold(gone)
 
     def _read(self, slot: int) -> Envelope | None:
         """The envelope in a slot. What the store cannot give back is here no longer."""
@@ -188,14 +189,12 @@ class Shelf:
             return REFUSED
         expiry = minute + TTL_MINUTES[envelope.ttl] - envelope.age
         if self._proof_of(envelope, minute) >= 0:
-            self._bury(envelope.id, expiry)
             return KNOWN
         record = record_of(envelope, minute, source)
         cached = self._unmatched.find(envelope.proof_hash())
         if cached:
             # Its proof came before it.
-            self._keep(_PROOF_RECORD, cached, expiry, record[5] | index.PROOF)
-            self._bury(envelope.id, expiry)
+            self._keep(cached, expiry, record[5])
             return KNOWN
         if not self._make_room(len(record), record[5] & index.RANK_MASK):
             return REFUSED
@@ -221,7 +220,7 @@ class Shelf:
             if victim < 0:
                 return False
             self.evicted += 1
-            self._forget(victim, True)
+            self._forget(victim)
         return True
 
     def get(self, identity: bytes, now: int) -> Envelope | None:
@@ -250,10 +249,10 @@ class Shelf:
         )
 
     def drop(self, identity: bytes) -> None:
-        """Forget an element but remember its id."""
+        """Forget an element; the id of a letter is remembered."""
         slot = self._index.find(identity)
         if slot >= 0:
-            self._forget(slot, True)
+            self._forget(slot)
 
     # Proofs
 
@@ -267,7 +266,7 @@ class Shelf:
         digest = sha256(token)
         matches = self._proved(digest)
         if not matches:
-            if waiting or self._tombstones.has(identity):
+            if waiting:
                 return KNOWN
             self._unmatched.add(identity, digest, token, source)
             return UNMATCHED
@@ -282,14 +281,15 @@ class Shelf:
         record = self._proof_record(token, self._swept + left, flags)
         place = self._append(record)
         for slot in matches:
-            self._forget(slot, False)
+            # No tombstone: who has the letter yet is to be met, and gets the proof for it.
+            self._store.drop(index.place_of(self._take(slot)), False)
         self._add_proof(token, place, self._swept + left, record)
         return PROVED
 
     def _proof_record(self, token: bytes, expiry: int, flags: int) -> bytes:
         return bytes((_PROOF_RECORD,)) + expiry.to_bytes(4, "big") + bytes((flags | index.PROOF,)) + token
 
-    def _keep(self, kind: int, token: bytes, expiry: int, flags: int) -> None:
+    def _keep(self, token: bytes, expiry: int, flags: int) -> None:
         """Keep a proof whose envelope was never here."""
         record = self._proof_record(token, expiry, flags)
         if self._make_room(len(record), flags & index.RANK_MASK):
@@ -298,8 +298,6 @@ class Shelf:
     def _add_proof(self, token: bytes, place: int, expiry: int, record: bytes) -> None:
         identity = proof_id(token)
         self._unmatched.forget(identity)
-        if self._tombstones.forget(identity):
-            self._fold(identity)
         self._unsafe.append(identity)
         self._add(identity, sha256(token), place, expiry, len(record), record[5])
 
@@ -374,8 +372,8 @@ class Shelf:
         count = 0
         for slot in self._index.slots():
             if everything or index.until(index.expiry_of(self._index.row(slot)), minute) <= 0:
-                # Its record says when it is over: no note is needed.
-                self._forget(slot, False)
+                # Its record says when it is over: no note is needed. Nor a tombstone: it ends everywhere.
+                self._store.drop(index.place_of(self._take(slot)), False)
                 count += 1
         for identity in self._tombstones.expire(minute, everything):
             self._fold(identity)
@@ -405,7 +403,8 @@ class Shelf:
         return [flat[at : at + limits.ID_BYTES] for at in range(0, len(flat), limits.ID_BYTES)]
 
     def summary(self) -> bytes:
-        """4 bytes that are equal where the ids known are equal."""
+        """4 bytes that are equal where the same letters are known: whoever has others is to be met. Proofs
+        do not count: they are of use only to who has their letter, and that shows."""
         return bytes(self._summary)
 
     def count(self) -> int:
@@ -414,7 +413,7 @@ class Shelf:
 
     def proof_count(self) -> int:
         """How many of them are proofs."""
-        return sum([1 for slot in self._index.slots() if index.flags_of(self._index.row(slot)) & index.PROOF])
+        return self._index.proofs
 
     def held_bytes(self) -> int:
         """How many bytes of records are here, in steps of 8."""
@@ -422,7 +421,7 @@ class Shelf:
 
     def known_count(self) -> int:
         """How many ids the summary covers."""
-        return len(self._index) + len(self._tombstones)
+        return len(self._index) - self._index.proofs + len(self._tombstones)
 
     def load(self) -> int:
         """How full the shelf is: 0 to 255."""
@@ -432,10 +431,11 @@ class Shelf:
 
     def new_since(self, serial: int) -> "tuple[int, list[bytes] | None]":
         """(serial now, ids that came after ``serial`` in their order, or None where those are too many)."""
-        behind = self.serial - serial
-        if behind > len(self._fresh):
+        size = limits.ID_BYTES
+        first = len(self._fresh) - (self.serial - serial) * size
+        if first < 0:
             return self.serial, None
-        return self.serial, self._fresh[len(self._fresh) - behind :]
+        return self.serial, [bytes(self._fresh[at : at + size]) for at in range(first, len(self._fresh), size)]
 
     def checkpoint(self, now: int) -> None:
         """Let the store remember the time, and flush. HedgerowError as in ``flush``."""

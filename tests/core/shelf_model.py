@@ -48,7 +48,6 @@ class Model:
             self.waiting.remove(token(number))
             self.held[proof] = (end, None)
         if proof in self.held:
-            self.gone[one.id] = end
             return KNOWN
         self.held[one.id] = (end, one)
         return KEPT
@@ -63,7 +62,6 @@ class Model:
             if one is not None and digest[: len(one.proof_hash())] == one.proof_hash():
                 ends.append(end)
                 del self.held[known]
-                self.gone[known] = end
         if not ends:
             self.waiting.append(token(number))
             return UNMATCHED
@@ -74,9 +72,7 @@ class Model:
         for known, (end, _) in list(self.held.items()):
             if end <= minute:
                 del self.held[known]
-                self.gone[known] = end
-        # Tombstones count in terms of four hours.
-        self.gone = {known: end for known, end in self.gone.items() if end // 240 + 1 > minute // 240}
+        self.gone = {known: end for known, end in self.gone.items() if end > minute}
 
 
 def follow(steps, open_store) -> None:
@@ -115,10 +111,11 @@ def follow(steps, open_store) -> None:
 
 def _agree(shelf, model, now) -> None:
     assert sorted(shelf.ids()) == sorted(model.held), "other letters are here"
-    assert shelf.known_count() == len(model.held) + len(model.gone)
+    assert all(shelf.knows(identity) for identity in list(model.held) + list(model.gone))
+    letters = [identity for identity, (_, one) in model.held.items() if one is not None]
+    assert shelf.known_count() == len(letters) + len(model.gone)
     folded = bytearray(4)
-    for identity in list(model.held) + list(model.gone):
-        assert shelf.knows(identity)
+    for identity in letters + list(model.gone):
         for i, byte in enumerate(identity):
             folded[i & 3] ^= byte
     assert shelf.summary() == bytes(folded)

@@ -31,7 +31,7 @@ def test_an_expired_letter_is_dropped_and_not_taken_again():
     assert one.expire(29 * MINUTE) == 0
     assert one.expire(30 * MINUTE) == 1
     assert one.count() == 0
-    assert one.put(letter(1, ttl=0), 31 * MINUTE) == KNOWN
+    assert one.put(letter(1, ttl=0).carried(0, 30), 31 * MINUTE) == REFUSED
     assert one.put(letter(2, ttl=0).carried(0, 30), 31 * MINUTE) == REFUSED
 
 

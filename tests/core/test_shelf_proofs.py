@@ -138,14 +138,8 @@ def test_a_proof_that_was_pushed_out_is_taken_again_while_its_letter_lies_here()
     one.prove(token(1), 0)
     one.drop(proof_id(token(1)))
     one.put(envelope(1, 1), 0)
-    before = one.known_count()
     assert one.prove(token(1), 0) == PROVED and one.ids() == [proof_id(token(1))]
-    assert one.known_count() == before
-    other = shelf()
-    for known in (envelope(1), envelope(1, 1)):
-        other.put(known, 0)
-    other.prove(token(1), 0)
-    assert other.summary() == one.summary()
+    assert one.known_count() == 0 and one.summary() == bytes(4)
 
 
 def test_a_proof_that_is_over_does_not_end_a_letter_that_comes_then():
@@ -154,3 +148,23 @@ def test_a_proof_that_is_over_does_not_end_a_letter_that_comes_then():
     one.prove(token(8), 0)
     later = 31 * 60_000
     assert one.put(envelope(8, 1), later) == KEPT
+
+
+def test_boards_that_never_saw_a_letter_and_those_that_let_it_go_have_nothing_to_meet_for():
+    read, never = shelf(), shelf()
+    read.put(envelope(1), 0)
+    read.prove(token(1), 0)
+    assert read.summary() == never.summary() and read.known_count() == never.known_count() == 0
+    # Who has it still differs from both, and is met.
+    late = shelf()
+    late.put(envelope(1), 0)
+    assert late.summary() != read.summary()
+    run(*links(late, read))
+    assert late.summary() == read.summary() and late.known_count() == 0
+
+
+def test_a_letter_that_ended_leaves_no_difference_between_boards():
+    one = shelf()
+    one.put(letter(1, ttl=0), 0)
+    one.expire(30 * 60_000)
+    assert one.summary() == bytes(4) and one.known_count() == 0

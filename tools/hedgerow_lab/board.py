@@ -30,6 +30,10 @@ _ADDR_NO_RANDOMIZE = 0x0040000
 _PR_SET_PDEATHSIG = 1
 
 
+# child/boot.py, compiled: what MicroPython compiles itself leaves its names in the heap for good.
+_BOOT = ("-c", "import boot")
+
+
 class BoardError(HedgerowError):
     """A board's process ended or answered nonsense."""
 
@@ -40,7 +44,7 @@ class _Hangs(BoardError):
 
 @dataclass
 class Machine:
-    """What a board is made of; ``paths`` are the import folders, ``entry`` the file that runs."""
+    """What a board is made of; ``paths`` are the import folders, the lab's own first; ``entry`` is what runs."""
 
     interpreter: Path
     paths: list[Path]
@@ -134,17 +138,16 @@ class Board:
                 }
             )
         )
-        boot = Path(__file__).parent / "child" / "boot.py"
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [machine.interpreter, "-X", f"heapsize={machine.heap_bytes}", boot, self._config_path],
+                [machine.interpreter, "-X", f"heapsize={machine.heap_bytes}", *_BOOT, self._config_path],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 pass_fds=(to_child, from_child),
                 preexec_fn=_prepare,
                 process_group=0,  # Ctrl-C is for the lab; it ends its boards itself
-                env={"PATH": os.environ.get("PATH", "")},
+                env={"PATH": os.environ.get("PATH", ""), "MICROPYPATH": str(machine.paths[0])},
             )
         os.close(to_child)
         os.close(from_child)

@@ -18,6 +18,7 @@ from hedgerow_lab import shrink
 TOP = Path(__file__).resolve().parents[2]
 _CACHE = TOP / ".cache/mpy"
 _CHILD = Path(__file__).resolve().parent / "child"
+_SHOWN = {"bluetooth"}  # of the lab's own modules, what others than the firmware see: aioble
 _ROM_DATA, _ROM_FOLDER, _ROM_FILE = 2, 4, 5
 _APP = "hedgerow_board.app"
 # What main.py uses, and what the firmware imports only when it needs it: those are files of their own.
@@ -40,6 +41,7 @@ class BuildError(HedgerowError):
 
 def compiled(folder: Path, cache: Path = _CACHE) -> Path:
     """A folder with the .mpy of every module below ``folder``; names and structure stay."""
+    closed = folder == _CHILD
     paths = sorted(path for path in folder.rglob("*.py") if "standin" not in path.relative_to(folder).parts)
     names = {".".join(path.relative_to(folder).with_suffix("").parts): path for path in paths}
     sources = {name: path.read_text() for name, path in names.items()}
@@ -53,7 +55,7 @@ def compiled(folder: Path, cache: Path = _CACHE) -> Path:
     ]
 
     def made() -> dict[str, str]:
-        smaller = shrink.folded(sources, users, folder == _CHILD)
+        smaller = shrink.folded(sources, users, [name for name in names if closed and name not in _SHOWN])
         return {str(path.relative_to(folder)): smaller[name] for name, path in names.items()}
 
     return _compile({**sources, **_ourselves(), "users": "".join(users)}, made, cache)

@@ -1,4 +1,4 @@
-"""Starts one virtual board: boot.py CONFIG.json, inside MicroPython."""
+"""Starts one virtual board, inside MicroPython: import this with CONFIG.json as the first argument."""
 
 import sys
 

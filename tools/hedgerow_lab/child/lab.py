@@ -27,7 +27,8 @@ PERIOD = 1 << 30
 _YIELD_US = 1_000
 _TIME_BYTES = 6
 _FEW = 3  # commands that go out in one piece
-_LARGE = 512  # bytes above which a batch of events comes in pieces
+_SMALL = 64  # unless the last is larger
+_LARGE = 256  # bytes above which a batch of events comes in pieces
 
 ms = 0  # the virtual time
 us = 0
@@ -110,7 +111,7 @@ def exchange(until_ms):
     """Give the parent our commands, sleep until it wakes us, handle what happened."""
     global _commands, ms, us, _ahead_us
     idle = struct.pack("<BIHHI", IDLE, ms, us, 4, min(until_ms, _bite_ms))
-    if len(_commands) <= _FEW:
+    if not _commands or (len(_commands) <= _FEW and len(_commands[-1]) <= _SMALL):
         answer = b"".join(_commands) + idle
         _writer.write(struct.pack("<I", len(answer)) + answer)
     else:

@@ -28,17 +28,20 @@ from hedgerow_lab.shrink.unnamed import drop_unnamed
 __all__ = ["ShrinkError", "bundle", "folded"]
 
 
-def folded(sources: Mapping[str, str], users: Iterable[str] = (), closed: bool = False) -> dict[str, str]:
+def folded(
+    sources: Mapping[str, str], users: Iterable[str] = (), closed: Collection[str] = ()
+) -> dict[str, str]:
     """The modules in ``sources`` (name with dots -> source), their constants folded, private names short.
 
-    All other names stay, and so does what is marked private where one of ``users`` touches it. Where the
-    modules are ``closed``, they have no other users, and constants that nobody names any more go, too.
+    All other names stay, and so does what is marked private where one of ``users`` touches it. Modules that
+    are ``closed`` have no other users: constants that nobody names any more go, and arguments become short.
     """
     trees = fold(sources)
     others = {f"user {n}": ast.parse(source) for n, source in enumerate(users)}
     everything = [*trees.values(), *others.values()]
-    if closed:
-        drop_constants(trees, everything)
+    for name in closed:
+        drop_constants(trees[name], everything)
+        shorten_arguments(trees[name], everything)
     foreign, family = foreign_names(everything), families(everything)
     imported = {name.rpartition(".")[2] for name in imports_of({**trees, **others})}
     shorten_tops(trees, {*foreign, *imported, *family})

@@ -20,20 +20,19 @@ def fold(sources: Mapping[str, str]) -> Trees:
     return trees
 
 
-def drop_constants(trees: Trees, everything: Iterable[ast.Module]) -> None:
-    """Leave out the constants of ``trees`` that nothing in ``everything`` names, now that they are folded."""
+def drop_constants(tree: ast.Module, everything: Iterable[ast.Module]) -> None:
+    """Leave out the constants of ``tree`` that nothing in ``everything`` names, now that they are folded."""
     named = set()
-    for tree in everything:
-        for node in ast.walk(tree):
+    for other in everything:
+        for node in ast.walk(other):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 named.add(node.id)
             elif isinstance(node, ast.Attribute):
                 named.add(node.attr)
             elif isinstance(node, ast.ImportFrom):
                 named.update(alias.name for alias in node.names)
-    for tree in trees.values():
-        spare = _constants(tree).keys() - named
-        tree.body = [node for node in tree.body if not _binds(node, spare)]
+    spare = _constants(tree).keys() - named
+    tree.body = [node for node in tree.body if not _binds(node, spare)]
 
 
 def _value(node: ast.expr) -> int | None:

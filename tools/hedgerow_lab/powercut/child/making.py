@@ -21,6 +21,7 @@ class Checkpoint:
 class Ways:
     def make(self, plan):
         """A shelf as after power on, at 0 ms."""
+        # ``store_bytes`` is little in the lab, so that compaction has letters to move.
         files = plan["store"] == "files"
         store = FilesStore() if files else flash.FlashStore("/shelf", plan["store_bytes"])
         bounds = (plan["max_count"], plan["max_bytes"], plan["tombstones"])
