@@ -61,9 +61,16 @@ def reset(cause):
     """Let the parent end this process and start it again; the next one hears ``cause``."""
     global _bite_ms
     _bite_ms = NEVER
-    command(RESET, bytes((cause,)))
+    _handlers.clear()
+    asked = False
     while True:
-        exchange(NEVER)
+        try:
+            if not asked:
+                command(RESET, bytes((cause,)))
+                asked = True
+            exchange(NEVER)
+        except MemoryError:
+            pass  # it may be why: on a board a reset takes no heap
 
 
 def watch(timeout_ms):
