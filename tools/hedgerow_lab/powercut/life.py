@@ -33,11 +33,15 @@ class LifeError(HedgerowError):
 @dataclass(frozen=True)
 class Make:
     """The shelf that a board has: its bounds, its ``store`` (``board``, or ``files`` to compare with), and
-    what is wilfully ``broken`` in it."""
+    what is wilfully ``broken`` in it.
+
+    ``store_bytes`` is what the store is told: less than what the shelf may hold makes it compact more often.
+    """
 
     blocks: int = 128
     max_count: int = 150
     max_bytes: int = 64 * 1024
+    store_bytes: int = 32 * 1024
     tombstones: int = 100
     store: str = "board"
     broken: str = ""
@@ -122,6 +126,7 @@ class Bench:
             "break": make.broken,
             "max_count": make.max_count,
             "max_bytes": make.max_bytes,
+            "store_bytes": make.store_bytes,
             "tombstones": make.tombstones,
         }
         todo.write_text(json.dumps(told))

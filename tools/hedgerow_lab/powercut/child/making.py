@@ -21,9 +21,9 @@ class Checkpoint:
 class Ways:
     def make(self, plan):
         """A shelf as after power on, at 0 ms."""
-        # Little room, so that compaction has letters to move.
-        room = plan["max_bytes"] // 2
-        store = FilesStore() if plan["store"] == "files" else flash.FlashStore("/shelf", room)
+        # ``store_bytes`` is little in the lab, so that compaction has letters to move.
+        files = plan["store"] == "files"
+        store = FilesStore() if files else flash.FlashStore("/shelf", plan["store_bytes"])
         bounds = (plan["max_count"], plan["max_bytes"], plan["tombstones"])
         return Shelf(store, Checkpoint(store.minute), 0, *bounds)
 
