@@ -65,14 +65,14 @@ class Line:
         board.lines.append(self)
         try:
             while True:
+                more = False
                 try:
                     writes = link.next_writes(board.now())
+                    more = len(writes) > 0
+                    while writes:
+                        await self._send(writes.pop(0))
                 except MemoryError:
-                    writes = ()
                     self._too_much()
-                for data in writes:
-                    await self._send(data)
-                more = len(writes) > 0
                 writes = None
                 if link.closed:
                     return

@@ -23,6 +23,7 @@ SESSION_FRAMES = 1 << 24  # frames under one key, far below the counter's 32 bit
 OFFER_IDS = 56  # ids a frame holds
 EXCHANGE_IDS = 4_096  # ids one peer may offer in one round
 ASK_IDS = 128  # ids remembered at once as wanted from one peer
+QUEUE_IDS = 128  # elements that wait to be put to one peer; what is more is offered
 IN_FLIGHT = 8  # envelopes put and not yet acknowledged
 IN_FLIGHT_BYTES = 1_600
 STREAM_IN_FLIGHT_BYTES = 200  # UART0 of an ESP32 keeps 260 bytes and drops the rest in silence

@@ -10,6 +10,7 @@ from hedgerow_core import limits
 from hedgerow_core.clock import decode_clock, encode_clock
 from hedgerow_core.envelope import decode, proof_id
 from hedgerow_core.errors import LimitError, PeerError
+from hedgerow_core.ids import Ids
 from hedgerow_core.reconcile import IdList, split_ids
 from hedgerow_core.shelf import KEPT, PROVED, SOURCE_HOST, UNMATCHED, Shelf
 
@@ -57,14 +58,15 @@ class Peer:
         self._theirs: bool | None = None  # whether theirs is
         self._reconcile = IdList()
         self._serial = shelf.serial
-        self._wanted: list[bytes] = []  # asked for, not here yet
-        self._ask: list[bytes] = []  # to be asked for
-        self._queue: list[bytes] = []  # to be put
+        self._wanted = Ids()  # asked for, not here yet
+        self._ask = Ids()  # to be asked for
+        self._queue = Ids()  # to be put
+        self._behind = False  # there was no room in the queue: offer it instead
         self._in_flight: dict[bytes, tuple[int, int]] = {}  # id -> (order, bytes), put and not acknowledged
-        self._ack: list[bytes] = []
-        self._decline: list[bytes] = []
-        self._gone: list[bytes] = []
-        self._from_peer: set[bytes] = set()
+        self._ack = Ids()
+        self._decline = Ids()
+        self._gone = Ids()
+        self._from_peer = Ids()
         self._again = False
         self._missed = False  # a part of their offer may be lost
         self._more = False  # they offered what we had no room to remember
@@ -82,7 +84,7 @@ class Peer:
         return (
             self._reconcile.sent
             and self._reconcile.received
-            and not (self._wanted or self._ask or self._more or self._queue)
+            and not (self._wanted or self._ask or self._more or self._queue or self._behind)
             and not (self._in_flight or self._ack or self._decline or self._gone)
         )
 
@@ -115,7 +117,7 @@ class Peer:
         elif kind == _WANT:
             for identity in split_ids(body):
                 if not self._shelf.has(identity):
-                    self._gone.append(identity)
+                    self._gone.add(identity)
                 else:
                     self._queue_once(identity)
         elif kind == _PUT:
@@ -156,7 +158,7 @@ class Peer:
             if self._shelf.knows(identity) or identity in self._wanted or identity in self._ask:
                 continue
             if len(self._ask) + len(self._wanted) < limits.ASK_IDS:
-                self._ask.append(identity)
+                self._ask.add(identity)
             else:
                 self._more = True
         if self._missed:
@@ -189,7 +191,7 @@ class Peer:
         if self._shelf.has(identity):
             self._answer(identity)
         else:
-            self._decline.append(identity)
+            self._decline.add(identity)
             # They have it still, so they do not know that it is over.
             self._queue_once(self._shelf.proof_of(envelope))
         if status != KEPT:
@@ -218,21 +220,22 @@ class Peer:
             if self._shelf.has(identity):
                 self._answer(identity)
             else:
-                self._decline.append(identity)
+                self._decline.add(identity)
         return events
 
     def _answer(self, identity: bytes) -> None:
-        (self._ack if self._shelf.durable else self._decline).append(identity)
+        (self._ack if self._shelf.durable else self._decline).add(identity)
 
     def _queue_once(self, identity: bytes) -> None:
         if identity and identity not in self._queue and identity not in self._in_flight:
-            self._queue.append(identity)
+            if len(self._queue) < limits.QUEUE_IDS:
+                self._queue.add(identity)
+            else:
+                self._behind = True
 
     def _forget(self, identity: bytes) -> None:
-        if identity in self._wanted:
-            self._wanted.remove(identity)
-        if identity in self._ask:
-            self._ask.remove(identity)
+        self._wanted.remove(identity)
+        self._ask.remove(identity)
 
     def _reconcile_again(self) -> None:
         received = self._reconcile.received
@@ -255,7 +258,7 @@ class Peer:
         for identity in fresh:
             if identity not in self._from_peer:
                 self._queue_once(identity)
-        self._from_peer = set()
+        self._from_peer = Ids()
         if was_settled:
             self._moved(now)
 
@@ -272,14 +275,17 @@ class Peer:
             return out
         if self._ack:
             self._shelf.flush(now)
-            _emit(out, _ACK, [identity for identity in self._ack if self._shelf.has(identity)])
-            self._ack = []
-        if self._decline:
-            _emit(out, _DECLINE, self._decline)
-            self._decline = []
-        if self._gone:
-            _emit(out, _GONE, self._gone)
-            self._gone = []
+            ack = Ids()
+            while self._ack:
+                identity = self._ack.take(1)
+                if self._shelf.has(identity):
+                    ack.add(identity)
+            _emit(out, _ACK, ack)
+        _emit(out, _DECLINE, self._decline)
+        _emit(out, _GONE, self._gone)
+        if self._behind and not self._queue:
+            self._behind = False
+            self._reconcile_again()
         if self._again:
             out.append(bytes((_AGAIN,)))
             self._again = self._missed = False
@@ -292,10 +298,9 @@ class Peer:
             self._reconcile.restart()
             out.append(bytes((_AGAIN,)))
         if self._ask and len(self._wanted) < limits.IN_FLIGHT:
-            chunk = self._ask[: limits.OFFER_IDS]
-            self._ask = self._ask[len(chunk) :]
-            self._wanted.extend(chunk)
-            _emit(out, _WANT, chunk)
+            chunk = self._ask.take(limits.OFFER_IDS)
+            self._wanted.join(chunk)
+            out.append(bytes((_WANT,)) + chunk)
         self._put_next(out, now)
         return out
 
@@ -303,7 +308,7 @@ class Peer:
         flying = sum([size for _, size in self._in_flight.values()])
         proofs = bytearray()
         while self._queue and len(self._in_flight) < limits.IN_FLIGHT:
-            identity = self._queue[0]
+            identity = self._queue.first()
             data: bytes | None = self._shelf.proof(identity)
             is_proof = data is not None
             if data is None:
@@ -311,12 +316,12 @@ class Peer:
                 if envelope is not None and envelope.hops < limits.HOPS:
                     data = envelope.encode()
             if data is None:
-                self._gone.append(self._queue.pop(0))
+                self._gone.join(self._queue.take(1))
                 continue
             if flying and flying + len(data) > self._credit_bytes:
                 break
             flying += len(data)
-            self._queue.pop(0)
+            self._queue.take(1)
             self.put_count += 1
             self._in_flight[identity] = (self.put_count, len(data))
             if is_proof:
@@ -341,18 +346,21 @@ class Peer:
         self._retry = now + limits.RETRY_MS
         if self._theirs is None:
             self._told = None
-        self._ask = self._wanted + self._ask
-        self._wanted = []
+        self._wanted.join(self._ask.take(len(self._ask)))
+        self._ask = self._wanted
+        self._wanted = Ids()
         # In the order in which they went out: dicts have none on MicroPython.
         again = [(order, identity) for identity, (order, _) in self._in_flight.items()]
         again.sort()
-        self._queue = [identity for _, identity in again] + self._queue
+        queue = Ids(b"".join([identity for _, identity in again]))
+        queue.join(self._queue.take(len(self._queue)))
+        self._queue = queue
         self._in_flight = {}
         if not self._reconcile.received:
             self._again = True
         return True
 
 
-def _emit(out: list[bytes], kind: int, ids: list[bytes]) -> None:
-    for at in range(0, len(ids), limits.OFFER_IDS):
-        out.append(bytes((kind,)) + b"".join(ids[at : at + limits.OFFER_IDS]))
+def _emit(out: list[bytes], kind: int, ids: Ids) -> None:
+    while ids:
+        out.append(bytes((kind,)) + ids.take(limits.OFFER_IDS))

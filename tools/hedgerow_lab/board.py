@@ -24,6 +24,9 @@ BLOCK_BYTES = 4096
 (ADDRESS, SERIAL, RESET, STOP, NOTE, RTC_MEMORY, WATCH) = range(7, 14)
 SCAN_RESULT, SCAN_DONE, CONNECTED, DISCONNECTED, PDU_IN, TX_DONE, SERIAL_IN, PROBE = range(1, 9)
 POWER_ON, WATCHDOG = 1, 3  # causes of a reset, as machine.reset_cause() has them
+_HEAD_BYTES = 9
+_SERIAL_BYTES = 256  # of one event; child/lab.py has room for 320
+_PIPE_BYTES = 65_536
 _RESET_US = 300_000
 _NO_CONNECTION = 0xFFFF
 _ADDR_NO_RANDOMIZE = 0x0040000
@@ -93,6 +96,7 @@ class Board:
         self._air = air
         self._process: subprocess.Popen[bytes] | None = None
         self._inbox = _Inbox()
+        self._unread = b""
         self._busy_us = 0
         self._rtc_start_us = 0
         self._rtc_memory = b""
@@ -156,6 +160,7 @@ class Board:
         self.powered = True
         self.dead = False
         self._inbox = _Inbox(turn=self._inbox.turn + 1)
+        self._unread = b""
         self._busy_us = self._clock.now_us
         self._watch_ms = 0
         self.note(self.name, "power", "on")
@@ -230,27 +235,25 @@ class Board:
         self.on_death(str(reason))
 
     def _read(self, size: int) -> bytes:
-        data = b""
+        data = self._unread
         while len(data) < size:
             if self.patience_s is not None:
                 poll = select.poll()
                 poll.register(self._read_fd, select.POLLIN)
                 if not poll.poll(self.patience_s * 1000):
                     raise _Hangs(f"Board {self.name} hangs; its log is {self.log_path}.")
-            part = os.read(self._read_fd, size - len(data))
+            part = os.read(self._read_fd, _PIPE_BYTES)
             if not part:
                 raise BoardError(f"The process of board {self.name} ended; its log is {self.log_path}.")
             data += part
-        return data
+        self._unread = data[size:]
+        return data[:size]
 
     def _receive(self) -> None:
-        answer = self._read(struct.unpack("<I", self._read(4))[0])
-        at = 0
-        while at < len(answer):
-            kind, ms, us, size = struct.unpack_from("<BIHH", answer, at)
-            at += 9
-            payload = answer[at : at + size]
-            at += size
+        kind = None
+        while kind != IDLE:
+            kind, ms, us, size = struct.unpack("<BIHH", self._read(_HEAD_BYTES))
+            payload = self._read(size)
             when = ms * 1000 + us
             if kind == IDLE:
                 self._busy_us = max(when, self._clock.now_us)
@@ -314,8 +317,8 @@ class Board:
 
     def serial(self, data: bytes) -> None:
         """Bytes from the host."""
-        for at in range(0, len(data), 1024):
-            self._event(SERIAL_IN, data[at : at + 1024])
+        for at in range(0, len(data), _SERIAL_BYTES):
+            self._event(SERIAL_IN, data[at : at + _SERIAL_BYTES])
 
     def probe(self, whole: bool = False) -> None:
         """Let a board with ``probe`` write into its log how its heap is, ``whole`` with a map of it."""

@@ -5,6 +5,7 @@ with our commands, each with its own time, and the time at which we want to be w
 """
 
 import struct
+import sys
 
 IDLE = 0
 ADVERTISE = 1
@@ -26,9 +27,7 @@ NEVER = 0xFFFFFFFF
 PERIOD = 1 << 30
 _YIELD_US = 1_000
 _TIME_BYTES = 6
-_FEW = 3  # commands that go out in one piece
-_SMALL = 64  # unless the last is larger
-_LARGE = 256  # bytes above which a batch of events comes in pieces
+_EVENT_BYTES = 320  # the largest event
 
 ms = 0  # the virtual time
 us = 0
@@ -36,9 +35,9 @@ ticks_offset = 0
 rtc_start_ms = 0  # when the power came, at which the RTC began to count
 costs = {}
 _ahead_us = 0
+_view = memoryview(bytearray(_EVENT_BYTES))
 _reader = None
 _writer = None
-_commands = []
 _handlers = {}
 _bite_ms = NEVER  # when the watchdog resets the board
 
@@ -61,9 +60,16 @@ def reset(cause):
     """Let the parent end this process and start it again; the next one hears ``cause``."""
     global _bite_ms
     _bite_ms = NEVER
-    command(RESET, bytes((cause,)))
+    _handlers.clear()
+    asked = False
     while True:
-        exchange(NEVER)
+        try:
+            if not asked:
+                command(RESET, bytes((cause,)))
+                asked = True
+            exchange(NEVER)
+        except MemoryError:
+            pass  # it may be why: on a board a reset takes no heap
 
 
 def watch(timeout_ms):
@@ -79,7 +85,10 @@ def sleep_us(duration_us):
 
 def command(kind, payload=b""):
     """Send ``payload`` to the parent, stamped with the time now."""
-    _commands.append(struct.pack("<BIHH", kind, ms, us, len(payload)) + payload)
+    # At once: what a board hands to its radio does not lie in MicroPython's heap either.
+    _writer.write(struct.pack("<BIHH", kind, ms, us, len(payload)))
+    if payload:
+        _writer.write(payload)
 
 
 def on(kind, handler):
@@ -95,67 +104,36 @@ def connect(read_fd, write_fd):
 
 
 def _read(size):
-    data = _reader.read(size)
-    if len(data) == size:
-        return data
-    parts = bytearray(data)
-    while len(parts) < size:
-        data = _reader.read(size - len(parts))
-        if not data:
+    # Always into the same place: on a board this lies outside of MicroPython's heap.
+    at = 0
+    while at < size:
+        count = _reader.readinto(_view[at:size])
+        if not count:
             raise SystemExit
-        parts.extend(data)
-    return bytes(parts)
+        at += count
+    return _view[:size]
 
 
 def exchange(until_ms):
-    """Give the parent our commands, sleep until it wakes us, handle what happened."""
-    global _commands, ms, us, _ahead_us
-    idle = struct.pack("<BIHHI", IDLE, ms, us, 4, min(until_ms, _bite_ms))
-    if not _commands or (len(_commands) <= _FEW and len(_commands[-1]) <= _SMALL):
-        answer = b"".join(_commands) + idle
-        _writer.write(struct.pack("<I", len(answer)) + answer)
-    else:
-        # In pieces, for a small heap has no room for all of it in one.
-        _commands.append(idle)
-        _writer.write(struct.pack("<I", sum([len(part) for part in _commands])))
-        for part in _commands:
-            _writer.write(part)
-    _commands = []
-    size = struct.unpack("<I", _read(4))[0]
-    if size > _LARGE:
-        batch = _read(_TIME_BYTES)
-        events = _read_events(size - _TIME_BYTES)
-    else:
-        batch = _read(size)
-        events = ()
-    ms, us = struct.unpack_from("<IH", batch)
+    """Tell the parent that this turn is over, sleep until it wakes us, handle what happened."""
+    global ms, us, _ahead_us
+    _writer.write(struct.pack("<BIHHI", IDLE, ms, us, 4, min(until_ms, _bite_ms)))
+    size = struct.unpack("<I", _read(4))[0] - _TIME_BYTES
+    ms, us = struct.unpack("<IH", _read(_TIME_BYTES))
     _ahead_us = 0
     if ms >= _bite_ms:
         reset(_WATCHDOG)
-    for kind, payload in events:
-        _handle(kind, payload)
-    at = _TIME_BYTES
-    while at < len(batch):
-        kind, size = struct.unpack_from("<BH", batch, at)
-        at += 3
-        _handle(kind, batch[at : at + size])
-        at += size
-
-
-def _handle(kind, payload):
-    handler = _handlers.get(kind)
-    if handler:
-        handler(payload)
-
-
-def _read_events(size):
-    # All of them before the first is handled: a handler may end this process.
-    events = []
     while size:
         kind, length = struct.unpack("<BH", _read(3))
-        events.append((kind, _read(length)))
+        payload = _read(length)
         size -= 3 + length
-    return events
+        handler = _handlers.get(kind)
+        if handler:
+            try:
+                handler(payload)
+            except MemoryError as error:
+                # As on a board: the event is gone.
+                sys.print_exception(error)
 
 
 def ahead():
