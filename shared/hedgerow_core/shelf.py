@@ -356,8 +356,8 @@ class Shelf:
     # Time
 
     def _minute(self, now: int) -> int:
-        """The minute now. A clock that goes back is not believed, but where a board's first guess was too high:
-        what comes then would not age until the clock is there again."""
+        """The minute now. A clock that goes back is not believed, but where a board's first guess was too
+        high: what comes then would not age until the clock is there again."""
         minute = self.clock.minute(now)
         if minute < self._swept:
             if self._swept - minute > limits.M_CHECKPOINT_MINUTES:
