@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from hedgerow_lab.board import BoardError
 from hedgerow_lab.courier import Courier, key
 from hedgerow_lab.world import Lab, LabError, find_aioble, find_micropython
 
@@ -119,6 +120,10 @@ def memory(
             trial.run(hours, lambda percent: bar.update(task, completed=percent))
             found = trial.result(hours)
             log = trial.lab.log(SUBJECT)
+        except BoardError:
+            raise LabError(
+                f"{heap:,} bytes of heap are too few for {letters:,} envelopes: it died."
+            ) from None
         finally:
             trial.lab.close()
     if as_json:

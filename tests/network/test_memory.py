@@ -1,0 +1,28 @@
+"""`hedgerow-lab memory`: a busy board in a small heap, and one that is too small."""
+
+import json
+
+import pytest
+from test_scenarios import lab
+
+from hedgerow_lab.world import LabError, find_micropython
+
+try:
+    find_micropython(32)
+except LabError:
+    pytest.skip("there is no 32-bit MicroPython for this machine", allow_module_level=True)
+
+
+def test_a_busy_board_with_a_full_shelf_lives_in_130_kilobytes():
+    done = lab("memory", "--heap", "130000", "--letters", "1000", "--hours", "0.03", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["envelopes"], told["neighbours"]) == (1_000, 12)
+    assert (told["memory_errors"], told["resets"]) == (0, 0)
+    assert told["links"] >= 3 and told["low_water_bytes"] > 5_000
+
+
+def test_a_heap_that_is_too_small_is_told_in_one_sentence():
+    done = lab("memory", "--heap", "62000", "--letters", "300", "--hours", "0.02")
+    assert done.returncode == 1
+    assert "bytes of heap are too few" in done.stderr and "Traceback" not in done.stderr
