@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -269,6 +270,7 @@ def _add_plugins() -> None:
 
 def main() -> None:
     """Run the command line."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal of another encoding shows what it can.
