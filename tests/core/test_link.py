@@ -304,5 +304,5 @@ def test_a_link_whose_other_end_restarts_goes_on():
 
 def test_the_limits_of_messages_fit_into_frames():
     assert 1 + 1 + limits.OFFER_IDS * limits.ID_BYTES <= limits.FRAME_BYTES - 11
-    assert 2 + peer._PUT_BYTES <= limits.FRAME_BYTES - 11
+    assert 2 + limits.PUT_BYTES <= limits.FRAME_BYTES - 11
     assert KEY
