@@ -355,16 +355,26 @@ class Shelf:
 
     # Time
 
+    def _minute(self, now: int) -> int:
+        """The minute now. A clock that goes back is not believed, but where a board's first guess was too
+        high: what comes then would not age until the clock is there again."""
+        minute = self.clock.minute(now)
+        if minute < self._swept:
+            if self._swept - minute > limits.M_CHECKPOINT_MINUTES:
+                return self._swept
+            self._swept = minute
+        return minute
+
     def _time(self, now: int) -> int:
         """The minute now; after a jump that a row's expiry could not tell, what is over goes first."""
-        minute = max(self.clock.minute(now), self._swept)
+        minute = self._minute(now)
         if minute - self._swept >= limits.TTL_MINUTES // 2:
             self._sweep(minute)
         return minute
 
     def expire(self, now: int) -> int:
         """Let go what is past its lifetime; how many."""
-        return self._sweep(max(self.clock.minute(now), self._swept))
+        return self._sweep(self._minute(now))
 
     def _sweep(self, minute: int) -> int:
         everything = minute - self._swept >= limits.TTL_MINUTES

@@ -2,6 +2,7 @@ from hedgerow_core import limits
 from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import BULK, NORMAL, URGENT
 from hedgerow_core.errors import HedgerowError
+from hedgerow_core.mesh_clock import MeshClock
 from hedgerow_core.shelf import KEPT, KNOWN, REFUSED, SOURCE_HOST, SOURCE_MESH, Shelf
 from hedgerow_core.store import MemoryStore
 from support import letter, shelf
@@ -185,3 +186,11 @@ def test_a_clock_that_goes_back_does_not_end_a_letter():
     one.put(letter(1), 60_000 * MINUTE)
     assert one.expire(10 * MINUTE) == 0
     assert one.get(letter(1).id, 10 * MINUTE).age == 0
+
+
+def test_letters_age_from_the_start_where_a_first_guess_of_the_time_was_too_high():
+    clock = MeshClock(0, 5_000)
+    one = Shelf(MemoryStore(), clock, 0)
+    clock.learn_from_host(5_001, 0)
+    one.put(letter(1), 0)
+    assert one.get(letter(1).id, 7 * MINUTE).age == 7

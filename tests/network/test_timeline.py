@@ -118,7 +118,8 @@ def test_every_letter_of_a_run_is_written_and_read(line3):
         assert link.end_us is None or link.end_us > link.start_us
         assert sum(link.packets) and sum(link.bytes)
     for counts in found.knows.values():
-        assert counts[0][1] == 0 and counts[-1][1] == 12
+        # Letters come, and are let go when they were read.
+        assert counts[0][1] == counts[-1][1] == 0 < max(count for _, count in counts)
     told = "\n".join(timeline.lines(found, 0, found.end_us, []))
     assert "Alice   writes to Bob: “letter 1 from Alice to Bob”" in told
     assert re.search(r"Bob +reads from Alice: “letter 1 from Alice to Bob”, after \d+\.\d s", told)

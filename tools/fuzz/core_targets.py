@@ -203,7 +203,7 @@ def fuzz_ids(data: bytes) -> str:
 
 
 def fuzz_offers(data: bytes) -> str:
-    ours = IdList(b"")
+    ours = IdList()
     result = Told()
     for what, part in pieces(data):
         for _ in range(1 + what):
@@ -382,7 +382,7 @@ def fuzz_peer(data: bytes) -> str:
     """A hostile member's messages."""
     kept = shelf(3)
     peer = Peer(kept, 0, limits.STREAM_IN_FLIGHT_BYTES)
-    if not data or data[0] & 1:
+    if data[:1] != b"\xff":
         peer.receive(b"\x09" + encode_clock(0, True), 0)
     result = Told()
     now = 0

@@ -54,11 +54,13 @@ def status(
     node = open_node(context)
     keeper = _keeper(node, board, key_file)
     numbers, name = asyncio.run(_linked(node, keeper, keeper.status))
-    held, known, held_bytes, load, uptime_s, free_bytes, starts, neighbours, links, damage, safe = numbers
+    held, known, held_bytes, load, uptime_s, free_bytes, starts, neighbours, links = numbers[:9]
+    damage, safe, too_large, proofs = numbers[9:]
     if as_json:
         print_json(
             name=name,
-            held=held,
+            held=held - proofs,
+            proofs=proofs,
             known=known,
             held_bytes=held_bytes,
             load_percent=load * 100 // 255,
@@ -69,6 +71,7 @@ def status(
             links=links,
             damage=damage,
             safe_mode=bool(safe),
+            memory_short=too_large,
         )
     else:
         print(
@@ -76,9 +79,12 @@ def status(
             f"{free_bytes:,} bytes of heap free"
         )
         print(
-            f"  holds {held} sealed letters ({held_bytes:,} bytes, {load * 100 // 255} % full), knows {known}"
+            f"  holds {held - proofs} sealed letters and {proofs} proofs"
+            f" ({held_bytes:,} bytes, {load * 100 // 255} % full), knows {known}"
         )
         print(f"  hears {neighbours} boards, {links} links open")
+        if too_large:
+            print(f"  ended {too_large} links because its memory was too small")
         if safe:
             print(f"  {_SAFE}")
         if damage in _DAMAGE:
