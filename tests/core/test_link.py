@@ -1,4 +1,4 @@
-from hedgerow_core import limits, peer
+from hedgerow_core import limits
 from hedgerow_core.clock import encode_clock
 from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link, Packets, Stream
