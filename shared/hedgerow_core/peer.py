@@ -277,8 +277,8 @@ class Peer:
             ack = Ids()
             while self._ack:
                 identity = self._ack.take(1)
-                if self._shelf.has(identity):
-                    ack.add(identity)
+                # What was proved meanwhile is here no more, and the other side need not put it again.
+                (ack if self._shelf.has(identity) else self._decline).add(identity)
             _emit(out, _ACK, ack)
         _emit(out, _DECLINE, self._decline)
         _emit(out, _GONE, self._gone)

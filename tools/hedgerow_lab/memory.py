@@ -26,7 +26,7 @@ _BLOCK_BYTES = 16  # of MicroPython's heap, 32-bit
 _HOUR_MS = 3_600_000
 _LETTER_EVERY_MS = 60_000
 _FILL_EVERY_MS = 200
-_ASK_EVERY_MS = 20_000
+_STEP_MS = 20_000
 _PROBE_EVERY_MS = 7_000
 _LIVE = 2  # neighbours that are whole boards: as many as the board keeps links to
 
@@ -74,25 +74,25 @@ class Trial:
         self._deaths += 1
 
     def _probe(self) -> None:
-        """See how the heap is, now and then and whenever it is likely to be fullest."""
+        """See how the heap is, and who is there; while the shelf fills, too, when there is most to do."""
         self._subject.probe()
+        self._hosts[0].ask()
         self.lab.at(self.lab.now_ms + _PROBE_EVERY_MS, self._probe)
 
     def run(self, hours: float, progress: "object" = None) -> None:
         """Fill the shelf, then ``hours`` of letters from everywhere."""
         subject = self._hosts[0]
+        self._probe()
         for number in range(self.letters):
             self.lab.at(self.lab.now_ms + number * _FILL_EVERY_MS, partial(_bring, subject))
         self.lab.run_until(self.lab.now_ms + self.letters * _FILL_EVERY_MS + 30_000)
-        self._probe()
         start = self.lab.now_ms
         end = start + round(hours * _HOUR_MS)
         for number, host in enumerate(self._hosts):
             for due in range(start + number * 7_000, end, _LETTER_EVERY_MS):
                 self.lab.at(due, partial(_bring, host))
         while self.lab.now_ms < end:
-            self.lab.run_until(min(self.lab.now_ms + _ASK_EVERY_MS, end))
-            subject.ask()
+            self.lab.run_until(min(self.lab.now_ms + _STEP_MS, end))
             if callable(progress):
                 progress((self.lab.now_ms - start) * 100 // max(end - start, 1))
         self.lab.run_until(end + 5_000)
