@@ -20,7 +20,8 @@ HANDSHAKE_MS = 3_000
 SESSION_FRAMES = 1 << 24  # frames under one key, far below the counter's 32 bits
 
 # Exchange
-OFFER_IDS = 56  # ids a frame holds
+OFFER_IDS = 28  # ids that one of our frames holds
+PUT_BYTES = 224  # of an envelope that one of our frames holds
 EXCHANGE_IDS = 4_096  # ids one peer may offer in one round
 ASK_IDS = 128  # ids remembered at once as wanted from one peer
 QUEUE_IDS = 128  # elements that wait to be put to one peer; what is more is offered

@@ -25,7 +25,6 @@ _DECLINE = 8
 _CLOCK = 9
 SERVICE = 0x40  # and above: messages between a host and its board, not of the exchange
 
-_PUT_BYTES = limits.SERVICE_BYTES
 _PUT_LAST = 0x80
 
 
@@ -327,9 +326,9 @@ class Peer:
             if is_proof:
                 proofs += data
                 continue
-            for index, at in enumerate(range(0, len(data), _PUT_BYTES)):
-                last = _PUT_LAST if at + _PUT_BYTES >= len(data) else 0
-                out.append(bytes((_PUT, index | last)) + data[at : at + _PUT_BYTES])
+            for index, at in enumerate(range(0, len(data), limits.PUT_BYTES)):
+                last = _PUT_LAST if at + limits.PUT_BYTES >= len(data) else 0
+                out.append(bytes((_PUT, index | last)) + data[at : at + limits.PUT_BYTES])
         if proofs:
             out.append(bytes((_PROOF,)) + proofs)
 

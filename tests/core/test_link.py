@@ -1,5 +1,5 @@
 import shelf_model
-from hedgerow_core import limits, peer
+from hedgerow_core import limits
 from hedgerow_core.clock import encode_clock
 from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link, Packets, Stream
@@ -325,5 +325,5 @@ def test_a_link_whose_other_end_restarts_goes_on():
 
 def test_the_limits_of_messages_fit_into_frames():
     assert 1 + 1 + limits.OFFER_IDS * limits.ID_BYTES <= limits.FRAME_BYTES - 11
-    assert 2 + peer._PUT_BYTES <= limits.FRAME_BYTES - 11
+    assert 2 + limits.PUT_BYTES <= limits.FRAME_BYTES - 11
     assert KEY

@@ -1,10 +1,11 @@
 """`hedgerow-lab memory`: does the whole firmware live in the heap of the smallest board, for a day?
 
-One board, on a 32-bit MicroPython with a small heap, keeps a full shelf while a host and its neighbours, who
-hear nobody but it, bring new letters all the time.
+One board, on a 32-bit MicroPython with a small heap, keeps a full shelf while a host and two neighbours, who
+hear nobody but it, bring new letters all the time. The other neighbours only send beacons.
 """
 
 import json
+import re
 import sys
 import tempfile
 from functools import partial
@@ -15,16 +16,19 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from hedgerow_lab.board import BoardError
 from hedgerow_lab.courier import Courier, key
+from hedgerow_lab.passers import Passer
 from hedgerow_lab.world import Lab, LabError, find_aioble, find_micropython
 
 SUBJECT = "roof"
 _FLASH_BLOCKS = 512  # 2 MB, as on the smallest board
+_BLOCK_BYTES = 16  # of MicroPython's heap, 32-bit
 _HOUR_MS = 3_600_000
 _LETTER_EVERY_MS = 60_000
 _FILL_EVERY_MS = 200
-_ASK_EVERY_MS = 20_000
+_STEP_MS = 20_000
+_PROBE_EVERY_MS = 7_000
+_LIVE = 2  # neighbours that are whole boards: as many as the board keeps links to
 
 
 class Trial:
@@ -34,10 +38,13 @@ class Trial:
         self.heap_bytes = heap_bytes
         self.letters = letters
         self.neighbours = neighbours
+        self._deaths = 0
         self.lab = Lab(seed, workdir=workdir, aioble=find_aioble())
-        self._most_links = 0
-        self._most_heard = 0
-        names = [SUBJECT, *(f"house{number}" for number in range(1, neighbours + 1))]
+        houses = [f"house{number}" for number in range(1, neighbours + 1)]
+        names = [SUBJECT, *houses[:_LIVE]]
+        for name in houses[_LIVE:]:
+            Passer(self.lab, name, key("mesh", ""), SUBJECT, seed)
+            self.lab.hear(SUBJECT, name)
         for name in names:
             subject = name == SUBJECT
             settings = {
@@ -53,15 +60,29 @@ class Trial:
             board.flash_path.write_bytes(b"\xff" * (4_096 * _FLASH_BLOCKS))
             if subject:
                 board.machine.interpreter = find_micropython(32)
+                board.machine.probe = True
+                board.on_death = self._died
+                self._subject = board
             else:
                 self.lab.hear(SUBJECT, name)
         self.lab.run_until(3_000)
         # Three cables: the board's own, and two at houses, so that letters come from everywhere.
-        self._hosts = [Courier(self.lab, name, seed) for name in names[:3]]
+        self._hosts = [Courier(self.lab, name, seed) for name in names]
+
+    def _died(self, reason: str) -> None:
+        # Not even the lab's part of it had memory left: on a board the watchdog would bite.
+        self._deaths += 1
+
+    def _probe(self) -> None:
+        """See how the heap is, and who is there; while the shelf fills, too, when there is most to do."""
+        self._subject.probe()
+        self._hosts[0].ask()
+        self.lab.at(self.lab.now_ms + _PROBE_EVERY_MS, self._probe)
 
     def run(self, hours: float, progress: "object" = None) -> None:
         """Fill the shelf, then ``hours`` of letters from everywhere."""
         subject = self._hosts[0]
+        self._probe()
         for number in range(self.letters):
             self.lab.at(self.lab.now_ms + number * _FILL_EVERY_MS, partial(_bring, subject))
         self.lab.run_until(self.lab.now_ms + self.letters * _FILL_EVERY_MS + 30_000)
@@ -71,8 +92,7 @@ class Trial:
             for due in range(start + number * 7_000, end, _LETTER_EVERY_MS):
                 self.lab.at(due, partial(_bring, host))
         while self.lab.now_ms < end:
-            self.lab.run_until(min(self.lab.now_ms + _ASK_EVERY_MS, end))
-            subject.ask()
+            self.lab.run_until(min(self.lab.now_ms + _STEP_MS, end))
             if callable(progress):
                 progress((self.lab.now_ms - start) * 100 // max(end - start, 1))
         self.lab.run_until(end + 5_000)
@@ -81,6 +101,9 @@ class Trial:
         """Figures as `--json` prints them; bytes are of the 32-bit heap, after a collection."""
         found = self._hosts[0].statuses
         log = self.lab.log(SUBJECT)
+        pieces = [int(size) * _BLOCK_BYTES for size in re.findall(r"max free sz: (\d+)", "\n".join(log))]
+        largest = [int(size) * _BLOCK_BYTES for size in re.findall(r"max blk sz: (\d+)", "\n".join(log))]
+        free = [int(size) for size in re.findall(r"^GC: .*free: (\d+)", "\n".join(log), re.MULTILINE)]
         return {
             "heap_bytes": self.heap_bytes,
             "envelopes": max((status[0] for status in found), default=0),
@@ -91,8 +114,12 @@ class Trial:
             "asked": len(found),
             "memory_errors": sum("MemoryError" in line for line in log)
             + max((status[11] for status in found), default=0),
-            "resets": max((status[6] for status in found), default=1) - 1,
-            "low_water_bytes": min((status[5] for status in found), default=0),
+            "resets": max((status[6] for status in found), default=1) - 1 + self._deaths,
+            # A probe looks twice: as the heap is, and after a collection.
+            "low_water_bytes": min(free[1::2] + [status[5] for status in found], default=0),
+            "low_water_uncollected_bytes": min(free[::2], default=0),
+            "least_free_piece_bytes": min(pieces[1::2], default=0),
+            "largest_piece_bytes": max(largest, default=0),
         }
 
 
@@ -120,10 +147,6 @@ def memory(
             trial.run(hours, lambda percent: bar.update(task, completed=percent))
             found = trial.result(hours)
             log = trial.lab.log(SUBJECT)
-        except BoardError:
-            raise LabError(
-                f"{heap:,} bytes of heap are too few for {letters:,} envelopes: it died."
-            ) from None
         finally:
             trial.lab.close()
     if as_json:
@@ -137,7 +160,8 @@ def memory(
     if not found["asked"]:
         raise LabError(f"The board never answered: {heap:,} bytes of heap are too few for it to start.")
     if found["memory_errors"] or found["resets"]:
-        last = log[-1] if log else "a link was ended"
+        errors = [line for line in log if "MemoryError" in line]
+        last = errors[-1] if errors else "a link was ended"
         raise LabError(f"{heap:,} bytes of heap are too few for {letters:,} envelopes: {last}.")
 
 
