@@ -14,10 +14,11 @@ from hedgerow_board.ble import Radio
 from hedgerow_board.flash import FlashStore
 from hedgerow_board.journal import Journal
 from hedgerow_board.places import SHELF
+from hedgerow_board.settings import SAVER
 from hedgerow_board.timekeeper import Timekeeper
 from hedgerow_board.watchdog import Watchdog
 from hedgerow_board.wire import Wire
-from hedgerow_core import service
+from hedgerow_core import limits, service
 from hedgerow_core.carrier import Carrier
 from hedgerow_core.mac import hmac_sha256
 from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
@@ -49,7 +50,8 @@ class Board:
         self._sessions = 0
         self._wire = Wire(self)
         self.shelf = self._open_shelf()
-        self.carrier = Carrier(os.urandom(6), self.now())
+        standing = 0 if settings.profile == SAVER else limits.STANDING_LINKS
+        self.carrier = Carrier(os.urandom(6), self.now(), standing)
 
     def _open_shelf(self) -> Shelf:
         """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on

@@ -10,14 +10,16 @@ from hedgerow_core.errors import HedgerowError, PeerError
 _SHELF_COUNT = 300
 _SHELF_COUNT_MOST = 4_000
 
+SAVER = "saver"  # the profile that spares the battery
+
 
 class SettingsError(HedgerowError):
     """The board has no valid settings."""
 
 
-# ``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds, and the
-# ``slot`` that the files hold. No class: its methods would keep all of this module in a board's heap.
-Settings = namedtuple("Settings", ("name", "mesh_key", "pairing_key", "shelf_count", "slot"))
+# ``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds, the
+# ``slot`` that the files hold, and the ``profile``. No class: its methods would keep all of this module in a board's heap.
+Settings = namedtuple("Settings", ("name", "mesh_key", "pairing_key", "shelf_count", "slot", "profile"))
 
 
 def _read(data: bytes, at: int) -> tuple:
@@ -102,7 +104,7 @@ def _parse(slot: bytes) -> "Settings":
     count = found.get("shelf_count", _SHELF_COUNT)
     if not isinstance(count, int) or not 1 <= count <= _SHELF_COUNT_MOST:
         raise SettingsError("The settings of this board have a wrong shelf_count: flash it again.")
-    return Settings(str(found.get("name", "board")), keys[0], keys[1], count, slot)
+    return Settings(str(found.get("name", "board")), keys[0], keys[1], count, slot, found.get("profile"))
 
 
 def save(content: bytes, paths: tuple = SETTINGS) -> None:
