@@ -166,7 +166,7 @@ class Radio:
                         self._heard.append((address, not data[2], data[3], bytes(data[4])))
                     self._scan_flag.set()
                 return None
-            if event == _WRITTEN or event == _NOTIFIED:
+            if event in (_WRITTEN, _NOTIFIED):
                 if len(self._packets) < _PACKETS:
                     what = self.ble.gatts_read(data[1]) if event == _WRITTEN else bytes(data[2])
                     self._packets.append((data[0], what))
@@ -176,7 +176,7 @@ class Radio:
             return None
         if event == _CONNECTED:
             self._unclaimed = data[0]
-        elif event == _LOST or event == _CALLER_LOST:
+        elif event in (_LOST, _CALLER_LOST):
             contact = self._contacts.get(data[0])
             if contact is not None:
                 contact.lost = True

@@ -18,7 +18,8 @@ class SettingsError(HedgerowError):
 
 
 # ``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds, the
-# ``slot`` that the files hold, and the ``profile``. No class: its methods would keep all of this module in a board's heap.
+# ``slot`` that the files hold, and the ``profile``. No class: its methods would keep all of this module in a
+# board's heap.
 Settings = namedtuple("Settings", ("name", "mesh_key", "pairing_key", "shelf_count", "slot", "profile"))
 
 

@@ -2,7 +2,7 @@
 
 The first two links stay open when all is exchanged, the third ends then and makes room for the next neighbour
 whose beacon says something else. Whatever stays open, knowledge so crosses every pair of neighbours that
-differ, and the mesh stays in one piece (tests/core/test_street.py).
+differ, and the mesh stays in one piece (tests/core/test_meeting_properties.py).
 """
 
 from hedgerow_core import limits
@@ -11,8 +11,8 @@ from hedgerow_core.rows import Rows
 
 _FRESH_MS = 20_000  # who was not heard for longer is not called: it moved on, or took another address
 _ANSWER_MS = 1_500  # how long the neighbour with the greater beacon id leaves the call to the other
-_WAIT_MS = 4_000  # a neighbour that nobody has a place for waits so long before a link is ended for it
-_STAY_MS = 10_000  # what a link has at least, that would stay
+_WAIT_MS = 10_000  # a neighbour that there is no place for waits so long before a link is ended for it
+_STAY_MS = 30_000  # what a link has at least, that would stay
 _MEET_MS = 60_000  # what one has at most, that would not, while somebody waits
 _IDLE_MS = 10 * 60_000  # a link that carried nothing for so long leaves its place to one that does
 _APART_MS = 5 * 60_000  # who knows other things for so long, over an open link, has to start anew
@@ -39,6 +39,10 @@ def _time(row: bytes, column: int) -> int:
     return int.from_bytes(row[column : column + _TIME_BYTES], "big") - 1
 
 
+def _backoff(row: bytes) -> int:
+    return int.from_bytes(row[_BACKOFF : _BACKOFF + 3], "big")
+
+
 class Carrier:
     """Decides on meetings, on links and on the beacon's interval.
 
@@ -52,7 +56,7 @@ class Carrier:
         self._standing = standing
         # [handle, address, when it last carried something, when it began]: those that stay come first.
         self._links: list[list] = []  # type: ignore[type-arg]
-        self._waiting = -1  # since when a neighbour waits that there is no place for
+        self._awaited = False  # whether a neighbour has waited long enough for a place
         self._changed = now
 
     def rotate(self, beacon_id: bytes) -> None:
@@ -85,13 +89,13 @@ class Carrier:
                 rows.free(min(rows.slots(), key=self._heard_at))
             slot = rows.add(beacon.beacon_id + bytes(_ROW_BYTES - len(beacon.beacon_id)))
         told = min(beacon.count, 0xFFFF).to_bytes(2, "big") + beacon.summary
-        if rows.row(slot)[_COUNT:_RSSI] != told:
-            self._set(slot, _DIFFERS, -1)
         rows.write(slot, _ADDRESS, address + beacon.mac + told)
         self._seen(slot, rssi, now, takes_calls)
 
     def _seen(self, slot: int, rssi: int, now: int, takes_calls: bool) -> None:
         self._rows.write(slot, _RSSI, bytes((min(max(rssi + 128, 0), 255),)))
+        if takes_calls and not self._rows.row(slot)[_OPEN]:
+            self._rows.write(slot, _NEXT, bytes(_ROW_BYTES - _NEXT))  # nothing stands against a call now
         self._rows.write(slot, _OPEN, bytes((takes_calls,)))
         self._set(slot, _HEARD, now)
 
@@ -116,7 +120,7 @@ class Carrier:
         """
         best = None
         best_order = None
-        wanted = False
+        self._awaited = False
         ours = min(count, 0xFFFF).to_bytes(2, "big") + summary
         for slot in self._rows.slots():
             row = self._rows.row(slot)
@@ -141,15 +145,18 @@ class Carrier:
                 continue
             if row[:_ADDRESS] < self.beacon_id and now - differs < _ANSWER_MS:
                 continue
-            wanted = True
+            if now - differs >= _WAIT_MS and _backoff(row) <= limits.BACKOFF_MIN_MS:
+                # Who failed more than once has to wait for a free place: no link is ended for it.
+                self._awaited = True
+            if not row[_OPEN]:
+                if room:
+                    # There is a place here and none there: as a call that failed, until its beacon changes.
+                    self.met(address, now, False)
+                continue
             order = (_time(row, _MET), -row[_RSSI])
-            if row[_OPEN] and (best_order is None or order < best_order):
+            if best_order is None or order < best_order:
                 best = address
                 best_order = order
-        if room or not wanted:
-            self._waiting = -1
-        elif self._waiting < 0:
-            self._waiting = now
         return best if room else None
 
     # Links
@@ -203,7 +210,7 @@ class Carrier:
         taken = len(links) + hosts
         if taken > limits.LINKS and links:
             return int(links[-1][0])
-        if taken >= limits.LINKS and 0 <= self._waiting <= now - _WAIT_MS:
+        if taken >= limits.LINKS and self._awaited:
             rotating = links[self._standing :]
             if rotating:
                 if now - rotating[0][3] >= _MEET_MS:
@@ -240,8 +247,7 @@ class Carrier:
             self._set(slot, _DIFFERS, -1)
             return
         row = self._rows.row(slot)
-        backoff = int.from_bytes(row[_BACKOFF : _BACKOFF + 3], "big")
-        doubled = min(max(backoff * 2, limits.BACKOFF_MIN_MS), limits.BACKOFF_MAX_MS)
+        doubled = min(max(_backoff(row) * 2, limits.BACKOFF_MIN_MS), limits.BACKOFF_MAX_MS)
         self._rows.write(slot, _BACKOFF, doubled.to_bytes(3, "big"))
         # Spread by the ids, so that two boards that failed together do not try together.
         spread = doubled * (self.beacon_id[0] ^ row[_ADDRESS - 1]) // 512
