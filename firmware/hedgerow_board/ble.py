@@ -159,7 +159,7 @@ class Radio:
         """What the radio tells. Whatever has no room is dropped here: the other side says it again."""
         try:
             if event == _HEARD:
-                # aioble would keep an object for every telephone in earshot, and one for each address it takes.
+                # aioble would keep an object for every telephone in earshot, and one for each of its addresses.
                 if beacon.is_ours(data[4]):
                     if len(self._heard) < limits.NEIGHBOURS:
                         address = bytes((data[0],)) + bytes(data[1])
@@ -326,6 +326,7 @@ class Radio:
             self._greet(line)
         else:
             self.tend()
+            self.refresh()
 
     def _greet(self, line: Line) -> None:
         line.link.service(bytes((NAME,)) + self._board.carrier.beacon_id + b"\1" + self._address())
