@@ -41,8 +41,9 @@ _PACKETS = 24  # that wait to be read, of all links
 _ROTATE_MS = 15 * 60_000
 _SCAN_MS = 3_000
 _LOOK_MS = 100  # how often a scan asks whom to call
-_SCAN_INTERVAL_US = 100_000
-_SCAN_WINDOW_US = 50_000
+# Half of the time. No beacon's interval is near a multiple of this one: it would miss the window for seconds.
+_SCAN_INTERVAL_US = 130_000
+_SCAN_WINDOW_US = 65_000
 _SAVER_SCAN_MS = 1_000  # an eighth of the time, with the pause behind it
 _SAVER_PAUSE_MS = 3_000
 _CONNECT_MS = 2_500
@@ -151,7 +152,8 @@ class Radio:
         self._aioble.stop()
 
     def refresh(self) -> None:
-        """The beacon says something else from now on."""
+        """The beacon says something else from now on, and somebody may have to be called."""
+        self._scan_flag.set()
         if self._advertising is not None:
             self._advertising.cancel()
 
@@ -159,7 +161,7 @@ class Radio:
         """What the radio tells. Whatever has no room is dropped here: the other side says it again."""
         try:
             if event == _HEARD:
-                # aioble would keep an object for every telephone in earshot, and one for each of its addresses.
+                # aioble would keep an object for every telephone in earshot, and one for each address of it.
                 if beacon.is_ours(data[4]):
                     if len(self._heard) < limits.NEIGHBOURS:
                         address = bytes((data[0],)) + bytes(data[1])

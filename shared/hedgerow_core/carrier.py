@@ -187,21 +187,20 @@ class Carrier:
     def named(self, handle: int, beacon_id: bytes, address: bytes) -> int:
         """The board at the other end of a link says who it is now: the handle of a link to it that is one too
         many, or -1. Of two boards the one with the smaller beacon id ends that."""
-        double = -1
         former = b""
         for link in self._links:
             if link[0] == handle:
                 former = link[1]
                 link[1] = address
-            elif link[1] == address:
-                double = link[0]
+        double = [(link[3], link[0]) for link in self._links if link[1] == address]
         slot = self._rows.find(former, _ADDRESS) if former and former != address else -1
         if slot >= 0:
             if self._rows.find(beacon_id) >= 0:
                 self._rows.free(slot)
             else:
                 self._rows.write(slot, 0, beacon_id + address)
-        return double if self.beacon_id < beacon_id else -1
+        # Both names come over both links: the older is meant, whichever comes first.
+        return int(min(double)[1]) if len(double) > 1 and self.beacon_id < beacon_id else -1
 
     def to_end(self, hosts: int, now: int) -> int:
         """The handle of the link to end at once, or -1: it is one too many with our ``hosts`` (0 or 1),

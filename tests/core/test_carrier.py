@@ -251,6 +251,7 @@ def test_of_two_links_to_one_board_the_smaller_beacon_id_ends_the_older():
     new = b"\x0a" * 6
     assert one.named(1, new, at(new)) == -1
     assert one.named(2, new, at(new)) == 1
+    assert one.named(1, new, at(new)) == 1
     one.ended(1, 0, True)
     one.rotate(b"\xff" * 6)
     one.opened(3, at(new), 0)

@@ -1,4 +1,4 @@
-"""Neighbours that do not behave: they speak the protocol of a board up to some point, outside of MicroPython."""
+"""Neighbours that do not behave: they speak as a board does up to some point, outside of MicroPython."""
 
 import random
 import struct
