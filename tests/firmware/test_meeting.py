@@ -1,7 +1,7 @@
 """Boards in earshot: links that stay, that rotate and that yield, and neighbours that do not behave."""
 
 import pytest
-from support_firmware import MESH, Cable, open_lab, settings
+from support_firmware import MESH, Cable, open_lab, quiet, settings
 from support_strangers import Stranger
 
 from hedgerow_lab.world import Lab, find_aioble
@@ -22,10 +22,6 @@ def star(tmp_path, *names, seed=1, **more):
 
 def links(lab, name="a"):
     return len(lab.boards[name].radio.connections)
-
-
-def quiet(lab):
-    return all(lab.log(name) == [] for name in lab.boards)
 
 
 def test_two_neighbours_stay_linked_and_a_letter_crosses_without_a_new_call(tmp_path):

@@ -80,7 +80,9 @@ def main(quick: bool) -> None:
         )
         print_line(f"hop_ms_{name}", round(median(hops), 1), "ms", goal, how)
         print_line(f"hop_ms_{name}_p95", round(hops[len(hops) * 95 // 100], 1), "ms", None, how)
-        print_line(f"line_ms_{name}_{longest}", round(median(whole), 1), "ms", None, "all of the longest line")
+        print_line(
+            f"line_ms_{name}_{longest}", round(median(whole), 1), "ms", None, "all of the longest line"
+        )
 
 
 def print_line(metric: str, value: float, unit: str, goal: object, how: str) -> None:
