@@ -13,6 +13,7 @@ from hedgerow_board import watchdog
 from hedgerow_board.ble import Radio
 from hedgerow_board.flash import FlashStore
 from hedgerow_board.journal import Journal
+from hedgerow_board.line import Alarm
 from hedgerow_board.places import SHELF
 from hedgerow_board.timekeeper import Timekeeper
 from hedgerow_board.watchdog import Watchdog
@@ -43,6 +44,7 @@ class Board:
         self.dog = dog
         self.now = journal.now
         self.lines: list = []
+        self.alarm = Alarm(self)
         self.too_large = 0  # links ended for want of memory
         self.radio = None
         self._seed = seed
@@ -154,7 +156,7 @@ class Board:
 
     async def run(self) -> None:
         """Until the escape on the cable."""
-        tasks = [asyncio.create_task(self.keep())]
+        tasks = [asyncio.create_task(self.keep()), asyncio.create_task(self.alarm.run())]
         # In safe mode there is the cable only: what ended the last starts is most likely in the rest.
         if not self.journal.safe:
             self.radio = Radio(self)
