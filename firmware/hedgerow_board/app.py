@@ -19,6 +19,7 @@ from hedgerow_board.timekeeper import Timekeeper
 from hedgerow_board.watchdog import Watchdog
 from hedgerow_board.wire import Wire
 from hedgerow_core import service
+from hedgerow_core.admission import Admission
 from hedgerow_core.carrier import Carrier
 from hedgerow_core.mac import hmac_sha256
 from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
@@ -51,6 +52,7 @@ class Board:
         self._sessions = 0
         self._wire = Wire(self)
         self.shelf = self._open_shelf()
+        self.shelf.admission = Admission(self.shelf.max_bytes())
         self.carrier = Carrier(os.urandom(6), self.now())
 
     def _open_shelf(self) -> Shelf:

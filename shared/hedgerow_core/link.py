@@ -137,6 +137,7 @@ class Link:
         if self.session.generation != self._generation:
             self._generation = self.session.generation
             paired = self.session.kind == PAIR
+            self._leave()
             self.peer = Peer(
                 self._shelf,
                 now,
@@ -151,7 +152,12 @@ class Link:
         if self.session.closed and not self.closed:
             self.closed = True
             self.reason = self.session.reason
+            self._leave()
             events.append(("down", self.reason))
+
+    def _leave(self) -> None:
+        if self.peer is not None:
+            self.peer.leave()
 
     def outgoing(self, now: int) -> list[bytes]:
         """What to write to the line, in order: one item a write."""
@@ -224,3 +230,4 @@ class Link:
         self.session.close(reason)
         self.closed = True
         self.reason = self.session.reason
+        self._leave()

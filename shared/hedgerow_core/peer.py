@@ -11,7 +11,7 @@ from hedgerow_core.clock import decode_clock, encode_clock
 from hedgerow_core.envelope import decode, proof_id
 from hedgerow_core.errors import LimitError, PeerError
 from hedgerow_core.reconcile import IdList, split_ids
-from hedgerow_core.shelf import KEPT, PROVED, SOURCE_HOST, UNMATCHED, Shelf
+from hedgerow_core.shelf import KEPT, LATER, PROVED, SOURCE_HOST, SOURCE_MESH, UNMATCHED, Shelf
 
 _OFFER = 1
 _WANT = 2
@@ -50,7 +50,10 @@ class Peer:
         self.refused_count = 0
         self._shelf = shelf
         self._credit_bytes = credit_bytes
-        self._source = source
+        self._source = source  # the number of our bucket, where the shelf counts what links bring
+        if source != SOURCE_HOST and shelf.admission is not None:
+            self._source = shelf.admission.open(now)
+        self._short = 0  # so many letters came above its share: we ask for the rest later
         self._member = member
         self._tell_held = tell_held
         self._told: bool | None = None  # whether our clock was certain when we told them
@@ -130,7 +133,9 @@ class Peer:
                 if at >= 0:
                     self._in_flight = ids.cut(self._in_flight, at, ids.SIZE)
                     self._sizes = ids.cut(self._sizes, at // 4, 2)
-                    events.append(("acked" if kind == _ACK else "declined", identity))
+                elif not self._unqueue(identity):
+                    continue
+                events.append(("acked" if kind == _ACK else "declined", identity))
         elif kind == _GONE:
             for identity in split_ids(body):
                 self._forget(identity)
@@ -157,6 +162,7 @@ class Peer:
         for identity in self._reconcile.receive(body):
             if self._tell_held and self._shelf.has(identity):
                 events.append(("held", identity))
+            self._unqueue(identity)
             if self._shelf.knows(identity) or self._asked(identity):
                 continue
             if len(self._ask) + len(self._wanted) < limits.ASK_IDS * ids.SIZE:
@@ -190,12 +196,17 @@ class Peer:
         carried = envelope.carried(envelope.hops + 1, envelope.age)
         status = self._shelf.put(carried, now, self._source)
         self._forget(identity)
+        self._unqueue(identity)
+        if status == LATER:
+            self._later()
         if self._shelf.has(identity):
             self._answer(identity)
         else:
             self._decline = ids.add(self._decline, identity)
             # They have it still, so they do not know that it is over.
             self._queue_once(self._shelf.proof_of(envelope))
+        if self._short > limits.LATER:
+            raise PeerError("more than its share")
         if status != KEPT:
             self.refused_count += 1
             return []
@@ -233,10 +244,24 @@ class Peer:
 
     def _queue_once(self, identity: bytes) -> None:
         if identity and ids.where(self._queue, identity) < 0 and ids.where(self._in_flight, identity) < 0:
-            if len(self._queue) < limits.QUEUE_IDS * ids.SIZE:
-                self._queue = ids.add(self._queue, identity)
+            queue = self._queue
+            if len(queue) < limits.QUEUE_IDS * ids.SIZE:
+                # Urgent before normal before bulk.
+                rank = self._shelf.rank(identity)
+                at = len(queue)
+                while at and self._shelf.rank(bytes(queue[at - ids.SIZE : at])) < rank:
+                    at -= ids.SIZE
+                self._queue = (
+                    ids.add(queue, identity) if at == len(queue) else queue[:at] + identity + queue[at:]
+                )
             else:
                 self._behind = True
+
+    def _unqueue(self, identity: bytes) -> bool:
+        """They have it already; whether it was to be put."""
+        before = len(self._queue)
+        self._queue = ids.remove(self._queue, identity)
+        return len(self._queue) < before
 
     def _forget(self, identity: bytes) -> None:
         self._wanted = ids.remove(self._wanted, identity)
@@ -244,6 +269,16 @@ class Peer:
 
     def _asked(self, identity: bytes) -> bool:
         return ids.where(self._wanted, identity) >= 0 or ids.where(self._ask, identity) >= 0
+
+    def _later(self) -> None:
+        self._short += 1
+        self._ask = b""
+
+    def leave(self) -> None:
+        """The link is over."""
+        if self._source != SOURCE_HOST and self._shelf.admission is not None:
+            self._shelf.admission.close(self._source)
+            self._source = SOURCE_MESH
 
     def _reconcile_again(self) -> None:
         received = self._reconcile.received
@@ -308,10 +343,15 @@ class Peer:
             self._reconcile.restart()
             out.append(bytes((_AGAIN,)))
         if self._ask and len(self._wanted) < limits.IN_FLIGHT * ids.SIZE:
-            chunk = bytes(self._ask[:_LIST_BYTES])
-            self._ask = ids.cut(self._ask, 0, _LIST_BYTES)
-            self._wanted = ids.add(self._wanted, chunk)
-            out.append(bytes((_WANT,)) + chunk)
+            size = self._shelf.appetite(self._source, now) * ids.SIZE - len(self._wanted)
+            if size > 0:
+                size = min(size, _LIST_BYTES)
+                chunk = bytes(self._ask[:size])
+                self._ask = ids.cut(self._ask, 0, size)
+                self._wanted = ids.add(self._wanted, chunk)
+                out.append(bytes((_WANT,)) + chunk)
+            elif not self._wanted:
+                self._later()
         self._put_next(out, now)
         return out
 
@@ -320,6 +360,8 @@ class Peer:
         proofs = bytearray()
         while self._queue and len(self._in_flight) < limits.IN_FLIGHT * ids.SIZE:
             identity = bytes(self._queue[: ids.SIZE])
+            if self._in_flight and self._shelf.rank(identity) == 0:
+                break  # bulk goes alone, so what is more urgent waits for one of it at most
             data: bytes | None = self._shelf.proof(identity)
             is_proof = data is not None
             if data is None:
@@ -348,11 +390,19 @@ class Peer:
 
     def deadline(self) -> int | None:
         """When ``tick`` has something to do, in ms, or None."""
-        return None if self.settled else self._retry
+        return self._retry if self._short or not self.settled else None
 
     def tick(self, now: int) -> bool:
         """Ask again for what did not come. False when nothing has moved for too long."""
-        if self.settled or self._retry is None or now < self._retry:
+        if self._retry is None or now < self._retry:
+            return True
+        if self._short:
+            self._retry = now + limits.RETRY_MS
+            if self._shelf.appetite(self._source, now) >= limits.IN_FLIGHT // 2:
+                self._short = 0
+                self._more = True
+                self._progress = now
+        if self.settled:
             return True
         if now - self._progress >= limits.STALL_MS:
             return False
