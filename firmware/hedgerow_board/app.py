@@ -29,8 +29,8 @@ _EXPIRE_MS = 60_000
 _WELL_MS = 10 * 60_000  # without trouble, or in safe mode
 _CALM_MS = 20_000  # before another start where even safe mode ends badly
 _BYTES_A_LETTER = 400  # on the average; the largest is three times as long
-_TOMBSTONES = 500
-_START_BYTES = 4_096
+_TOMBSTONES = 300
+_GARBAGE_BYTES = 4_096  # that are collected at the latest: more leave no large piece of a small heap free
 _IN_MEMORY = 20  # letters, where the flash cannot be used
 
 
@@ -183,7 +183,7 @@ async def main() -> None:
     # Collecting long before the heap is full keeps it from being cut into small pieces; most of all here,
     # where what stays is made beside much that does not.
     gc.collect()
-    gc.threshold(_START_BYTES)
+    gc.threshold(_GARBAGE_BYTES)
     from hedgerow_board.start import begin
 
     settings, seed, damage, journal = begin(NVS("hedgerow"), Journal)
@@ -205,7 +205,7 @@ async def main() -> None:
         del sys.modules["hedgerow_board.start"]
         delattr(sys.modules["hedgerow_board"], "start")
         gc.collect()
-        gc.threshold(gc.mem_free() // 4)
+        gc.threshold(max(_GARBAGE_BYTES, gc.mem_free() // 8))
         await Board(settings, seed, damage, journal, dog).run()
     except Exception as error:
         died(None, {"exception": error})

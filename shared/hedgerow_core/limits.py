@@ -48,8 +48,8 @@ SHELF_COUNT = 1_000
 SHELF_BYTES = 512 * 1024
 TTL_MINUTES = 60 * 24 * 14  # the longest lifetime
 PROOF_BYTES = 16
-UNMATCHED_PROOFS = 32
-UNMATCHED_PROOFS_A_SOURCE = 16
+UNMATCHED_PROOFS = 16
+UNMATCHED_PROOFS_A_SOURCE = 8
 FRESH_IDS = 64  # that a link or a mailbox may be behind before it looks at all
 
 # Mesh clock
