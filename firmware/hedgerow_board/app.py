@@ -18,7 +18,7 @@ from hedgerow_board.places import SHELF
 from hedgerow_board.timekeeper import Timekeeper
 from hedgerow_board.watchdog import Watchdog
 from hedgerow_board.wire import Wire
-from hedgerow_core import service
+from hedgerow_core import limits, service
 from hedgerow_core.carrier import Carrier
 from hedgerow_core.mac import hmac_sha256
 from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
@@ -30,6 +30,9 @@ _WELL_MS = 10 * 60_000  # without trouble, or in safe mode
 _CALM_MS = 20_000  # before another start where even safe mode ends badly
 _BYTES_A_LETTER = 400  # on the average; the largest is three times as long
 _TOMBSTONES = 300
+_HEAP_BYTES_A_LETTER = 19  # a row of the index
+_HEAP_BYTES_ELSE = 30_000  # radio, cable, three links and what is left for collecting garbage in time
+_LETTERS_LEAST = 100
 _GARBAGE_BYTES = 4_096  # that are collected at the latest: more leave no large piece of a small heap free
 _IN_MEMORY = 20  # letters, where the flash cannot be used
 
@@ -56,7 +59,7 @@ class Board:
     def _open_shelf(self) -> Shelf:
         """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on
         carrying, but loses its letters with its power, and acknowledges none."""
-        count = self.settings.shelf_count
+        count = self.settings.shelf_count or _letters()
         now = self.now()
         most = min(count * _BYTES_A_LETTER, _room())
         if self.damage == service.SOUND and not self.journal.safe:
@@ -166,6 +169,12 @@ class Board:
             task.cancel()
         if self.radio is not None:
             await self.radio.stop()
+
+
+def _letters() -> int:
+    """How many letters the heap has room for."""
+    count = (gc.mem_free() - _HEAP_BYTES_ELSE) // _HEAP_BYTES_A_LETTER
+    return min(max(count, _LETTERS_LEAST), limits.BOARD_LETTERS)
 
 
 def _room() -> int:

@@ -370,10 +370,12 @@ def fuzz_session_responder_up(data: bytes) -> str:
 
 
 def _peer_bounds(peer: Peer, kept: Shelf) -> None:
-    holds(len(peer._ask) + len(peer._wanted) <= limits.ASK_IDS, "wanted ids pass their bound")
-    holds(len(peer._in_flight) <= limits.IN_FLIGHT, "envelopes in flight pass their bound")
+    holds(
+        len(peer._ask) + len(peer._wanted) <= limits.ASK_IDS * limits.ID_BYTES, "wanted ids pass their bound"
+    )
+    holds(len(peer._in_flight) <= limits.IN_FLIGHT * limits.ID_BYTES, "envelopes in flight pass their bound")
     holds(len(peer._parts) <= limits.ENVELOPE_BYTES + 8, "parts of an envelope pass their bound")
-    holds(len(peer._queue) <= _SHELF_COUNT + limits.TOMBSTONES, "the queue passes its bound")
+    holds(len(peer._queue) <= limits.QUEUE_IDS * limits.ID_BYTES, "the queue passes its bound")
     holds(kept.count() <= _SHELF_COUNT and kept.held_bytes() <= _SHELF_BYTES, "the shelf passes its bounds")
     holds(len(kept._tombstones) <= 4, "tombstones pass their bound")
 
