@@ -18,7 +18,7 @@ from hedgerow_board.places import SHELF
 from hedgerow_board.timekeeper import Timekeeper
 from hedgerow_board.watchdog import Watchdog
 from hedgerow_board.wire import Wire
-from hedgerow_core import service
+from hedgerow_core import limits, service
 from hedgerow_core.admission import Admission
 from hedgerow_core.carrier import Carrier
 from hedgerow_core.mac import hmac_sha256
@@ -30,8 +30,11 @@ _EXPIRE_MS = 60_000
 _WELL_MS = 10 * 60_000  # without trouble, or in safe mode
 _CALM_MS = 20_000  # before another start where even safe mode ends badly
 _BYTES_A_LETTER = 400  # on the average; the largest is three times as long
-_TOMBSTONES = 500
-_START_BYTES = 4_096
+_TOMBSTONES = 300
+_HEAP_BYTES_A_LETTER = 19  # a row of the index
+_HEAP_BYTES_ELSE = 30_000  # radio, cable, three links and what is left for collecting garbage in time
+_LETTERS_LEAST = 100
+_GARBAGE_BYTES = 4_096  # that are collected at the latest: more leave no large piece of a small heap free
 _IN_MEMORY = 20  # letters, where the flash cannot be used
 
 
@@ -58,7 +61,7 @@ class Board:
     def _open_shelf(self) -> Shelf:
         """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on
         carrying, but loses its letters with its power, and acknowledges none."""
-        count = self.settings.shelf_count
+        count = self.settings.shelf_count or _letters()
         now = self.now()
         most = min(count * _BYTES_A_LETTER, _room())
         if self.damage == service.SOUND and not self.journal.safe:
@@ -170,6 +173,12 @@ class Board:
             await self.radio.stop()
 
 
+def _letters() -> int:
+    """How many letters the heap has room for."""
+    count = (gc.mem_free() - _HEAP_BYTES_ELSE) // _HEAP_BYTES_A_LETTER
+    return min(max(count, _LETTERS_LEAST), limits.BOARD_LETTERS)
+
+
 def _room() -> int:
     """Bytes of letters that the flash has room for, with as much again for what compaction leaves lying."""
     try:
@@ -185,7 +194,7 @@ async def main() -> None:
     # Collecting long before the heap is full keeps it from being cut into small pieces; most of all here,
     # where what stays is made beside much that does not.
     gc.collect()
-    gc.threshold(_START_BYTES)
+    gc.threshold(_GARBAGE_BYTES)
     from hedgerow_board.start import begin
 
     settings, seed, damage, journal = begin(NVS("hedgerow"), Journal)
@@ -207,7 +216,7 @@ async def main() -> None:
         del sys.modules["hedgerow_board.start"]
         delattr(sys.modules["hedgerow_board"], "start")
         gc.collect()
-        gc.threshold(gc.mem_free() // 4)
+        gc.threshold(max(_GARBAGE_BYTES, gc.mem_free() // 8))
         await Board(settings, seed, damage, journal, dog).run()
     except Exception as error:
         died(None, {"exception": error})

@@ -45,11 +45,12 @@ NEIGHBOUR_FORGET_MS = 60_000
 # Shelf
 TOMBSTONES = 1_000
 SHELF_COUNT = 1_000
+BOARD_LETTERS = 4_000  # on the shelf of a board: one peer may offer no more than EXCHANGE_IDS
 SHELF_BYTES = 512 * 1024
 TTL_MINUTES = 60 * 24 * 14  # the longest lifetime
 PROOF_BYTES = 16
-UNMATCHED_PROOFS = 32
-UNMATCHED_PROOFS_A_SOURCE = 16
+UNMATCHED_PROOFS = 16
+UNMATCHED_PROOFS_A_SOURCE = 8
 FRESH_IDS = 64  # that a link or a mailbox may be behind before it looks at all
 
 # Admission

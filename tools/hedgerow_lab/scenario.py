@@ -23,7 +23,7 @@ class Board:
     name: str
     mesh: str = "hedgerow"
     power_on_ms: int | None = None
-    shelf_count: int | None = None
+    shelf_count: int = 300
 
 
 @dataclass

@@ -92,11 +92,9 @@ class Simulation:
                 "name": board.name,
                 "mesh_key": key("mesh", board.mesh),
                 "pairing_key": key("pairing", board.name),
+                "shelf_count": board.shelf_count,
             }
-            heap_bytes = BOARD_HEAP_BYTES
-            if board.shelf_count is not None:
-                settings["shelf_count"] = board.shelf_count
-                heap_bytes += board.shelf_count * _HEAP_BYTES_A_LETTER
+            heap_bytes = BOARD_HEAP_BYTES + board.shelf_count * _HEAP_BYTES_A_LETTER
             self.lab.add_board(
                 board.name, settings=settings, power_on_ms=board.power_on_ms, heap_bytes=heap_bytes
             )
