@@ -266,7 +266,7 @@ class Radio:
             async def send(packet: bytes) -> None:
                 await write.write(packet, response=True, timeout_ms=_REQUEST_MS)
 
-            line = Line(self._board, self._link(mtu, INITIATOR), send, linger=True)
+            line = Line(self._board, self._link(mtu, INITIATOR, address), send, linger=True)
             feed = asyncio.create_task(inbox.feed(line))
             asyncio.create_task(_watch(connection, line))
             await line.run()
@@ -295,7 +295,7 @@ class Radio:
                         raise
                     await asyncio.sleep_ms(30)
 
-        line = Line(self._board, self._link(_MTU, RESPONDER), send)
+        line = Line(self._board, self._link(_MTU, RESPONDER, address), send)
         self._callers[connection] = line
         asyncio.create_task(_watch(connection, line))
         try:
@@ -321,6 +321,7 @@ class Radio:
         self._calls -= 1
         self.refresh()
 
-    def _link(self, mtu: int, role: int) -> Link:
+    def _link(self, mtu: int, role: int, address: bytes) -> Link:
         board = self._board
-        return Link(Packets(mtu - _ATT_HEAD), board.session(role), board.shelf, board.now(), _CREDIT_BYTES)
+        framing = Packets(mtu - _ATT_HEAD)
+        return Link(framing, board.session(role), board.shelf, board.now(), _CREDIT_BYTES, 0, address)

@@ -1,7 +1,7 @@
 """Admission: how much each link may bring, so that a member who floods takes its share and no more
 (docs/protocol.md, "Admission").
 
-Each link has a bucket of bytes that drains by a sixteenth a minute. It may fill up to what all buckets
+Each neighbour has a bucket of bytes that drains by a sixteenth a minute. It may fill up to what all buckets
 leave free, so whoever brings most is stopped first and room is left for whoever brings little (dynamic
 thresholds: A. K. Choudhury, E. L. Hahne, IEEE/ACM Transactions on Networking 6 (2), 1998).
 """
@@ -9,9 +9,9 @@ thresholds: A. K. Choudhury, E. L. Hahne, IEEE/ACM Transactions on Networking 6 
 from hedgerow_core import limits
 
 HOST = 0  # the paired host has a bucket for itself
-YOUNG = 1  # what links brought that are over, and the number of every young link on the shelf
-_LINKS = 8  # buckets: two of those, and one for each open link
-_FREE = -1
+YOUNG = 1  # what those brought whose bucket somebody else got; on the shelf the number of all young links
+_BUCKETS = 8  # those two, and one for each member met lately
+_TAG_BYTES = 3  # of an address
 
 
 def _minute(now: int) -> int:
@@ -24,28 +24,42 @@ class Admission:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._minute = 0
-        self._used = [0] * _LINKS
-        self._since = [_FREE] * _LINKS  # the minute in which the link came
+        self._used = [0] * _BUCKETS
+        self._tags = [-1] * _BUCKETS  # whose it is
+        self._open = [0] * _BUCKETS  # links
+        self._since = [0] * _BUCKETS  # the minute in which the first of them came
 
-    def open(self, now: int) -> int:
-        """The bucket of a new link of the mesh. Where none is free, that of those who are gone."""
-        for number in range(YOUNG + 1, _LINKS):
-            if self._since[number] == _FREE:
-                self._since[number] = _minute(now)
-                return number
-        return YOUNG
-
-    def close(self, number: int) -> None:
-        """The link is over. What it brought counts against all young ones: a new link is no new share."""
-        if number > YOUNG:
+    def open(self, member: bytes, now: int) -> int:
+        """The bucket of a new link to ``member``, an address: who comes back finds what it left."""
+        tag = int.from_bytes(member[-_TAG_BYTES:], "big")
+        number = -1
+        for each in range(YOUNG + 1, _BUCKETS):
+            if self._tags[each] == tag:
+                number = each
+                break
+            if not self._open[each] and (number < 0 or self._used[each] < self._used[number]):
+                number = each
+        if number < 0:
+            return YOUNG
+        if self._tags[number] != tag:
+            # What the former owner brought counts against all young links: a new address is no new share.
+            self._tags[number] = tag
             self._used[YOUNG] += self._used[number]
             self._used[number] = 0
-            self._since[number] = _FREE
+        if not self._open[number]:
+            self._since[number] = _minute(now)
+        self._open[number] += 1
+        return number
+
+    def close(self, number: int) -> None:
+        """The link is over, and with the last one of a member its age."""
+        if self._open[number]:
+            self._open[number] -= 1
 
     def share(self, number: int, now: int) -> int:
         """Whose part of the shelf counts what this link brings: its own, or that of all young links."""
-        if number > YOUNG and _minute(now) - self._since[number] < limits.YOUNG_MINUTES:
-            return YOUNG
+        if not self._open[number] or _minute(now) - self._since[number] < limits.YOUNG_MINUTES:
+            return min(number, YOUNG)
         return number
 
     def room(self, number: int, now: int) -> int:
@@ -54,14 +68,14 @@ class Admission:
         if steps:
             self._minute = _minute(now)
         total = young = 0
-        for each in range(_LINKS):
+        for each in range(_BUCKETS):
             used = self._used[each]
             used -= (used * steps + limits.BUCKET_MINUTES - 1) // limits.BUCKET_MINUTES
             self._used[each] = used
             if each != HOST:
                 total += used
-            if self.share(each, now) == YOUNG:
-                young += used
+                if self.share(each, now) == YOUNG:
+                    young += used
         if number == HOST:
             return self._capacity - self._used[HOST]
         free = self._capacity - total

@@ -52,7 +52,7 @@ class Peer:
         self._credit_bytes = credit_bytes
         self._source = source  # the number of our bucket, where the shelf counts what links bring
         if source != SOURCE_HOST and shelf.admission is not None:
-            self._source = shelf.admission.open(now)
+            self._source = shelf.admission.open(member, now)
         self._short = 0  # so many letters came above its share: we ask for the rest later
         self._member = member
         self._tell_held = tell_held

@@ -8,6 +8,7 @@ MINUTE = 60_000
 HOUR = 60 * MINUTE
 CAPACITY = 100_000
 SIZE = 200
+A, B, C = b"\1aaaaaa", b"\1bbbbbb", b"\1cccccc"
 COST = SIZE + limits.ELEMENT_BYTES
 
 
@@ -18,7 +19,7 @@ def bring(one, number, now, count):
 
 def test_a_link_that_floods_takes_its_share_and_who_brings_little_is_never_refused():
     one = Admission(CAPACITY)
-    flooder, other = one.open(0), one.open(0)
+    flooder, other = one.open(A, 0), one.open(B, 0)
     first = bring(one, flooder, 0, 10_000)
     assert first == CAPACITY // 4 // COST, "a quarter at once"
     taken = first
@@ -32,22 +33,43 @@ def test_a_link_that_floods_takes_its_share_and_who_brings_little_is_never_refus
 def test_links_that_come_and_go_share_one_part_and_leave_some_for_the_next():
     one = Admission(CAPACITY)
     taken = 0
-    for _ in range(500):
-        number = one.open(0)
+    for each in range(500):
+        number = one.open(each.to_bytes(7, "big"), 0)
         taken += bring(one, number, 0, 1_000)
         one.close(number)
     assert CAPACITY // 4 // COST < taken <= CAPACITY // 2 // COST
-    honest = one.open(0)
+    honest = one.open(b"honest!", 0)
     assert bring(one, honest, 5 * MINUTE, 10) == 10
     assert one.room(YOUNG, 5 * MINUTE) < CAPACITY // 2
 
 
+def test_who_comes_back_finds_its_bucket_as_it_left_it():
+    one = Admission(CAPACITY)
+    number = one.open(A, 0)
+    assert bring(one, number, 0, 1_000) > 0
+    one.close(number)
+    for _ in range(100):
+        again = one.open(A, MINUTE // 2)
+        assert again == number and bring(one, again, MINUTE // 2, 1) == 0
+        one.close(again)
+    other = one.open(B, MINUTE // 2)
+    assert other != number and bring(one, other, MINUTE // 2, 10) == 10
+
+
+def test_a_link_is_as_old_as_it_stands_not_as_its_address():
+    one = Admission(CAPACITY)
+    number = one.open(A, 0)
+    assert one.share(number, HOUR - MINUTE) == YOUNG and one.share(number, HOUR) == number
+    one.close(number)
+    assert one.share(one.open(A, HOUR), HOUR) == YOUNG
+
+
 def test_what_young_links_bring_never_closes_the_door_to_an_old_one_or_to_the_host():
     one = Admission(CAPACITY)
-    old = one.open(0)
+    old = one.open(A, 0)
     for minute in range(60, 240):
-        for _ in range(4):
-            number = one.open(minute * MINUTE)
+        for each in range(4):
+            number = one.open(bytes((minute, each)) * 3, minute * MINUTE)
             bring(one, number, minute * MINUTE, 1_000)
             one.close(number)
         assert bring(one, old, minute * MINUTE, 4) == 4
@@ -56,16 +78,16 @@ def test_what_young_links_bring_never_closes_the_door_to_an_old_one_or_to_the_ho
 
 def test_an_old_link_that_floods_leaves_half_to_the_others():
     one = Admission(CAPACITY)
-    old, other = one.open(0), one.open(0)
+    old, other = one.open(A, 0), one.open(B, 0)
     assert bring(one, old, HOUR, 10_000) == CAPACITY // 2 // COST
     assert bring(one, other, HOUR, 10_000) == CAPACITY // 4 // COST
-    young = one.open(HOUR)
+    young = one.open(C, HOUR)
     assert bring(one, young, HOUR, 10_000) == CAPACITY // 8 // COST
 
 
 def test_a_bucket_drains_and_a_long_silence_empties_it():
     one = Admission(CAPACITY)
-    number = one.open(0)
+    number = one.open(A, 0)
     first = bring(one, number, 0, 1_000)
     assert bring(one, number, 0, 1) == 0
     assert 0 < bring(one, number, 2 * MINUTE, 1_000) < first // 4
@@ -75,12 +97,12 @@ def test_a_bucket_drains_and_a_long_silence_empties_it():
 
 def test_more_links_than_buckets_share_one():
     one = Admission(CAPACITY)
-    numbers = [one.open(0) for _ in range(20)]
+    numbers = [one.open(bytes((each,)) * 6, 0) for each in range(20)]
     assert numbers[-1] == YOUNG and len(set(numbers)) == 7
     assert sum([bring(one, number, 0, 1_000) for number in numbers]) <= CAPACITY // 2 // COST
     for number in numbers:
         one.close(number)
-    assert one.open(0) == numbers[0]
+    assert one.open(bytes(6), 0) == numbers[0]
 
 
 def test_whatever_links_do_their_buckets_hold_no_more_than_there_is():
@@ -92,7 +114,7 @@ def test_whatever_links_do_their_buckets_hold_no_more_than_there_is():
         state = (state * 1103515245 + 12345) & 0x7FFFFFFF
         dice = state >> 16
         if dice % 11 == 0:
-            opened.append(one.open(now))
+            opened.append(one.open((dice % 97).to_bytes(6, "big"), now))
         elif dice % 13 == 0 and opened:
             one.close(opened.pop(dice % len(opened)))
         elif dice % 17 == 0:
@@ -114,7 +136,7 @@ def admitting(count=0, **bounds):
 
 def test_while_half_of_the_shelf_is_free_everything_is_taken():
     one = admitting(max_count=100, max_bytes=100_000)
-    number = one.admission.open(0)
+    number = one.admission.open(A, 0)
     for each in range(50):
         assert one.put(letter(each, 800), 0, number) == KEPT
     assert one.count() == 50
@@ -122,7 +144,7 @@ def test_while_half_of_the_shelf_is_free_everything_is_taken():
 
 def test_a_letter_above_the_share_is_counted_and_may_come_later_and_a_known_one_costs_nothing():
     one = admitting(20, max_bytes=4_000)
-    number = one.admission.open(0)
+    number = one.admission.open(A, 0)
     each = 100
     while one.put(letter(each), 0, number) == KEPT:
         each += 1
@@ -137,11 +159,11 @@ def test_a_letter_above_the_share_is_counted_and_may_come_later_and_a_known_one_
 
 def test_a_flood_of_long_lived_letters_pushes_out_its_own_and_not_those_of_an_old_link():
     one = admitting(max_count=40, max_bytes=40 * 400)
-    old = one.admission.open(0)
+    old = one.admission.open(A, 0)
     now = HOUR
     for number in range(10):
         assert one.put(letter(number, ttl=8), now, old) == KEPT
-    flooder = one.admission.open(now)
+    flooder = one.admission.open(B, now)
     for number in range(100, 3_000):
         one.put(letter(number, ttl=15), now + number * 5_000, flooder)
     assert one.count() == 40
@@ -186,7 +208,7 @@ def test_who_goes_on_putting_above_its_share_is_hung_up_on():
         if b.closed:
             break
     assert b.closed and two.refused[2] > limits.LATER
-    assert two.admission.open(now) == 2, "and its bucket is free"
+    assert two.admission.open(b"?", now) == 2, "and its bucket is free"
 
 
 # The order of what is put

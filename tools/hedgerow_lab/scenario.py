@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hedgerow_core.errors import HedgerowError
+from hedgerow_lab.behaviours import KINDS
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
@@ -73,10 +74,24 @@ class Event:
 
 
 @dataclass
+class Member:
+    """A hostile member in earshot of the boards in ``hears``; ``does`` names its behaviour
+    (hedgerow_lab.behaviours), ``mesh`` the neighbourhood whose key it holds."""
+
+    name: str
+    does: str
+    hears: list[str]
+    at_ms: int = 0
+    until_ms: int | None = None
+    mesh: str = "hedgerow"
+
+
+@dataclass
 class Holds:
     """What must be true in the end; None is not looked at."""
 
     delivered: str | None = None
+    delivered_percent: int | None = None
     duplicates: int | None = None
     latency_p95_ms: int | None = None
     beacon_gap_ms: int | None = None
@@ -97,6 +112,7 @@ class Scenario:
     contacts: list[Meeting] = field(default_factory=list)
     letters: list[Letters] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
     holds: Holds = field(default_factory=Holds)
 
 
@@ -168,6 +184,7 @@ def parse(text: str) -> Scenario:
         "contacts": _tables(data, "contacts", Meeting),
         "letters": _tables(data, "letters", Letters),
         "events": _tables(data, "events", Event),
+        "members": _tables(data, "members", Member),
     }
     holds = _take(Holds, data.pop("holds", {}), "[holds]")
     layout = data.pop("layout", None)
@@ -221,6 +238,13 @@ def _check(scenario: Scenario) -> None:
     for letters in scenario.letters:
         known(letters.sender, "host", hosts)
         known(letters.to, "host", hosts)
+    for member in scenario.members:
+        if member.does not in KINDS:
+            raise ScenarioError(f"{member.does!r} is nothing to do: it is one of {', '.join(KINDS)}.")
+        if member.name in boards:
+            raise ScenarioError(f"A member and a board are both called {member.name!r}.")
+        for name in member.hears:
+            known(name, "board", boards)
     for event in scenario.events:
         if event.do not in _ACTIONS:
             raise ScenarioError(f"{event.do!r} is nothing to do: it is one of {', '.join(_ACTIONS)}.")
