@@ -89,6 +89,11 @@ class Swallow(Script):
         if message[0] == PUT and message[1] == _PUT_WHOLE:
             self.did["swallowed"] += 1
             return [bytes((ACK,)) + envelope.decode(message[2:]).id]
+        if message[0] == PROOF:
+            size = limits.PROOF_BYTES
+            tokens = [message[at : at + size] for at in range(1, len(message), size)]
+            self.did["swallowed"] += len(tokens)
+            return [bytes((ACK,)) + b"".join(envelope.proof_id(token) for token in tokens)]
         return []
 
 

@@ -295,10 +295,8 @@ class Simulation:
                 result.failed.append(f"Letters are left on the boards: {result.bodies}.")
         if holds.delivered == "all" and result.delivered != result.sent:
             result.failed.append(f"{result.delivered} of {result.sent} letters were delivered, not all.")
-        if (
-            holds.delivered_percent is not None
-            and 100 * result.delivered < holds.delivered_percent * result.sent
-        ):
+        least = holds.delivered_percent
+        if least is not None and 100 * result.delivered < least * result.sent:
             result.failed.append(
                 f"{result.delivered} of {result.sent} letters were delivered, not {least} %."
             )
