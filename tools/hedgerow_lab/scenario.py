@@ -75,7 +75,7 @@ class Event:
 
 @dataclass
 class Holds:
-    """What must be true in the end; None is not looked at. ``delivered`` is "all", or a share like "99.5%"."""
+    """What must be true in the end; None is not looked at. ``delivered``: "all", or a share like "99.5%"."""
 
     delivered: str | None = None
     duplicates: int | None = None
