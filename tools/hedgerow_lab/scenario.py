@@ -1,5 +1,6 @@
 """Scenario files (TOML): boards, who hears whom, hosts, what is sent, what fails, what must hold."""
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass, field, fields
@@ -88,10 +89,9 @@ class Member:
 
 @dataclass
 class Holds:
-    """What must be true in the end; None is not looked at."""
+    """What must be true in the end; None is not looked at. ``delivered``: "all", or a share like "99.5%"."""
 
     delivered: str | None = None
-    delivered_percent: int | None = None
     duplicates: int | None = None
     latency_p95_ms: int | None = None
     beacon_gap_ms: int | None = None
@@ -135,6 +135,16 @@ def duration_ms(text: object) -> int:
     if found is None:
         raise ScenarioError(f"{text!r} is no duration: write it like 250ms, 30s, 5m or 1h.")
     return round(float(found[1]) * _UNITS_MS[found[2]])
+
+
+def delivered_share(text: object) -> float:
+    """1 for "all", 0.995 for "99.5%". ScenarioError for anything else."""
+    found = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*%", text) if isinstance(text, str) else None
+    if found is not None:
+        return float(found[1]) / 100
+    if text == "all":
+        return 1
+    raise ScenarioError(f'{text!r} is nothing to deliver: write "all", or a share like "99.5%".')
 
 
 def _take(kind: type[Any], table: object, where: str) -> Any:
@@ -187,18 +197,34 @@ def parse(text: str) -> Scenario:
         "members": _tables(data, "members", Member),
     }
     holds = _take(Holds, data.pop("holds", {}), "[holds]")
+    if holds.delivered is not None:
+        delivered_share(holds.delivered)
     layout = data.pop("layout", None)
     names = [board.name for board in parts["boards"]]
     if layout == "line":
         data["links"] = [list(pair) for pair in pairwise(names)]
     elif layout == "all":
         data["links"] = [[a, b] for at, a in enumerate(names) for b in names[at + 1 :]]
+    elif layout == "grid":
+        data["links"] = _grid(names)
     elif layout is not None:
-        raise ScenarioError('layout is "line" or "all"; without it, give links.')
+        raise ScenarioError('layout is "line", "grid" or "all"; without it, give links.')
     data.setdefault("links", [])
     scenario = _whole(data, parts, holds)
     _check(scenario)
     return scenario
+
+
+def _grid(names: list[str]) -> list[list[str]]:
+    """Each hears those beside it, above and below it and at its corners: up to eight."""
+    width = math.isqrt(max(len(names) - 1, 0)) + 1
+    spots = {divmod(at, width): name for at, name in enumerate(names)}
+    found = []
+    for (row, column), name in spots.items():
+        for spot in ((row, column + 1), (row + 1, column - 1), (row + 1, column), (row + 1, column + 1)):
+            if spot in spots:
+                found.append([name, spots[spot]])
+    return found
 
 
 def _whole(data: dict[str, Any], parts: dict[str, list[Any]], holds: Holds) -> Scenario:

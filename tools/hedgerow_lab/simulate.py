@@ -16,7 +16,7 @@ from hedgerow_lab.clock import Clock
 from hedgerow_lab.courier import Courier, key
 from hedgerow_lab.hostile import Hostile
 from hedgerow_lab.person import Person
-from hedgerow_lab.scenario import Event, Letters, Scenario, ScenarioError
+from hedgerow_lab.scenario import Event, Letters, Scenario, ScenarioError, delivered_share
 from hedgerow_lab.world import BOARD_HEAP_BYTES, Lab, find_aioble, find_micropython
 
 _HEAP_BYTES_A_LETTER = 400
@@ -293,12 +293,9 @@ class Simulation:
             result.bodies = self.bodies()
             if len(result.bodies) < len(self.lab.boards) or sum(result.bodies.values()) > holds.bodies:
                 result.failed.append(f"Letters are left on the boards: {result.bodies}.")
-        if holds.delivered == "all" and result.delivered != result.sent:
-            result.failed.append(f"{result.delivered} of {result.sent} letters were delivered, not all.")
-        least = holds.delivered_percent
-        if least is not None and 100 * result.delivered < least * result.sent:
+        if holds.delivered is not None and result.delivered < delivered_share(holds.delivered) * result.sent:
             result.failed.append(
-                f"{result.delivered} of {result.sent} letters were delivered, not {least} %."
+                f"{result.delivered} of {result.sent} letters were delivered, not {holds.delivered}."
             )
         if holds.duplicates is not None and result.duplicates > holds.duplicates:
             result.failed.append(f"{result.duplicates} letters came twice.")

@@ -4,7 +4,6 @@ It leaves out pairing and L2CAP channels. Traps kept on purpose stand beside the
 """
 # ruff: noqa: F401
 
-from .client import ClientCharacteristic, ClientDescriptor, ClientService
 from .core import GattError, config, log_error, log_info, log_warn, stop
 from .gap import ScanResult, advertise, scan
 from .link import Device, DeviceConnection, DeviceDisconnectedError
