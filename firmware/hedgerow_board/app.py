@@ -55,7 +55,7 @@ class Board:
         self._sessions = 0
         self._wire = Wire(self)
         self.shelf = self._open_shelf()
-        self.shelf.admission = Admission(self.shelf.max_bytes())
+        self.shelf.admission = Admission(self.shelf.max_bytes)
         self.carrier = Carrier(os.urandom(6), self.now())
 
     def _open_shelf(self) -> Shelf:

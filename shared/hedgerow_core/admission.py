@@ -14,10 +14,6 @@ _BUCKETS = 8  # those two, and one for each member met lately
 _TAG_BYTES = 3  # of an address
 
 
-def _minute(now: int) -> int:
-    return now // 60_000
-
-
 class Admission:
     """The buckets of a carrier whose shelf holds ``capacity`` bytes; a link goes by its bucket's number."""
 
@@ -47,7 +43,7 @@ class Admission:
             self._used[YOUNG] += self._used[number]
             self._used[number] = 0
         if not self._open[number]:
-            self._since[number] = _minute(now)
+            self._since[number] = now // 60_000
         self._open[number] += 1
         return number
 
@@ -58,15 +54,15 @@ class Admission:
 
     def share(self, number: int, now: int) -> int:
         """Whose part of the shelf counts what this link brings: its own, or that of all young links."""
-        if not self._open[number] or _minute(now) - self._since[number] < limits.YOUNG_MINUTES:
+        if not self._open[number] or now // 60_000 - self._since[number] < limits.YOUNG_MINUTES:
             return min(number, YOUNG)
         return number
 
     def room(self, number: int, now: int) -> int:
         """Bytes that this link may bring now; zero or less where it must wait."""
-        steps = min(_minute(now) - self._minute, limits.BUCKET_MINUTES)
+        steps = min(now // 60_000 - self._minute, limits.BUCKET_MINUTES)
         if steps:
-            self._minute = _minute(now)
+            self._minute = now // 60_000
         total = young = 0
         for each in range(_BUCKETS):
             used = self._used[each]

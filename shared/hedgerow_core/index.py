@@ -100,11 +100,6 @@ class Index(Rows):
         """The first slot from ``first`` on whose hash begins as ``digest`` does, or -1."""
         return self.find((digest + bytes(_HASH_BYTES))[:_HASH_BYTES], _HASH, first)
 
-    def rank(self, identity: bytes) -> int:
-        """The rank of an element, 0 for bulk to 2 for urgent; -1 where it is not here."""
-        row = self.row(self.find(identity))
-        return row[_FLAGS] & RANK_MASK if row else -1
-
     def victim(self, rank: int) -> int:
         """Who has to go for an element of ``rank``, or -1: of the lowest rank, of the source with most of it
         (longest queue drop), the next one behind the last that went."""

@@ -137,7 +137,8 @@ class Link:
         if self.session.generation != self._generation:
             self._generation = self.session.generation
             paired = self.session.kind == PAIR
-            self._leave()
+            if self.peer is not None:
+                self.peer.leave()
             self.peer = Peer(
                 self._shelf,
                 now,
@@ -152,12 +153,7 @@ class Link:
         if self.session.closed and not self.closed:
             self.closed = True
             self.reason = self.session.reason
-            self._leave()
             events.append(("down", self.reason))
-
-    def _leave(self) -> None:
-        if self.peer is not None:
-            self.peer.leave()
 
     def outgoing(self, now: int) -> list[bytes]:
         """What to write to the line, in order: one item a write."""
@@ -226,8 +222,9 @@ class Link:
         return due
 
     def close(self, reason: str = "closed") -> None:
-        """End the link from this side."""
+        """End the link from this side, or be done with one that ended."""
         self.session.close(reason)
         self.closed = True
         self.reason = self.session.reason
-        self._leave()
+        if self.peer is not None:
+            self.peer.leave()

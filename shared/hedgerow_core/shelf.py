@@ -64,6 +64,7 @@ class Shelf:
         self.clock = clock
         self.admission: Admission | None = None  # everything may come
         self._store = store
+        self.max_bytes = max_bytes
         self._max_count = max_count
         self._max_steps = max_bytes // index.STEP
         self._index = index.Index(max_count)
@@ -271,7 +272,8 @@ class Shelf:
 
     def rank(self, identity: bytes) -> int:
         """The rank of an element, 0 for bulk to 2 for urgent; -1 where it is not here."""
-        return self._index.rank(identity)
+        row = self._index.row(self._index.find(identity))
+        return index.flags_of(row) & index.RANK_MASK if row else -1
 
     def drop(self, identity: bytes) -> None:
         """Forget an element; the id of a letter is remembered."""
@@ -453,10 +455,6 @@ class Shelf:
     def held_bytes(self) -> int:
         """How many bytes of records are here, in steps of 8."""
         return self._index.used * index.STEP
-
-    def max_bytes(self) -> int:
-        """How many there may be."""
-        return self._max_steps * index.STEP
 
     def known_count(self) -> int:
         """How many ids the summary covers."""

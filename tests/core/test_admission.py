@@ -130,7 +130,7 @@ def test_whatever_links_do_their_buckets_hold_no_more_than_there_is():
 
 def admitting(count=0, **bounds):
     one = shelf(count, **bounds)
-    one.admission = Admission(one.max_bytes())
+    one.admission = Admission(one.max_bytes)
     return one
 
 
@@ -208,6 +208,7 @@ def test_who_goes_on_putting_above_its_share_is_hung_up_on():
         if b.closed:
             break
     assert b.closed and two.refused[2] > limits.LATER
+    b.close()
     assert two.admission.open(b"?", now) == 2, "and its bucket is free"
 
 
