@@ -147,10 +147,10 @@ class Hostile:
         self._dice = random.Random(f"hostile {name} {seed}")
         self._links: dict[int, Talk] = {}
         self._calling = False
-        self._radio = Radio(self)
-        self._radio.address = (1, bytes((self._dice.randrange(64),)) + self._dice.randbytes(5))
+        self.radio = Radio(self)
+        self.radio.address = (1, bytes((self._dice.randrange(64),)) + self._dice.randbytes(5))
         self._id = self._dice.randbytes(6)
-        lab.air.radios[name] = self._radio
+        lab.air.radios[name] = self.radio
         lab.at(at_ms, self._follow)
         lab.at(at_ms, self._tick)
         lab.at(at_ms + _REST_MS, self._listen)
@@ -169,22 +169,20 @@ class Hostile:
     def _advertise(self) -> None:
         told = self._dice.randbytes(4)
         data = beacon.encode(
-            self._mesh_key, self._radio.address[1], self._id, self._dice.randrange(9, 99), told, 0
+            self._mesh_key, self.radio.address[1], self._id, self._dice.randrange(9, 99), told, 0
         )
-        self._lab.air.advertise(
-            self._radio, _BEACON_US if self.active else 0, len(self._links) < 2, data, b""
-        )
+        self._lab.air.advertise(self.radio, _BEACON_US if self.active else 0, len(self._links) < 2, data, b"")
 
     def _listen(self) -> None:
         if self.active and not self._links and not self._calling:
-            self._lab.air.scan(self._radio, 0xFFFFFFFF, *_SCAN_US, False)
+            self._lab.air.scan(self.radio, 0xFFFFFFFF, *_SCAN_US, False)
 
     def _tick(self) -> None:
         now = self._lab.now_ms
         for handle, talk in list(self._links.items()):
             talk.tick(now)
             if talk.session.closed or not self.active:
-                self._lab.air.disconnect(self._radio, handle)
+                self._lab.air.disconnect(self.radio, handle)
         if self.active or self._links:
             self._lab.at(now + _TICK_MS, self._tick)
 
@@ -192,10 +190,10 @@ class Hostile:
 
     def scan_result(self, address: tuple[int, bytes], kind: int, rssi: int, data: bytes) -> None:
         """Call whoever may be called."""
-        if kind == ADV_IND and beacon.is_ours(data) and self._radio.scan is not None:
-            self._lab.air.scan(self._radio, 0, 0, 0, False)
+        if kind == ADV_IND and beacon.is_ours(data) and self.radio.scan is not None:
+            self._lab.air.scan(self.radio, 0, 0, 0, False)
             self._calling = True
-            self._lab.air.connect(self._radio, address, _CALL_MS)
+            self._lab.air.connect(self.radio, address, _CALL_MS)
 
     def scan_done(self) -> None:
         """It scans until it calls."""
@@ -213,7 +211,7 @@ class Hostile:
         session = Session(side, {MESH: self._mesh_key}, self._dice.randbytes(32), now)
 
         def send(data: bytes) -> None:
-            self._lab.air.send(self._radio, handle, data)
+            self._lab.air.send(self.radio, handle, data)
 
         self.talks += 1
         self._links[handle] = Talk(role, session, self._make(), send)
@@ -221,7 +219,7 @@ class Hostile:
             send(struct.pack("<BH", _MTU_REQ, _MTU))
             send(struct.pack("<BH", _WRITE_REQ, _SWITCH) + b"\1\0")
         else:
-            self._radio.advertising = None
+            self.radio.advertising = None
             self._advertise()
 
     def disconnected(self, handle: int, role: int, address: tuple[int, bytes]) -> None:
@@ -244,7 +242,7 @@ class Hostile:
         kind, body = data[0], data[1:]
 
         def answer(code: int, content: bytes) -> None:
-            self._lab.air.send(self._radio, handle, bytes((code,)) + content)
+            self._lab.air.send(self.radio, handle, bytes((code,)) + content)
 
         if kind == _MTU_REQ:
             answer(_MTU_RSP, struct.pack("<H", _MTU))
