@@ -1,5 +1,5 @@
-"""Covers: envelopes that hold nothing, sent at random times and proved by ourselves after a while. So who sees
-envelopes and proofs come from us does not know when we write or read. For the profile ``private``.
+"""Covers: envelopes that hold nothing, sent at random times and proved by ourselves after a while. So who
+sees envelopes and proofs come from us does not know when we write or read. For the profile ``private``.
 
 A cover has the size of an envelope that is on our shelf, the usual lifetime, and a lock like any other, which
 is the hash of its token. So carriers cannot tell it from a letter, nor its proof from a proof.

@@ -214,9 +214,7 @@ def profile(
     if as_json:
         print_json(profile=node.profile)
     elif node.profile == covers.PRIVATE:
-        print(
-            "private: about every half hour, while `hedgerow run` goes on, a letter that holds nothing leaves."
-        )
+        print("private: about every half hour, while `hedgerow run` goes on, an empty letter leaves.")
     else:
         print("balanced: only letters leave. `hedgerow profile private` hides when you write.")
     node.close()
