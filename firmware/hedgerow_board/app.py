@@ -13,12 +13,14 @@ from hedgerow_board import watchdog
 from hedgerow_board.ble import Radio
 from hedgerow_board.flash import FlashStore
 from hedgerow_board.journal import Journal
+from hedgerow_board.line import Alarm
 from hedgerow_board.places import SHELF
 from hedgerow_board.settings import SAVER
 from hedgerow_board.timekeeper import Timekeeper
 from hedgerow_board.watchdog import Watchdog
 from hedgerow_board.wire import Wire
 from hedgerow_core import limits, service
+from hedgerow_core.admission import Admission
 from hedgerow_core.carrier import Carrier
 from hedgerow_core.mac import hmac_sha256
 from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
@@ -29,8 +31,11 @@ _EXPIRE_MS = 60_000
 _WELL_MS = 10 * 60_000  # without trouble, or in safe mode
 _CALM_MS = 20_000  # before another start where even safe mode ends badly
 _BYTES_A_LETTER = 400  # on the average; the largest is three times as long
-_TOMBSTONES = 500
-_START_BYTES = 4_096
+_TOMBSTONES = 300
+_HEAP_BYTES_A_LETTER = 19  # a row of the index
+_HEAP_BYTES_ELSE = 30_000  # radio, cable, three links and what is left for collecting garbage in time
+_LETTERS_LEAST = 100
+_GARBAGE_BYTES = 4_096  # that are collected at the latest: more leave no large piece of a small heap free
 _IN_MEMORY = 20  # letters, where the flash cannot be used
 
 
@@ -44,19 +49,21 @@ class Board:
         self.dog = dog
         self.now = journal.now
         self.lines: list = []
+        self.alarm = Alarm(self)
         self.too_large = 0  # links ended for want of memory
         self.radio = None
         self._seed = seed
         self._sessions = 0
         self._wire = Wire(self)
         self.shelf = self._open_shelf()
+        self.shelf.admission = Admission(self.shelf.max_bytes)
         standing = 0 if settings.profile == SAVER else limits.STANDING_LINKS
         self.carrier = Carrier(os.urandom(6), self.now(), standing)
 
     def _open_shelf(self) -> Shelf:
         """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on
         carrying, but loses its letters with its power, and acknowledges none."""
-        count = self.settings.shelf_count
+        count = self.settings.shelf_count or _letters()
         now = self.now()
         most = min(count * _BYTES_A_LETTER, _room())
         if self.damage == service.SOUND and not self.journal.safe:
@@ -156,7 +163,7 @@ class Board:
 
     async def run(self) -> None:
         """Until the escape on the cable."""
-        tasks = [asyncio.create_task(self.keep())]
+        tasks = [asyncio.create_task(self.keep()), asyncio.create_task(self.alarm.run())]
         # In safe mode there is the cable only: what ended the last starts is most likely in the rest.
         if not self.journal.safe:
             self.radio = Radio(self)
@@ -166,6 +173,12 @@ class Board:
             task.cancel()
         if self.radio is not None:
             await self.radio.stop()
+
+
+def _letters() -> int:
+    """How many letters the heap has room for."""
+    count = (gc.mem_free() - _HEAP_BYTES_ELSE) // _HEAP_BYTES_A_LETTER
+    return min(max(count, _LETTERS_LEAST), limits.BOARD_LETTERS)
 
 
 def _room() -> int:
@@ -183,7 +196,7 @@ async def main() -> None:
     # Collecting long before the heap is full keeps it from being cut into small pieces; most of all here,
     # where what stays is made beside much that does not.
     gc.collect()
-    gc.threshold(_START_BYTES)
+    gc.threshold(_GARBAGE_BYTES)
     from hedgerow_board.start import begin
 
     settings, seed, damage, journal = begin(NVS("hedgerow"), Journal)
@@ -205,7 +218,7 @@ async def main() -> None:
         del sys.modules["hedgerow_board.start"]
         delattr(sys.modules["hedgerow_board"], "start")
         gc.collect()
-        gc.threshold(gc.mem_free() // 4)
+        gc.threshold(max(_GARBAGE_BYTES, gc.mem_free() // 8))
         await Board(settings, seed, damage, journal, dog).run()
     except Exception as error:
         died(None, {"exception": error})

@@ -7,9 +7,6 @@ from hedgerow_core import limits, slots
 from hedgerow_core.cbor import read_head
 from hedgerow_core.errors import HedgerowError, PeerError
 
-_SHELF_COUNT = 300
-_SHELF_COUNT_MOST = 4_000
-
 SAVER = "saver"  # the profile that spares the battery
 
 
@@ -17,9 +14,9 @@ class SettingsError(HedgerowError):
     """The board has no valid settings."""
 
 
-# ``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds, the
-# ``slot`` that the files hold, and the ``profile``. No class: its methods would keep all of this module in a
-# board's heap.
+# ``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds (0: as
+# many as the memory allows), the ``slot`` that the files hold, and the ``profile``. No class: its methods
+# would keep all of this module in a board's heap.
 Settings = namedtuple("Settings", ("name", "mesh_key", "pairing_key", "shelf_count", "slot", "profile"))
 
 
@@ -102,8 +99,8 @@ def _parse(slot: bytes) -> "Settings":
         if not isinstance(key, bytes) or len(key) != 32:
             raise SettingsError("The settings of this board lack a " + name + ": flash it again.")
         keys.append(key)
-    count = found.get("shelf_count", _SHELF_COUNT)
-    if not isinstance(count, int) or not 1 <= count <= _SHELF_COUNT_MOST:
+    count = found.get("shelf_count", 0)
+    if not isinstance(count, int) or not 0 <= count <= limits.BOARD_LETTERS:
         raise SettingsError("The settings of this board have a wrong shelf_count: flash it again.")
     return Settings(str(found.get("name", "board")), keys[0], keys[1], count, slot, found.get("profile"))
 

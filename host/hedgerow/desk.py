@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hedgerow import errors
+from hedgerow.covers import Covers
 from hedgerow.database import Database
 from hedgerow.events import Connected, Received
 from hedgerow.identity.account import Account, Card
@@ -69,6 +70,7 @@ class Desk:
             database, self.outbox, random, self.name, lambda data: self.kept(State.from_cbor, data)
         )
         self._proofs = Proofs(database, shelf)
+        self.covers = Covers(database, shelf, self._proofs, random)
         self._chores_ms: int | None = None  # None: at once
         self._stale = False
         self._states: dict[int, State] = {}
@@ -113,6 +115,7 @@ class Desk:
             self.shelf.expire(now)
             self._ask_again(now)
             self._proofs.forget_old(now)
+            self._send_covers(now)
         if due or anything:
             self._deep_scan(now)
             self._send_waiting(now)
@@ -124,6 +127,12 @@ class Desk:
         self.mailbox.open(now, lambda envelope, owner: self._open(envelope, owner, now))
         # Only now: what is proved is let go everywhere.
         self._proofs.publish(now)
+
+    def _send_covers(self, now: int) -> None:
+        if self.covers.due(now):
+            with self.changing(now):
+                self.covers.work(now)
+            self._proofs.publish(now)
 
     def _ask_again(self, now: int) -> None:
         """Repeat the requests that were not answered."""

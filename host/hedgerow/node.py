@@ -73,6 +73,15 @@ class Node:
                 with self._database.transaction():
                     self.shelf.catch_up(now)
 
+    @property
+    def profile(self) -> str:
+        """covers.PRIVATE or covers.BALANCED."""
+        return self._desk.covers.profile
+
+    def choose_profile(self, profile: str, now: int) -> None:
+        """Trade traffic for privacy: PRIVATE sends covers."""
+        self._desk.covers.choose(profile, now)
+
     # Links
 
     def pairing_keys(self) -> list[bytes]:

@@ -1,49 +1,37 @@
-"""A list of ids in one piece: as objects of their own, ids take a board four times the room."""
+"""Lists of ids in one piece: as objects of their own, ids take a board four times the room.
+
+A list has them one behind the other, in the order in which they came. Empty it is ``b""`` and takes no
+room, so who changes it keeps what these functions give back.
+"""
 
 from hedgerow_core import limits
 
-_SIZE = limits.ID_BYTES
+SIZE = limits.ID_BYTES
 
 
-class Ids:
-    """Ids of 8 bytes in the order in which they came, at first those in ``flat``, one behind the other."""
+def where(flat: "bytes | bytearray", identity: bytes) -> int:
+    """Where ``identity`` lies, in bytes, or -1."""
+    at = flat.find(identity)
+    # Elsewhere it is a part of two ids that happens to look like it.
+    while at >= 0 and at % SIZE:
+        at = flat.find(identity, at + 1)
+    return at
 
-    def __init__(self, flat: bytes = b"") -> None:
-        self._flat = bytearray(flat)
 
-    def __len__(self) -> int:
-        return len(self._flat) // _SIZE
+def add(flat: "bytes | bytearray", ids: "bytes | bytearray") -> "bytes | bytearray":
+    """``flat`` and the ids in ``ids`` behind it."""
+    if not isinstance(flat, bytearray):
+        return bytearray(flat + ids)
+    flat.extend(ids)
+    return flat
 
-    def __contains__(self, identity: object) -> bool:
-        return isinstance(identity, bytes) and self._where(identity) >= 0
 
-    def _where(self, identity: bytes) -> int:
-        at = self._flat.find(identity)
-        # Elsewhere it is a part of two ids that happens to look like it.
-        while at >= 0 and at % _SIZE:
-            at = self._flat.find(identity, at + 1)
-        return at
+def remove(flat: "bytes | bytearray", identity: bytes) -> "bytes | bytearray":
+    """``flat`` without ``identity``, where that is there."""
+    at = where(flat, identity)
+    return flat if at < 0 else cut(flat, at, SIZE)
 
-    def add(self, identity: bytes) -> None:
-        """Add an id at the end."""
-        self._flat.extend(identity)
 
-    def remove(self, identity: bytes) -> None:
-        """Take an id out, where it is here."""
-        at = self._where(identity)
-        if at >= 0:
-            self._flat[at : at + _SIZE] = b""
-
-    def first(self) -> bytes:
-        """The first id; empty where there is none."""
-        return bytes(self._flat[:_SIZE])
-
-    def take(self, count: int) -> bytes:
-        """Take the first ``count`` ids out, or as many as there are."""
-        flat = bytes(self._flat[: count * _SIZE])
-        self._flat[: count * _SIZE] = b""
-        return flat
-
-    def join(self, flat: bytes) -> None:
-        """Add the ids in ``flat`` at the end."""
-        self._flat.extend(flat)
+def cut(flat: "bytes | bytearray", at: int, size: int) -> "bytes | bytearray":
+    """``flat`` without ``size`` bytes at ``at``; a new piece, for a bytearray keeps the room it once had."""
+    return flat[:at] + flat[at + size :] if len(flat) > size else b""

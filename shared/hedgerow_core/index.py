@@ -63,6 +63,7 @@ class Index(Rows):
         Rows.__init__(self, _ROW_BYTES, bound)
         self.used = 0
         self.proofs = 0
+        self._hand = 0  # new rows take the places of those that went: so this is the order in which they came
         self._shares = [0] * (RANKS * _SOURCES)  # elements of a rank and a source
 
     def insert(self, identity: bytes, digest: bytes, place: int, expiry: int, size: int, flags: int) -> None:
@@ -99,23 +100,19 @@ class Index(Rows):
         """The first slot from ``first`` on whose hash begins as ``digest`` does, or -1."""
         return self.find((digest + bytes(_HASH_BYTES))[:_HASH_BYTES], _HASH, first)
 
-    def victim(self, rank: int, minute: int) -> int:
+    def victim(self, rank: int) -> int:
         """Who has to go for an element of ``rank``, or -1: of the lowest rank, of the source with most of it
-        (longest queue drop), what has the least time left."""
+        (longest queue drop), the next one behind the last that went."""
+        slot: int
         for lowest in range(rank + 1):
             shares = self._shares[lowest * _SOURCES : (lowest + 1) * _SOURCES]
             most = max(shares)
             if not most:
                 continue
             wanted = lowest | shares.index(most) << SOURCE_SHIFT
-            best = -1
-            least = 0
-            for slot in self.slots():
-                row = self.row(slot)
-                if row[_FLAGS] & ~(PROOF | SHARED) == wanted:
-                    left = until(expiry_of(row), minute)
-                    if best < 0 or left < least:
-                        best = slot
-                        least = left
-            return best
+            for first in (self._hand, 0):
+                for slot in self.slots(first):
+                    if self.row(slot)[_FLAGS] & ~(PROOF | SHARED) == wanted:
+                        self._hand = slot + 1
+                        return slot
         return -1

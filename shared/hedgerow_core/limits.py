@@ -47,12 +47,20 @@ NEIGHBOUR_FORGET_MS = 60_000
 # Shelf
 TOMBSTONES = 1_000
 SHELF_COUNT = 1_000
+BOARD_LETTERS = 4_000  # on the shelf of a board: one peer may offer no more than EXCHANGE_IDS
 SHELF_BYTES = 512 * 1024
 TTL_MINUTES = 60 * 24 * 14  # the longest lifetime
 PROOF_BYTES = 16
-UNMATCHED_PROOFS = 32
-UNMATCHED_PROOFS_A_SOURCE = 16
+UNMATCHED_PROOFS = 16
+UNMATCHED_PROOFS_A_SOURCE = 8
 FRESH_IDS = 64  # that a link or a mailbox may be behind before it looks at all
+
+# Admission
+YOUNG_MINUTES = 60  # links younger than this share one part of the shelf, and half of all buckets
+BUCKET_MINUTES = 16  # a bucket loses this part of its content every minute
+ELEMENT_BYTES = 128  # what an element counts besides its bytes: a write to the flash, a row, time on the air
+LATER = 64  # letters above its share that a link may put before they count as bad frames
+LETTER_BYTES = 256  # of an average letter
 
 # Mesh clock
 M_MINUTES = 1 << 29  # the largest M that anybody may tell: a thousand years

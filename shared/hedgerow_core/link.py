@@ -137,6 +137,8 @@ class Link:
         if self.session.generation != self._generation:
             self._generation = self.session.generation
             paired = self.session.kind == PAIR
+            if self.peer is not None:
+                self.peer.leave()
             self.peer = Peer(
                 self._shelf,
                 now,
@@ -220,7 +222,9 @@ class Link:
         return due
 
     def close(self, reason: str = "closed") -> None:
-        """End the link from this side."""
+        """End the link from this side, or be done with one that ended."""
         self.session.close(reason)
         self.closed = True
         self.reason = self.session.reason
+        if self.peer is not None:
+            self.peer.leave()

@@ -6,13 +6,12 @@ Messages may get lost: what does not move is asked for once more. Before all tha
 who does not know the time neither offers nor takes.
 """
 
-from hedgerow_core import limits
+from hedgerow_core import ids, limits
 from hedgerow_core.clock import decode_clock, encode_clock
 from hedgerow_core.envelope import decode, proof_id
 from hedgerow_core.errors import LimitError, PeerError
-from hedgerow_core.ids import Ids
 from hedgerow_core.reconcile import IdList, split_ids
-from hedgerow_core.shelf import KEPT, PROVED, SOURCE_HOST, UNMATCHED, Shelf
+from hedgerow_core.shelf import KEPT, LATER, PROVED, SOURCE_HOST, SOURCE_MESH, UNMATCHED, Shelf
 
 _OFFER = 1
 _WANT = 2
@@ -26,6 +25,7 @@ _CLOCK = 9
 SERVICE = 0x40  # and above: messages between a host and its board, not of the exchange
 
 _PUT_LAST = 0x80
+_LIST_BYTES = limits.OFFER_IDS * ids.SIZE
 
 
 class Peer:
@@ -50,22 +50,26 @@ class Peer:
         self.refused_count = 0
         self._shelf = shelf
         self._credit_bytes = credit_bytes
-        self._source = source
+        self._source = source  # the number of our bucket, where the shelf counts what links bring
+        if source != SOURCE_HOST and shelf.admission is not None:
+            self._source = shelf.admission.open(member, now)
+        self._short = 0  # so many letters came above its share: we ask for the rest later
         self._member = member
         self._tell_held = tell_held
         self._told: bool | None = None  # whether our clock was certain when we told them
         self._theirs: bool | None = None  # whether theirs is
         self._reconcile = IdList()
         self._serial = shelf.serial
-        self._wanted = Ids()  # asked for, not here yet
-        self._ask = Ids()  # to be asked for
-        self._queue = Ids()  # to be put
+        self._wanted: bytes | bytearray = b""  # asked for, not here yet
+        self._ask: bytes | bytearray = b""  # to be asked for
+        self._queue: bytes | bytearray = b""  # to be put
         self._behind = False  # there was no room in the queue: offer it instead
-        self._in_flight: dict[bytes, tuple[int, int]] = {}  # id -> (order, bytes), put and not acknowledged
-        self._ack = Ids()
-        self._decline = Ids()
-        self._gone = Ids()
-        self._from_peer = Ids()
+        self._in_flight: bytes | bytearray = b""  # put and not acknowledged
+        self._sizes: bytes | bytearray = b""  # of those in flight, 2 bytes each
+        self._ack: bytes | bytearray = b""
+        self._decline: bytes | bytearray = b""
+        self._gone: bytes | bytearray = b""
+        self._from_peer: bytes | bytearray = b""
         self._again = False
         self._missed = False  # a part of their offer may be lost
         self._more = False  # they offered what we had no room to remember
@@ -116,7 +120,7 @@ class Peer:
         elif kind == _WANT:
             for identity in split_ids(body):
                 if not self._shelf.has(identity):
-                    self._gone.add(identity)
+                    self._gone = ids.add(self._gone, identity)
                 else:
                     self._queue_once(identity)
         elif kind == _PUT:
@@ -125,9 +129,13 @@ class Peer:
             events = self._receive_proofs(body, now)
         elif kind in (_ACK, _DECLINE):
             for identity in split_ids(body):
-                if identity in self._in_flight:
-                    del self._in_flight[identity]
-                    events.append(("acked" if kind == _ACK else "declined", identity))
+                at = ids.where(self._in_flight, identity)
+                if at >= 0:
+                    self._in_flight = ids.cut(self._in_flight, at, ids.SIZE)
+                    self._sizes = ids.cut(self._sizes, at // 4, 2)
+                elif not self._unqueue(identity):
+                    continue
+                events.append(("acked" if kind == _ACK else "declined", identity))
         elif kind == _GONE:
             for identity in split_ids(body):
                 self._forget(identity)
@@ -154,10 +162,11 @@ class Peer:
         for identity in self._reconcile.receive(body):
             if self._tell_held and self._shelf.has(identity):
                 events.append(("held", identity))
-            if self._shelf.knows(identity) or identity in self._wanted or identity in self._ask:
+            self._unqueue(identity)
+            if self._shelf.knows(identity) or self._asked(identity):
                 continue
-            if len(self._ask) + len(self._wanted) < limits.ASK_IDS:
-                self._ask.add(identity)
+            if len(self._ask) + len(self._wanted) < limits.ASK_IDS * ids.SIZE:
+                self._ask = ids.add(self._ask, identity)
             else:
                 self._more = True
         if self._missed:
@@ -187,17 +196,22 @@ class Peer:
         carried = envelope.carried(envelope.hops + 1, envelope.age)
         status = self._shelf.put(carried, now, self._source)
         self._forget(identity)
+        self._unqueue(identity)
+        if status == LATER:
+            self._later()
         if self._shelf.has(identity):
             self._answer(identity)
         else:
-            self._decline.add(identity)
+            self._decline = ids.add(self._decline, identity)
             # They have it still, so they do not know that it is over.
             self._queue_once(self._shelf.proof_of(envelope))
+        if self._short > limits.LATER:
+            raise PeerError("more than its share")
         if status != KEPT:
             self.refused_count += 1
             return []
         self.stored_count += 1
-        self._from_peer.add(identity)
+        self._from_peer = ids.add(self._from_peer, identity)
         return [("stored", identity)]
 
     def _receive_proofs(self, body: bytes, now: int) -> list[tuple[str, bytes]]:
@@ -214,27 +228,57 @@ class Peer:
                 events.append(("proof", token))
             if status == PROVED:
                 self.stored_count += 1
-                self._from_peer.add(identity)
+                self._from_peer = ids.add(self._from_peer, identity)
                 events.append(("stored", identity))
             if self._shelf.has(identity):
                 self._answer(identity)
             else:
-                self._decline.add(identity)
+                self._decline = ids.add(self._decline, identity)
         return events
 
     def _answer(self, identity: bytes) -> None:
-        (self._ack if self._shelf.durable else self._decline).add(identity)
+        if self._shelf.durable:
+            self._ack = ids.add(self._ack, identity)
+        else:
+            self._decline = ids.add(self._decline, identity)
 
     def _queue_once(self, identity: bytes) -> None:
-        if identity and identity not in self._queue and identity not in self._in_flight:
-            if len(self._queue) < limits.QUEUE_IDS:
-                self._queue.add(identity)
+        if identity and ids.where(self._queue, identity) < 0 and ids.where(self._in_flight, identity) < 0:
+            queue = self._queue
+            if len(queue) < limits.QUEUE_IDS * ids.SIZE:
+                # Urgent before normal before bulk.
+                rank = self._shelf.rank(identity)
+                at = len(queue)
+                while at and self._shelf.rank(bytes(queue[at - ids.SIZE : at])) < rank:
+                    at -= ids.SIZE
+                self._queue = (
+                    ids.add(queue, identity) if at == len(queue) else queue[:at] + identity + queue[at:]
+                )
             else:
                 self._behind = True
 
+    def _unqueue(self, identity: bytes) -> bool:
+        """They have it already; whether it was to be put."""
+        before = len(self._queue)
+        self._queue = ids.remove(self._queue, identity)
+        return len(self._queue) < before
+
     def _forget(self, identity: bytes) -> None:
-        self._wanted.remove(identity)
-        self._ask.remove(identity)
+        self._wanted = ids.remove(self._wanted, identity)
+        self._ask = ids.remove(self._ask, identity)
+
+    def _asked(self, identity: bytes) -> bool:
+        return ids.where(self._wanted, identity) >= 0 or ids.where(self._ask, identity) >= 0
+
+    def _later(self) -> None:
+        self._short += 1
+        self._ask = b""
+
+    def leave(self) -> None:
+        """The link is over."""
+        if self._source != SOURCE_HOST and self._shelf.admission is not None:
+            self._shelf.admission.close(self._source)
+            self._source = SOURCE_MESH
 
     def _reconcile_again(self) -> None:
         received = self._reconcile.received
@@ -255,9 +299,9 @@ class Peer:
             self._reconcile_again()
             fresh = []
         for identity in fresh:
-            if identity not in self._from_peer:
+            if ids.where(self._from_peer, identity) < 0:
                 self._queue_once(identity)
-        self._from_peer = Ids()
+        self._from_peer = b""
         if was_settled:
             self._moved(now)
 
@@ -274,14 +318,16 @@ class Peer:
             return out
         if self._ack:
             self._shelf.flush(now)
-            ack = Ids()
-            while self._ack:
-                identity = self._ack.take(1)
+            for at in range(len(self._ack) - ids.SIZE, -1, -ids.SIZE):
+                identity = bytes(self._ack[at : at + ids.SIZE])
                 # What was proved meanwhile is here no more, and the other side need not put it again.
-                (ack if self._shelf.has(identity) else self._decline).add(identity)
-            _emit(out, _ACK, ack)
-        _emit(out, _DECLINE, self._decline)
-        _emit(out, _GONE, self._gone)
+                if not self._shelf.has(identity):
+                    self._ack = ids.cut(self._ack, at, ids.SIZE)
+                    self._decline = ids.add(self._decline, identity)
+        for kind, flat in ((_ACK, self._ack), (_DECLINE, self._decline), (_GONE, self._gone)):
+            for at in range(0, len(flat), _LIST_BYTES):
+                out.append(bytes((kind,)) + flat[at : at + _LIST_BYTES])
+        self._ack = self._decline = self._gone = b""
         if self._behind and not self._queue:
             self._behind = False
             self._reconcile_again()
@@ -290,24 +336,32 @@ class Peer:
             self._again = self._missed = False
             self._reconcile.restart()
         if not self._reconcile.sent:
-            ids, cursor = self._shelf.offer(self._reconcile.cursor, limits.OFFER_IDS)
-            out.append(bytes((_OFFER,)) + self._reconcile.part(ids, cursor))
+            offered, cursor = self._shelf.offer(self._reconcile.cursor, limits.OFFER_IDS)
+            out.append(bytes((_OFFER,)) + self._reconcile.part(offered, cursor))
         if self._more and self._reconcile.received and not (self._ask or self._wanted):
             self._more = False
             self._reconcile.restart()
             out.append(bytes((_AGAIN,)))
-        if self._ask and len(self._wanted) < limits.IN_FLIGHT:
-            chunk = self._ask.take(limits.OFFER_IDS)
-            self._wanted.join(chunk)
-            out.append(bytes((_WANT,)) + chunk)
+        if self._ask and len(self._wanted) < limits.IN_FLIGHT * ids.SIZE:
+            size = self._shelf.appetite(self._source, now) * ids.SIZE - len(self._wanted)
+            if size > 0:
+                size = min(size, _LIST_BYTES)
+                chunk = bytes(self._ask[:size])
+                self._ask = ids.cut(self._ask, 0, size)
+                self._wanted = ids.add(self._wanted, chunk)
+                out.append(bytes((_WANT,)) + chunk)
+            elif not self._wanted:
+                self._later()
         self._put_next(out, now)
         return out
 
     def _put_next(self, out: list[bytes], now: int) -> None:
-        flying = sum([size for _, size in self._in_flight.values()])
+        flying = sum([self._sizes[at] << 8 | self._sizes[at + 1] for at in range(0, len(self._sizes), 2)])
         proofs = bytearray()
-        while self._queue and len(self._in_flight) < limits.IN_FLIGHT:
-            identity = self._queue.first()
+        while self._queue and len(self._in_flight) < limits.IN_FLIGHT * ids.SIZE:
+            identity = bytes(self._queue[: ids.SIZE])
+            if self._in_flight and self._shelf.rank(identity) == 0:
+                break  # bulk goes alone, so what is more urgent waits for one of it at most
             data: bytes | None = self._shelf.proof(identity)
             is_proof = data is not None
             if data is None:
@@ -315,14 +369,16 @@ class Peer:
                 if envelope is not None and envelope.hops < limits.HOPS:
                     data = envelope.encode()
             if data is None:
-                self._gone.join(self._queue.take(1))
+                self._queue = ids.cut(self._queue, 0, ids.SIZE)
+                self._gone = ids.add(self._gone, identity)
                 continue
             if flying and flying + len(data) > self._credit_bytes:
                 break
             flying += len(data)
-            self._queue.take(1)
+            self._queue = ids.cut(self._queue, 0, ids.SIZE)
             self.put_count += 1
-            self._in_flight[identity] = (self.put_count, len(data))
+            self._in_flight = ids.add(self._in_flight, identity)
+            self._sizes = ids.add(self._sizes, len(data).to_bytes(2, "big"))
             if is_proof:
                 proofs += data
                 continue
@@ -334,32 +390,30 @@ class Peer:
 
     def deadline(self) -> int | None:
         """When ``tick`` has something to do, in ms, or None."""
-        return None if self.settled else self._retry
+        return self._retry if self._short or not self.settled else None
 
     def tick(self, now: int) -> bool:
         """Ask again for what did not come. False when nothing has moved for too long."""
-        if self.settled or self._retry is None or now < self._retry:
+        if self._retry is None or now < self._retry:
+            return True
+        if self._short:
+            self._retry = now + limits.RETRY_MS
+            if self._shelf.appetite(self._source, now) >= limits.IN_FLIGHT // 2:
+                self._short = 0
+                self._more = True
+                self._progress = now
+        if self.settled:
             return True
         if now - self._progress >= limits.STALL_MS:
             return False
         self._retry = now + limits.RETRY_MS
         if self._theirs is None:
             self._told = None
-        self._wanted.join(self._ask.take(len(self._ask)))
-        self._ask = self._wanted
-        self._wanted = Ids()
-        # In the order in which they went out: dicts have none on MicroPython.
-        again = [(order, identity) for identity, (order, _) in self._in_flight.items()]
-        again.sort()
-        queue = Ids(b"".join([identity for _, identity in again]))
-        queue.join(self._queue.take(len(self._queue)))
-        self._queue = queue
-        self._in_flight = {}
+        self._ask = ids.add(self._wanted, self._ask)
+        self._wanted = b""
+        self._queue = ids.add(self._in_flight, self._queue)
+        self._in_flight = b""
+        self._sizes = b""
         if not self._reconcile.received:
             self._again = True
         return True
-
-
-def _emit(out: list[bytes], kind: int, ids: Ids) -> None:
-    while ids:
-        out.append(bytes((kind,)) + ids.take(limits.OFFER_IDS))

@@ -38,20 +38,24 @@ OVERHEAD = 3 + limits.TAG_BYTES
 PLAINTEXT_BYTES = limits.FRAME_BYTES - OVERHEAD
 
 
-class _Keys:
-    """The five keys of one handshake, and the frame counters that belong to them."""
+def _derive(role: int, key: bytes, kind: int, nonce_i: bytes, nonce_r: bytes) -> bytes:
+    """The keys of one handshake, in one piece, for a board has little room: our encryption and MAC, theirs,
+    32 bytes each, then the proofs of the initiator and of the responder, 16 each."""
+    transcript = b"hedgerow session" + bytes((VERSION, kind)) + nonce_i + nonce_r
+    okm = hkdf(key, nonce_i + nonce_r, transcript, 160)
+    auth = okm[:32]
+    proof_i = hmac_sha256(auth, b"initiator" + transcript)[:_MAC_BYTES]
+    proof_r = hmac_sha256(auth, b"responder" + transcript)[:_MAC_BYTES]
+    ours, theirs = (okm[32:96], okm[96:]) if role == INITIATOR else (okm[96:], okm[32:96])
+    return ours + theirs + proof_i + proof_r
 
-    def __init__(self, role: int, key: bytes, kind: int, nonce_i: bytes, nonce_r: bytes) -> None:
-        transcript = b"hedgerow session" + bytes((VERSION, kind)) + nonce_i + nonce_r
-        okm = hkdf(key, nonce_i + nonce_r, transcript, 160)
-        auth = okm[:32]
-        self.proof_i = hmac_sha256(auth, b"initiator" + transcript)[:_MAC_BYTES]
-        self.proof_r = hmac_sha256(auth, b"responder" + transcript)[:_MAC_BYTES]
-        ours, theirs = (okm[32:96], okm[96:]) if role == INITIATOR else (okm[96:], okm[32:96])
-        self.encrypt, self.encrypt_mac = ours[:32], ours[32:]
-        self.decrypt, self.decrypt_mac = theirs[:32], theirs[32:]
-        self.sent = 0
-        self.received = -1
+
+def _proof_i(keys: bytes) -> bytes:
+    return keys[128:144]
+
+
+def _proof_r(keys: bytes) -> bytes:
+    return keys[144:160]
 
 
 class Session:
@@ -72,9 +76,11 @@ class Session:
         self._all_keys = keys
         self._seed = seed
         self._nonces = 0
-        self._keys: _Keys | None = None
+        self._keys = b""
+        self._sent = 0
+        self._received = -1
         self._out: list[bytes] = []
-        self._pending: _Keys | None = None
+        self._pending = b""
         self._pending_kind = 0
         self._nonce = b""
         self._hello = b""
@@ -87,7 +93,7 @@ class Session:
     @property
     def established(self) -> bool:
         """Whether the other end proved that it holds the key."""
-        return self._keys is not None and not self.closed
+        return bool(self._keys) and not self.closed
 
     def _fresh_nonce(self) -> bytes:
         self._nonces += 1
@@ -126,7 +132,7 @@ class Session:
         if self._expires is not None and now >= self._expires:
             self._expires = self._repeat = None
             self._hello = b""
-            if self._keys is None:
+            if not self._keys:
                 self.close("timeout")
             return
         if self._repeat is not None and now >= self._repeat:
@@ -142,17 +148,17 @@ class Session:
     def send(self, plaintext: bytes) -> None:
         """Encrypt ``plaintext`` (at most ``PLAINTEXT_BYTES``) into a frame."""
         keys = self._keys
-        if keys is None or self.closed:
+        if not keys or self.closed:
             raise LimitError("the session is not established")
         if len(plaintext) > PLAINTEXT_BYTES:
             raise LimitError("a message above the limit")
-        if keys.sent >= limits.SESSION_FRAMES:
+        if self._sent >= limits.SESSION_FRAMES:
             self.close("worn out")
             return
-        counter = keys.sent.to_bytes(4, "big")
-        keys.sent += 1
-        content = aes_ctr(keys.encrypt, bytes(8) + counter + bytes(4), plaintext)
-        tag = hmac_sha256(keys.encrypt_mac, counter + content)[: limits.TAG_BYTES]
+        counter = self._sent.to_bytes(4, "big")
+        self._sent += 1
+        content = aes_ctr(keys[:32], bytes(8) + counter + bytes(4), plaintext)
+        tag = hmac_sha256(keys[32:64], counter + content)[: limits.TAG_BYTES]
         self._out.append(bytes((_DATA,)) + counter[2:] + content + tag)
 
     def receive(self, frame: bytes, now: int) -> list[bytes]:
@@ -198,15 +204,15 @@ class Session:
         nonce = self._fresh_nonce()
         if nonce == frame[3:]:
             raise PeerError("equal nonces")
-        pending = _Keys(RESPONDER, key, kind, bytes(frame[3:]), nonce)
+        pending = _derive(RESPONDER, key, kind, bytes(frame[3:]), nonce)
         self._hello = bytes(frame)
         self._pending = pending
         self._pending_kind = kind
-        self._reply = bytes((_REPLY, VERSION)) + nonce + pending.proof_r
+        self._reply = bytes((_REPLY, VERSION)) + nonce + _proof_r(pending)
         self._out.append(self._reply)
         self._repeat = now + _REPEAT_MS
         # The first hello must lead to keys in time, however many hellos come.
-        if self._keys is not None or self._expires is None:
+        if self._keys or self._expires is None:
             self._expires = now + limits.HANDSHAKE_MS
 
     def _receive_reply(self, frame: bytes) -> None:
@@ -215,44 +221,46 @@ class Session:
         if len(frame) != 2 + limits.SESSION_NONCE_BYTES + _MAC_BYTES:
             raise PeerError("a damaged reply")
         if not self._hello:
-            if frame == self._reply and self._keys is not None:
+            if frame == self._reply and self._keys:
                 # Our confirmation was lost.
-                self._out.append(bytes((_CONFIRM,)) + self._keys.proof_i)
+                self._out.append(bytes((_CONFIRM,)) + _proof_i(self._keys))
             return
         nonce = bytes(frame[2:18])
         if nonce == self._nonce:
             raise PeerError("equal nonces")
-        keys = _Keys(INITIATOR, self._all_keys[self._pending_kind], self._pending_kind, self._nonce, nonce)
-        if not equal(keys.proof_r, bytes(frame[18:])):
-            if self._keys is None:
+        keys = _derive(INITIATOR, self._all_keys[self._pending_kind], self._pending_kind, self._nonce, nonce)
+        if not equal(_proof_r(keys), bytes(frame[18:])):
+            if not self._keys:
                 self.close("wrong key")
             raise AuthError("the other side does not hold the key")
         self._reply = bytes(frame)
-        self._out.append(bytes((_CONFIRM,)) + keys.proof_i)
+        self._out.append(bytes((_CONFIRM,)) + _proof_i(keys))
         self._adopt(keys)
 
     def _receive_confirm(self, frame: bytes) -> None:
         pending = self._pending
-        if pending is None:
+        if not pending:
             return  # repeated
-        if not equal(pending.proof_i, bytes(frame[1:])):
-            self._pending = None
+        if not equal(_proof_i(pending), bytes(frame[1:])):
+            self._pending = b""
             self._reply = b""
             self._repeat = None
             self._out.append(bytes((_REJECT, _WRONG_KEY)))
             raise AuthError("the other side does not hold the key")
         self._adopt(pending)
 
-    def _adopt(self, keys: _Keys) -> None:
-        self._keys = keys
-        self._pending = None
+    def _adopt(self, keys: bytes) -> None:
+        self._keys = keys[:144]
+        self._sent = 0
+        self._received = -1
+        self._pending = b""
         self.kind = self._pending_kind
         self._hello = b"" if self.role == INITIATOR else self._hello
         self._expires = self._repeat = None
         self.generation += 1
 
     def _receive_reject(self, code: int, now: int) -> None:
-        if self._keys is not None:
+        if self._keys:
             # The other end lost its keys, or somebody says so: try again, keep what we have until it worked.
             if code == _NO_SESSION and not self._hello:
                 self._start(now)
@@ -262,21 +270,21 @@ class Session:
 
     def _receive_data(self, frame: bytes) -> list[bytes]:
         keys = self._keys
-        if keys is None:
-            if self.role == RESPONDER and self._pending is None:
+        if not keys:
+            if self.role == RESPONDER and not self._pending:
                 self._out.append(bytes((_REJECT, _NO_SESSION)))
             raise PeerError("a frame before the handshake")
         if not OVERHEAD <= len(frame) <= limits.FRAME_BYTES:
             raise PeerError("a damaged frame")
         # The high half of the counter is not sent: it is the next one that fits.
-        number = (keys.received + 1 & ~0xFFFF) | frame[1] << 8 | frame[2]
-        if number <= keys.received:
+        number = (self._received + 1 & ~0xFFFF) | frame[1] << 8 | frame[2]
+        if number <= self._received:
             number += 0x10000
         counter = number.to_bytes(4, "big")
         content = bytes(frame[3 : -limits.TAG_BYTES])
-        tag = hmac_sha256(keys.decrypt_mac, counter + content)[: limits.TAG_BYTES]
+        tag = hmac_sha256(keys[96:128], counter + content)[: limits.TAG_BYTES]
         if not equal(tag, bytes(frame[-limits.TAG_BYTES :])):
             raise AuthError("a frame that is not authentic")
-        self.gaps += number - keys.received - 1
-        keys.received = number
-        return [aes_ctr(keys.decrypt, bytes(8) + counter + bytes(4), content)]
+        self.gaps += number - self._received - 1
+        self._received = number
+        return [aes_ctr(keys[64:96], bytes(8) + counter + bytes(4), content)]

@@ -4,6 +4,7 @@ Policy only; a store behind it keeps the records (flash on a board, SQLite on a 
 """
 
 from hedgerow_core import index, limits
+from hedgerow_core.admission import Admission
 from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import BULK, NORMAL, TTL_MINUTES, URGENT, Envelope, decode, proof_id
 from hedgerow_core.errors import HedgerowError, PeerError
@@ -17,8 +18,9 @@ KNOWN = 2
 REFUSED = 3
 PROVED = 4
 UNMATCHED = 5
+LATER = 6
 
-# Who brought an element: whose share it counts to.
+# Who brought an element: whose share it counts to. A link of the mesh may have a number of its own.
 SOURCE_HOST = 0
 SOURCE_MESH = 1
 
@@ -29,6 +31,7 @@ _RANK = {BULK: 0, NORMAL: 1, URGENT: 2}
 _ENVELOPE_RECORD = 0x10
 _PROOF_RECORD = 0x11
 _RECORD_HEAD = 6
+_SPARE = 128  # of 255: below this load nobody is refused
 
 
 def record_of(envelope: Envelope, minute: int, source: int) -> bytes:
@@ -55,10 +58,13 @@ class Shelf:
     ) -> None:
         self.serial = 0
         self.evicted = 0
+        self.refused = [0, 0, 0]  # of letters: whose lifetime was over, without room, above a link's share
         self.damaged = 0
         self.durable = True  # false where nothing survives a loss of power: then nothing is acknowledged
         self.clock = clock
+        self.admission: Admission | None = None  # everything may come
         self._store = store
+        self.max_bytes = max_bytes
         self._max_count = max_count
         self._max_steps = max_bytes // index.STEP
         self._index = index.Index(max_count)
@@ -181,27 +187,43 @@ class Shelf:
     # Envelopes
 
     def put(self, envelope: Envelope, now: int, source: int = SOURCE_HOST) -> int:
-        """Keep ``envelope``: KEPT, KNOWN (nothing changed, or it is proved) or REFUSED (expired, no room)."""
+        """Keep ``envelope``: KEPT, KNOWN (nothing changed, or it is proved), REFUSED (expired, no room) or
+        LATER (``source`` brought too much)."""
         minute = self._time(now)
         if self.knows(envelope.id):
             return KNOWN
         if envelope.expired():
+            self.refused[0] += 1
             return REFUSED
         expiry = minute + TTL_MINUTES[envelope.ttl] - envelope.age
         if self._proof_of(envelope, minute) >= 0:
             return KNOWN
-        record = record_of(envelope, minute, source)
+        record = record_of(envelope, minute, self._share(source, now))
         cached = self._unmatched.find(envelope.proof_hash())
         if cached:
             # Its proof came before it.
             self._keep(cached, expiry, record[5])
             return KNOWN
+        admission = self.admission
+        if admission is not None and not admission.admits(source, len(record), now, self.load() < _SPARE):
+            self.refused[2] += 1
+            return LATER
         if not self._make_room(len(record), record[5] & index.RANK_MASK):
+            self.refused[1] += 1
             return REFUSED
         place = self._append(record)
         self._unsafe.append(envelope.id)
         self._add(envelope.id, envelope.proof_hash(), place, expiry, len(record), record[5])
         return KEPT
+
+    def _share(self, source: int, now: int) -> int:
+        return source if self.admission is None else self.admission.share(source, now)
+
+    def appetite(self, source: int, now: int) -> int:
+        """How many letters ``source`` may bring now, about."""
+        if self.admission is None or self.load() < _SPARE:
+            return limits.ASK_IDS
+        return self.admission.room(source, now) // (limits.LETTER_BYTES + limits.ELEMENT_BYTES)
 
     def _append(self, record: bytes) -> int:
         try:
@@ -216,7 +238,7 @@ class Shelf:
         if steps > self._max_steps or self._max_count == 0:
             return False
         while self._index.full() or self._index.used + steps > self._max_steps:
-            victim = self._index.victim(rank, self._swept)
+            victim = self._index.victim(rank)
             if victim < 0:
                 return False
             self.evicted += 1
@@ -248,6 +270,11 @@ class Shelf:
             self._index.find(identity) >= 0 or self._tombstones.has(identity) or self._unmatched.has(identity)
         )
 
+    def rank(self, identity: bytes) -> int:
+        """The rank of an element, 0 for bulk to 2 for urgent; -1 where it is not here."""
+        row = self._index.row(self._index.find(identity))
+        return index.flags_of(row) & index.RANK_MASK if row else -1
+
     def drop(self, identity: bytes) -> None:
         """Forget an element; the id of a letter is remembered."""
         slot = self._index.find(identity)
@@ -268,7 +295,7 @@ class Shelf:
         if not matches:
             if waiting:
                 return KNOWN
-            self._unmatched.add(identity, digest, token, source)
+            self._unmatched.add(identity, digest, token, self._share(source, now))
             return UNMATCHED
         left = 0
         flags = 0

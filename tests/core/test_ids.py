@@ -1,33 +1,29 @@
-from hedgerow_core.ids import Ids
+from hedgerow_core import ids
 
 ONE, TWO, THREE = b"1" * 8, b"12345678", b"3" * 8
 
 
-def test_ids_come_out_in_the_order_in_which_they_came():
-    ids = Ids()
+def test_ids_lie_in_the_order_in_which_they_came():
+    flat = b""
     for identity in (ONE, TWO, THREE):
-        ids.add(identity)
-    assert len(ids) == 3 and ids.first() == ONE
-    assert ids.take(2) == ONE + TWO
-    assert ids.take(2) == THREE
-    assert not ids and ids.first() == b"" and ids.take(1) == b""
+        flat = ids.add(flat, identity)
+    assert flat == ONE + TWO + THREE and ids.where(flat, TWO) == 8
+    assert ids.cut(flat, 0, 16) == THREE
+
+
+def test_an_empty_list_takes_no_room():
+    assert ids.remove(ids.add(b"", ONE), ONE) == b""
+    assert type(ids.remove(ids.add(b"", ONE), ONE)) is bytes
+    assert type(ids.cut(ids.add(b"", ONE + TWO), 0, 999)) is bytes
 
 
 def test_an_id_that_lies_across_two_others_is_not_here():
-    ids = Ids(ONE + TWO)
     across = (ONE + TWO)[4:12]
-    assert across not in ids
-    ids.remove(across)
-    assert ids.take(9) == ONE + TWO
-    ids.join(ONE + TWO)
-    ids.add(across)
-    assert across in ids
-    ids.remove(across)
-    assert across not in ids and len(ids) == 2
+    assert ids.where(ONE + TWO, across) < 0
+    assert ids.remove(ONE + TWO, across) == ONE + TWO
+    assert ids.remove(ONE + TWO + across, across) == ONE + TWO
 
 
 def test_removing_what_is_not_here_changes_nothing():
-    ids = Ids(ONE + THREE)
-    ids.remove(TWO)
-    ids.remove(ONE)
-    assert ids.take(2) == THREE
+    assert ids.remove(ids.remove(ONE + THREE, TWO), ONE) == THREE
+    assert ids.remove(b"", ONE) == b""

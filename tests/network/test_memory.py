@@ -5,7 +5,8 @@ import json
 import pytest
 from test_scenarios import lab
 
-from hedgerow_lab.world import LabError, find_micropython
+from hedgerow_lab.courier import Courier, key
+from hedgerow_lab.world import Lab, LabError, find_aioble, find_micropython
 
 try:
     find_micropython(32)
@@ -32,6 +33,27 @@ def test_a_busy_board_with_a_full_shelf_lives_in_130_kilobytes():
     assert told["envelopes"] == 1_000 and told["neighbours"] >= 12
     assert (told["memory_errors"], told["resets"]) == (0, 0)
     assert told["links"] >= 2 and told["low_water_bytes"] > 5_000
+
+
+@pytest.mark.parametrize(("heap_bytes", "least", "most"), [(92_000, 100, 1_000), (400_000, 4_000, 4_000)])
+def test_a_board_that_nobody_told_keeps_as_many_letters_as_its_memory_allows(
+    tmp_path, heap_bytes, least, most
+):
+    keys = {"mesh_key": key("mesh", ""), "pairing_key": key("pairing", "roof")}
+    with Lab(1, workdir=tmp_path, micropython=find_micropython(32), aioble=find_aioble()) as laboratory:
+        board = laboratory.add_board("roof", settings={"name": "roof", **keys}, heap_bytes=heap_bytes)
+        board.machine.flash_blocks = 2_048  # 8 MB: here it is the heap that bounds
+        board.flash_path.write_bytes(b"\xff" * (4_096 * 2_048))
+        laboratory.run_until(3_000)
+        courier = Courier(laboratory, "roof", 1)
+        for _ in range(80):
+            courier.write()
+            laboratory.run_until(laboratory.now_ms + 300)
+        courier.ask()
+        laboratory.run_until(laboratory.now_ms + 1_000)
+        held, load = courier.statuses[-1][0], courier.statuses[-1][3]
+    assert held == 80
+    assert 80 * 255 // most <= load <= 80 * 255 // least
 
 
 def test_a_heap_that_is_too_small_is_told_in_one_sentence():

@@ -89,6 +89,21 @@ def test_a_letter_that_nobody_reads_stays_on_the_boards(tmp_path):
     assert done.returncode == 1 and "Letters are left on the boards" in done.stderr
 
 
+def test_thirty_boards_carry_a_letter_a_minute(tmp_path):
+    """Some minutes of the day; the whole of it takes half an hour."""
+    day = (SCENARIOS / "day30.toml").read_text()
+    file = tmp_path / "minutes30.toml"
+    file.write_text(day.replace('"24h30m"', '"18m"').replace("count = 144", "count = 1"))
+    done = lab("run", file, "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["sent"] == result["delivered"] == 10
+
+
+def test_a_share_of_letters_that_is_none_is_refused_in_one_sentence(tmp_path):
+    assert "99.5%" in refused(SMALL + '[holds]\ndelivered = "most"\n', tmp_path)
+
+
 def test_a_trace_file_holds_what_the_hash_covers(tmp_path):
     trace = tmp_path / "trace"
     done = lab("run", SCENARIOS / "line3.toml", "--json", "--trace", trace)

@@ -9,6 +9,7 @@ interpreter. It raises ``Broken``, or whatever the code under test lets through,
 import hashlib
 
 from hedgerow_core import beacon, cbor, envelope, frame, journal, limits, session, slots
+from hedgerow_core.admission import Admission
 from hedgerow_core.clock import Clock, decode_clock, encode_clock
 from hedgerow_core.errors import LimitError, PeerError
 from hedgerow_core.fragment import Reassembler
@@ -18,7 +19,7 @@ from hedgerow_core.peer import Peer
 from hedgerow_core.reconcile import IdList, split_ids
 from hedgerow_core.service import decode_log, decode_status, encode_log, log_piece
 from hedgerow_core.session import INITIATOR, MESH, PLAINTEXT_BYTES, RESPONDER, Session
-from hedgerow_core.shelf import Shelf
+from hedgerow_core.shelf import SOURCE_MESH, Shelf
 from hedgerow_core.store import MemoryStore
 
 KEY = b"k" * 32
@@ -370,18 +371,22 @@ def fuzz_session_responder_up(data: bytes) -> str:
 
 
 def _peer_bounds(peer: Peer, kept: Shelf) -> None:
-    holds(len(peer._ask) + len(peer._wanted) <= limits.ASK_IDS, "wanted ids pass their bound")
-    holds(len(peer._in_flight) <= limits.IN_FLIGHT, "envelopes in flight pass their bound")
+    holds(
+        len(peer._ask) + len(peer._wanted) <= limits.ASK_IDS * limits.ID_BYTES, "wanted ids pass their bound"
+    )
+    holds(len(peer._in_flight) <= limits.IN_FLIGHT * limits.ID_BYTES, "envelopes in flight pass their bound")
     holds(len(peer._parts) <= limits.ENVELOPE_BYTES + 8, "parts of an envelope pass their bound")
-    holds(len(peer._queue) <= _SHELF_COUNT + limits.TOMBSTONES, "the queue passes its bound")
+    holds(len(peer._queue) <= limits.QUEUE_IDS * limits.ID_BYTES, "the queue passes its bound")
     holds(kept.count() <= _SHELF_COUNT and kept.held_bytes() <= _SHELF_BYTES, "the shelf passes its bounds")
     holds(len(kept._tombstones) <= 4, "tombstones pass their bound")
 
 
 def fuzz_peer(data: bytes) -> str:
-    """A hostile member's messages."""
+    """A hostile member's messages; FE comes first where its share is counted."""
     kept = shelf(3)
-    peer = Peer(kept, 0, limits.STREAM_IN_FLIGHT_BYTES)
+    if data[:1] == b"\xfe":
+        kept.admission = Admission(_SHELF_BYTES // 8)
+    peer = Peer(kept, 0, limits.STREAM_IN_FLIGHT_BYTES, SOURCE_MESH)
     if data[:1] != b"\xff":
         peer.receive(b"\x09" + encode_clock(0, True), 0)
     result = Told()
@@ -624,7 +629,10 @@ def seeds(name: str) -> list[bytes]:
     if name == "peer":
         found = [piece(4, message) for message in _messages()]
         ticks = piece(0x7F, b"\x20\0") + piece(0x1F, b"\0\1") + piece(0x27, b"\x10\0")
-        return found + [b"".join(found), ticks + found[0] + ticks + found[3] + ticks * 3]
+        shares = b"\xfe\0\0" + b"".join(
+            [piece(4, part) for number in range(60, 75) for part in _puts(letter(number, 200))]
+        )
+        return found + [b"".join(found), ticks + found[0] + ticks + found[3] + ticks * 3, shares + ticks * 3]
     if name in ("link_stream", "link_packets"):
         found = []
         messages = b"".join([piece(10, message) for message in _messages()])

@@ -46,7 +46,7 @@ def compiled(folder: Path, cache: Path = _CACHE) -> Path:
     names = {".".join(path.relative_to(folder).with_suffix("").parts): path for path in paths}
     sources = {name: path.read_text() for name, path in names.items()}
     # Who touches private names: the firmware, what starts a board, and the tests of aioble's traps.
-    around = [TOP / "firmware", _CHILD / "boot.py", TOP / "tests/network/traps"]
+    around = [TOP / "firmware", _CHILD / "power.py", TOP / "tests/network/traps"]
     users = [
         path.read_text()
         for place in around

@@ -1,5 +1,6 @@
 """Scenario files (TOML): boards, who hears whom, hosts, what is sent, what fails, what must hold."""
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass, field, fields
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hedgerow_core.errors import HedgerowError
+from hedgerow_lab.behaviours import KINDS
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
@@ -23,7 +25,7 @@ class Board:
     name: str
     mesh: str = "hedgerow"
     power_on_ms: int | None = None
-    shelf_count: int | None = None
+    shelf_count: int = 300
 
 
 @dataclass
@@ -73,8 +75,21 @@ class Event:
 
 
 @dataclass
+class Member:
+    """A hostile member in earshot of the boards in ``hears``; ``does`` names its behaviour
+    (hedgerow_lab.behaviours), ``mesh`` the neighbourhood whose key it holds."""
+
+    name: str
+    does: str
+    hears: list[str]
+    at_ms: int = 0
+    until_ms: int | None = None
+    mesh: str = "hedgerow"
+
+
+@dataclass
 class Holds:
-    """What must be true in the end; None is not looked at."""
+    """What must be true in the end; None is not looked at. ``delivered``: "all", or a share like "99.5%"."""
 
     delivered: str | None = None
     duplicates: int | None = None
@@ -97,6 +112,7 @@ class Scenario:
     contacts: list[Meeting] = field(default_factory=list)
     letters: list[Letters] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
     holds: Holds = field(default_factory=Holds)
 
 
@@ -119,6 +135,16 @@ def duration_ms(text: object) -> int:
     if found is None:
         raise ScenarioError(f"{text!r} is no duration: write it like 250ms, 30s, 5m or 1h.")
     return round(float(found[1]) * _UNITS_MS[found[2]])
+
+
+def delivered_share(text: object) -> float:
+    """1 for "all", 0.995 for "99.5%". ScenarioError for anything else."""
+    found = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*%", text) if isinstance(text, str) else None
+    if found is not None:
+        return float(found[1]) / 100
+    if text == "all":
+        return 1
+    raise ScenarioError(f'{text!r} is nothing to deliver: write "all", or a share like "99.5%".')
 
 
 def _take(kind: type[Any], table: object, where: str) -> Any:
@@ -168,20 +194,37 @@ def parse(text: str) -> Scenario:
         "contacts": _tables(data, "contacts", Meeting),
         "letters": _tables(data, "letters", Letters),
         "events": _tables(data, "events", Event),
+        "members": _tables(data, "members", Member),
     }
     holds = _take(Holds, data.pop("holds", {}), "[holds]")
+    if holds.delivered is not None:
+        delivered_share(holds.delivered)
     layout = data.pop("layout", None)
     names = [board.name for board in parts["boards"]]
     if layout == "line":
         data["links"] = [list(pair) for pair in pairwise(names)]
     elif layout == "all":
         data["links"] = [[a, b] for at, a in enumerate(names) for b in names[at + 1 :]]
+    elif layout == "grid":
+        data["links"] = _grid(names)
     elif layout is not None:
-        raise ScenarioError('layout is "line" or "all"; without it, give links.')
+        raise ScenarioError('layout is "line", "grid" or "all"; without it, give links.')
     data.setdefault("links", [])
     scenario = _whole(data, parts, holds)
     _check(scenario)
     return scenario
+
+
+def _grid(names: list[str]) -> list[list[str]]:
+    """Each hears those beside it, above and below it and at its corners: up to eight."""
+    width = math.isqrt(max(len(names) - 1, 0)) + 1
+    spots = {divmod(at, width): name for at, name in enumerate(names)}
+    found = []
+    for (row, column), name in spots.items():
+        for spot in ((row, column + 1), (row + 1, column - 1), (row + 1, column), (row + 1, column + 1)):
+            if spot in spots:
+                found.append([name, spots[spot]])
+    return found
 
 
 def _whole(data: dict[str, Any], parts: dict[str, list[Any]], holds: Holds) -> Scenario:
@@ -221,6 +264,13 @@ def _check(scenario: Scenario) -> None:
     for letters in scenario.letters:
         known(letters.sender, "host", hosts)
         known(letters.to, "host", hosts)
+    for member in scenario.members:
+        if member.does not in KINDS:
+            raise ScenarioError(f"{member.does!r} is nothing to do: it is one of {', '.join(KINDS)}.")
+        if member.name in boards:
+            raise ScenarioError(f"A member and a board are both called {member.name!r}.")
+        for name in member.hears:
+            known(name, "board", boards)
     for event in scenario.events:
         if event.do not in _ACTIONS:
             raise ScenarioError(f"{event.do!r} is nothing to do: it is one of {', '.join(_ACTIONS)}.")

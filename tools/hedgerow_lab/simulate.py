@@ -3,6 +3,7 @@
 import random
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -10,10 +11,12 @@ from pathlib import Path
 
 from hedgerow.events import Connected, Received
 from hedgerow_core import beacon
+from hedgerow_lab.behaviours import maker
 from hedgerow_lab.clock import Clock
 from hedgerow_lab.courier import Courier, key
+from hedgerow_lab.hostile import Hostile
 from hedgerow_lab.person import Person
-from hedgerow_lab.scenario import Event, Letters, Scenario, ScenarioError
+from hedgerow_lab.scenario import Event, Letters, Scenario, ScenarioError, delivered_share
 from hedgerow_lab.world import BOARD_HEAP_BYTES, Lab, find_aioble, find_micropython
 
 _HEAP_BYTES_A_LETTER = 400
@@ -38,6 +41,7 @@ class Result:
     beacon_gap_ms: int | None = None
     noticed_ms: int | None = None
     air: dict[str, int] = field(default_factory=dict)
+    members: dict[str, dict[str, int]] = field(default_factory=dict)  # hostile ones -> what they did
     bodies: dict[str, int] = field(default_factory=dict)  # board -> letters left, where that was looked at
     failed: list[str] = field(default_factory=list)
 
@@ -77,6 +81,7 @@ class Simulation:
         self.lab = Lab(seed, workdir=workdir, aioble=find_aioble(), trace=trace, clock=clock)
         self.people: dict[str, Person] = {}
         self.letters: dict[str, _Letter] = {}
+        self.did: dict[str, Counter[str]] = {}  # hostile member -> what it did, how often
         self.known: dict[str, int] = {}  # board -> how many ids it says it knows
         self._beacon_ms: dict[str, int] = {}
         self._gap_ms = 0
@@ -92,16 +97,21 @@ class Simulation:
                 "name": board.name,
                 "mesh_key": key("mesh", board.mesh),
                 "pairing_key": key("pairing", board.name),
+                "shelf_count": board.shelf_count,
             }
-            heap_bytes = BOARD_HEAP_BYTES
-            if board.shelf_count is not None:
-                settings["shelf_count"] = board.shelf_count
-                heap_bytes += board.shelf_count * _HEAP_BYTES_A_LETTER
+            heap_bytes = BOARD_HEAP_BYTES + board.shelf_count * _HEAP_BYTES_A_LETTER
             self.lab.add_board(
                 board.name, settings=settings, power_on_ms=board.power_on_ms, heap_bytes=heap_bytes
             )
         for a, b in scenario.links:
             self.lab.hear(a, b, loss=scenario.loss)
+        for member in scenario.members:
+            did = self.did[member.name] = Counter()
+            script = maker(member.does, member.name, seed, did)
+            mesh_key = key("mesh", member.mesh)
+            Hostile(self.lab, member.name, mesh_key, seed, script, member.at_ms, member.until_ms)
+            for board_name in member.hears:
+                self.lab.hear(member.name, board_name, loss=scenario.loss)
         for host in scenario.hosts:
             self.add_person(host.name)
             pairing_key = key("pairing", host.pairing or host.board)
@@ -233,7 +243,7 @@ class Simulation:
                     letter.arrived_ms = now_ms
 
     def _heard(self, board: str, data: bytes) -> None:
-        if not beacon.is_ours(data):
+        if not beacon.is_ours(data) or board not in self.lab.boards:
             return
         now = self.lab.now_ms
         count = data[14] << 8 | data[15]
@@ -276,14 +286,17 @@ class Simulation:
             beacon_gap_ms=self._gap_ms or None,
             noticed_ms=None if self._unaware else self._noticed_ms,
             air=self.lab.counters,
+            members={name: dict(did) for name, did in self.did.items()},
         )
         holds = self.scenario.holds
         if holds.bodies is not None:
             result.bodies = self.bodies()
             if len(result.bodies) < len(self.lab.boards) or sum(result.bodies.values()) > holds.bodies:
                 result.failed.append(f"Letters are left on the boards: {result.bodies}.")
-        if holds.delivered == "all" and result.delivered != result.sent:
-            result.failed.append(f"{result.delivered} of {result.sent} letters were delivered, not all.")
+        if holds.delivered is not None and result.delivered < delivered_share(holds.delivered) * result.sent:
+            result.failed.append(
+                f"{result.delivered} of {result.sent} letters were delivered, not {holds.delivered}."
+            )
         if holds.duplicates is not None and result.duplicates > holds.duplicates:
             result.failed.append(f"{result.duplicates} letters came twice.")
         for name, bound in (("beacon_gap_ms", holds.beacon_gap_ms), ("noticed_ms", holds.noticed_ms)):

@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+from enum import Enum
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hedgerow import __version__
+from hedgerow import __version__, covers
 from hedgerow.cli import boards, linking
 from hedgerow.cli.terminal import (
     AsJson,
@@ -38,6 +39,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Letters between neighbours over a mesh of small boards, when there is no internet.",
 )
+
+
+class Profile(Enum):
+    """What the command takes."""
+
+    BALANCED = covers.BALANCED
+    PRIVATE = covers.PRIVATE
 
 
 def _version(wanted: bool) -> None:
@@ -188,6 +196,27 @@ def sent(
         Console(highlight=False, markup=False, emoji=False).print(table)
         if any(letter.state == EXPIRED for letter in letters):
             print("No proof came for what expired: `hedgerow send-again NUMBER` sends it once more.")
+    node.close()
+
+
+@app.command(epilog="Example: hedgerow profile private")
+def profile(
+    context: typer.Context,
+    wanted: Annotated[
+        Profile | None, typer.Argument(help="The profile from now on.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or choose the profile: `private` hides when you write behind letters that hold nothing."""
+    node = open_node(context)
+    if wanted is not None:
+        node.choose_profile(wanted.value, now_ms())
+    if as_json:
+        print_json(profile=node.profile)
+    elif node.profile == covers.PRIVATE:
+        print("private: about every half hour, while `hedgerow run` goes on, an empty letter leaves.")
+    else:
+        print("balanced: only letters leave. `hedgerow profile private` hides when you write.")
     node.close()
 
 

@@ -1,0 +1,72 @@
+"""What happens when a virtual board gets power, before its main.py; it leaves the heap when it has run."""
+
+
+def switch_on(config):
+    """Make the board of ``config``; the program to run on it."""
+    import sys
+    from binascii import unhexlify
+
+    import lab
+    import vfs
+
+    lab.costs = config["costs"]
+    lab.ticks_offset = config["ticks_offset"]
+    lab.rtc_start_ms = config["rtc_start_ms"]
+
+    import os
+    import random
+
+    os._seed_urandom(unhexlify(config["seed"]))
+    random.seed(int(config["seed"][:7], 16))
+
+    import tasks
+
+    # The built-in one would win by its name.
+    sys.modules["_asyncio"] = tasks
+    import machine
+    import poller
+
+    poller.install()
+    if config["probe"]:
+        import probe
+
+        probe.install()
+    machine._unique = unhexlify(config["address"])
+    machine._cause = config["reset_cause"]
+    machine._rtc_memory = unhexlify(config["rtc_memory"])
+
+    import esp32
+    import flashbdev
+    from flash import Flash
+
+    esp32.path = "/pc" + config["nvs"]
+    device = Flash("/pc" + config["flash"], config["flash_blocks"])
+    lab.connect(config["read_fd"], config["write_fd"])
+    lab.exchange(0)
+    flashbdev.bdev = device
+    try:
+        os.stat(esp32.path)
+        ran = True  # only then it matters what is on the flash
+    except OSError:
+        ran = False
+    try:
+        vfs.mount(vfs.VfsLfs2(device), "/")
+    except OSError:
+        if ran:
+            # As where the firmware is frozen into MicroPython: it starts, and sees that there are no files.
+            return _program("/pc" + config["entry"])
+        vfs.VfsLfs2.mkfs(device)
+        vfs.mount(vfs.VfsLfs2(device), "/")
+    if config["settings"] is not None and not ran:
+        for name in ("/settings.a", "/settings.b"):
+            try:
+                os.stat(name)
+            except OSError:
+                with open(name, "wb") as file:
+                    file.write(unhexlify(config["settings"]))
+    return _program("/pc" + config["entry"])
+
+
+def _program(path):
+    with open(path) as file:
+        return compile(file.read(), path, "exec")
