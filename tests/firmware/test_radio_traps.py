@@ -63,8 +63,22 @@ def lose_links(lab):
 def test_calls_that_time_out_just_when_they_come_through_leave_no_link_behind(tmp_path):
     about_as_long_as_it_takes = "timeout_ms=95 + os.urandom(1)[0] % 50"
     change = ("timeout_ms=_CONNECT_MS", about_as_long_as_it_takes)
-    lab = exchange(tmp_path, change, events=lose_links, seconds=600)
+    began, lasted = {}, []
+
+    def watch(lab):
+        def note(who, what, detail):
+            if what == "connected":
+                began[who, detail] = lab.now_ms
+            elif what == "disconnected":
+                lasted.append(lab.now_ms - began.pop((who, detail)))
+
+        lose_links(lab)
+        lab.air._note = note
+
+    lab = exchange(tmp_path, change, events=watch, seconds=600)
     assert lab.counters["failed"] > 1
+    # Nobody waits until the other side gives it up.
+    assert min(lasted) < 1_000
     assert len(lab.boards["b"].radio.connections) <= 2
 
 
