@@ -23,6 +23,7 @@ SESSION_FRAMES = 1 << 24  # frames under one key, far below the counter's 32 bit
 OFFER_IDS = 28  # ids that one of our frames holds
 PUT_BYTES = 224  # of an envelope that one of our frames holds
 EXCHANGE_IDS = 4_096  # ids one peer may offer in one round
+SKETCH_CELLS = 192  # of a sketch, at most: enough for a difference of 100 ids
 ASK_IDS = 128  # ids remembered at once as wanted from one peer
 QUEUE_IDS = 128  # elements that wait to be put to one peer; what is more is offered
 IN_FLIGHT = 8  # envelopes put and not yet acknowledged
