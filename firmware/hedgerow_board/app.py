@@ -53,7 +53,9 @@ class Board:
         self.lines: list = []
         self.alarm = Alarm(self)
         self.too_large = 0  # links ended for want of memory
-        self.radio = None
+        # Before the shelf: what aioble takes of the heap is no room for letters. In safe mode there is the cable
+        # only: what ended the last starts is most likely in the rest.
+        self.radio = None if journal.safe else Radio(self)
         self._seed = seed
         self._sessions = 0
         self._wire = Wire(self)
@@ -168,9 +170,7 @@ class Board:
     async def run(self) -> None:
         """Until the escape on the cable."""
         tasks = [asyncio.create_task(self.keep()), asyncio.create_task(self.alarm.run())]
-        # In safe mode there is the cable only: what ended the last starts is most likely in the rest.
-        if not self.journal.safe:
-            self.radio = Radio(self)
+        if self.radio is not None:
             tasks.append(asyncio.create_task(self.radio.run()))
         await self._wire.run()
         for task in tasks:

@@ -235,7 +235,7 @@ class Radio:
             # aioble swallows the cancellation and gives None.
             self._advertising = asyncio.create_task(
                 self._aioble.advertise(
-                    interval_ms * 1000,
+                    interval_ms * (2000 if interval_ms > limits.BEACON_FAST_MS and self._saves() else 1000),
                     adv_data=data,
                     connectable=self._room(),
                     timeout_ms=max(4 * interval_ms, limits.BEACON_FAST_FOR_MS),
@@ -262,11 +262,10 @@ class Radio:
 
     async def _scan(self) -> None:
         board = self._board
-        saver = board.settings.profile == SAVER
         self._scanning = True
         look_at = 0
         async with self._aioble.scan(
-            _SAVER_SCAN_MS if saver else _SCAN_MS, _SCAN_INTERVAL_US, _SCAN_WINDOW_US
+            _SAVER_SCAN_MS if self._saves() else _SCAN_MS, _SCAN_INTERVAL_US, _SCAN_WINDOW_US
         ):
             while self._scanning:
                 await self._scan_flag.wait()
@@ -277,8 +276,11 @@ class Radio:
                     look_at = now + _LOOK_MS
                     if self._next_call() is not None:
                         return
-        if saver:
+        if self._saves():
             await asyncio.sleep_ms(_SAVER_PAUSE_MS)
+
+    def _saves(self) -> bool:
+        return self._board.settings.profile == SAVER
 
     def _hear(self, address: bytes, takes_calls: bool, rssi: int, data: bytes) -> None:
         """Take a beacon; the MAC of one that was heard before need not be computed again."""

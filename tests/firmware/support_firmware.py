@@ -31,6 +31,11 @@ def open_lab(tmp_path: Path, *names: str, seed: int = 1, **board: object) -> Lab
     return lab
 
 
+def quiet(lab: Lab) -> bool:
+    """Whether no board printed anything: errors would stand there."""
+    return all(lab.log(name) == [] for name in lab.boards)
+
+
 class Cable:
     """A host that only carries; ``key`` is its pairing key."""
 

@@ -1,7 +1,7 @@
 """Boards in earshot: links that stay, that rotate and that yield, and neighbours that do not behave."""
 
 import pytest
-from support_firmware import MESH, Cable, open_lab, settings
+from support_firmware import MESH, Cable, open_lab, patched, quiet, settings
 from support_strangers import Stranger
 
 from hedgerow_lab.world import Lab, find_aioble
@@ -22,10 +22,6 @@ def star(tmp_path, *names, seed=1, **more):
 
 def links(lab, name="a"):
     return len(lab.boards[name].radio.connections)
-
-
-def quiet(lab):
-    return all(lab.log(name) == [] for name in lab.boards)
 
 
 def test_two_neighbours_stay_linked_and_a_letter_crosses_without_a_new_call(tmp_path):
@@ -168,6 +164,28 @@ def test_a_new_address_ends_no_link_and_makes_no_second_one(tmp_path):
         assert before[0] != after[0] and before[1] != after[1]
         assert lab.counters["connections"] == 1
         assert set(far.shelf.ids()) == set(near.shelf.ids()) and quiet(lab)
+
+
+def test_of_two_calls_that_cross_one_link_is_left(tmp_path):
+    at_once = ("_ANSWER_MS = 1_500", "_ANSWER_MS = 0")
+    source = patched(tmp_path / "source", "../../shared/hedgerow_core/carrier.py", at_once)
+    with Lab(1, workdir=tmp_path / "lab", aioble=find_aioble()) as lab:
+        for name in "ab":
+            lab.add_board(name, settings=settings(name), source=source)
+        lab.hear("a", "b")
+        lab.run_until(3_000)
+        near, far = Cable(lab, "a"), Cable(lab, "b")
+        most = 0
+        for _ in range(20):
+            near.put(1)
+            far.put(1)
+            lab.run_until(lab.now_ms + 2_000, lambda: links(lab) == 2)
+            most = max(most, links(lab))
+            lab.run_until(lab.now_ms + 2_000)
+            assert links(lab) == 1
+            lab.link_drop("a", "b")
+            lab.run_until(lab.now_ms + 20_000)
+        assert most == 2 and quiet(lab)
 
 
 def test_an_open_link_needs_no_packets_to_stay_open(tmp_path):

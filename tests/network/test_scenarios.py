@@ -67,6 +67,8 @@ def test_ten_idle_boards_say_that_they_are_here_and_notice_a_letter_soon(seed, c
     result = run("idle10", seed, capsys)
     assert result["beacon_gap_ms"] <= 10_000
     assert result["noticed_ms"] <= 15_000
+    # One letter and its proof: who knows the same calls nobody.
+    assert result["air"]["connections"] <= 80
 
 
 def test_nothing_is_lost_on_a_day_on_which_every_board_keeps_losing_its_power(capsys):

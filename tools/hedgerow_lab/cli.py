@@ -67,6 +67,7 @@ def run(
             f" {result.duplicates} twice"
         )
         print(f"  latency p50 {result.latency_ms['p50']} ms, p95 {result.latency_ms['p95']} ms")
+        print(f"  {result.air['connections']} connections, {result.air['failed']} calls that failed")
         print(
             f"  {result.simulated_s:.0f} s simulated in {result.wall_s} s,"
             f" {result.interpreter}, {result.aioble} aioble"
