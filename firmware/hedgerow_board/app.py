@@ -15,6 +15,7 @@ from hedgerow_board.flash import FlashStore
 from hedgerow_board.journal import Journal
 from hedgerow_board.line import Alarm
 from hedgerow_board.places import SHELF
+from hedgerow_board.settings import SAVER
 from hedgerow_board.timekeeper import Timekeeper
 from hedgerow_board.watchdog import Watchdog
 from hedgerow_board.wire import Wire
@@ -56,7 +57,8 @@ class Board:
         self._wire = Wire(self)
         self.shelf = self._open_shelf()
         self.shelf.admission = Admission(self.shelf.max_bytes)
-        self.carrier = Carrier(os.urandom(6), self.now())
+        standing = 0 if settings.profile == SAVER else limits.STANDING_LINKS
+        self.carrier = Carrier(os.urandom(6), self.now(), standing)
 
     def _open_shelf(self) -> Shelf:
         """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on

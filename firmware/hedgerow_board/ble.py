@@ -1,128 +1,146 @@
-"""Bluetooth LE over aioble: beacons, scanning, and links to the boards in earshot."""
+"""Bluetooth LE: beacons, scanning, and links to the boards in earshot.
+
+aioble advertises, scans and connects. What goes over a connection passes between the radio and us: its
+clients look for handles that we know, and its queues lose what nobody fetched in time.
+"""
 
 import asyncio
 import os
+import sys
 
-import aioble
 import bluetooth
 
 from hedgerow_board.line import Line
+from hedgerow_board.settings import SAVER
 from hedgerow_board.watchdog import BEACON, RADIO
 from hedgerow_core import beacon, limits
 from hedgerow_core.link import Link, Packets
-from hedgerow_core.session import INITIATOR, RESPONDER
+from hedgerow_core.service import NAME
+from hedgerow_core.session import INITIATOR, MESH, PAIR, RESPONDER
 
 SERVICE = bluetooth.UUID("8d1f0001-6c0b-4b6e-9d5a-0e5f4c7a51e1")
 WRITE = bluetooth.UUID("8d1f0002-6c0b-4b6e-9d5a-0e5f4c7a51e1")
 NOTIFY = bluetooth.UUID("8d1f0003-6c0b-4b6e-9d5a-0e5f4c7a51e1")
+_FLAG_WRITE_NO_RESPONSE = 0x0004
+_FLAG_NOTIFY = 0x0010
 
-_LINKS = 2  # to other boards at once
+# Events of the radio (MicroPython, docs/library/bluetooth.rst).
+_CALLED = 1
+_CALLER_LOST = 2
+_WRITTEN = 3
+_HEARD = 5
+_SCAN_DONE = 6
+_CONNECTED = 7
+_LOST = 8
+_NOTIFIED = 18
+
 _MTU = 247  # one packet of the link layer with data length extension
 _ATT_HEAD = 3
-_CREDIT_BYTES = 800  # two callers share aioble's ten places for what they wrote
-_NOTIFICATIONS = 16
+_CREDIT_BYTES = 800  # unacknowledged on a link: three of them fit into the stack's queue
+_PACKETS = 24  # that wait to be read, of all links
 _ROTATE_MS = 15 * 60_000
 _SCAN_MS = 3_000
 _LOOK_MS = 100  # how often a scan asks whom to call
-_SCAN_INTERVAL_US = 100_000
-_SCAN_WINDOW_US = 50_000
+# Half of the time. No beacon's interval is near a multiple of this one: it would miss the window for seconds.
+_SCAN_INTERVAL_US = 130_000
+_SCAN_WINDOW_US = 65_000
+_SAVER_SCAN_MS = 1_000  # an eighth of the time, with the pause behind it
+_SAVER_PAUSE_MS = 3_000
 _CONNECT_MS = 2_500
 _REQUEST_MS = 2_000
-_DISCOVER_MS = 3_000
+_BUSY_MS = 30  # a connection event later the stack's queue has room
+_BUSY_TRIES = 100
+_PART_TRIES = 100
+_HOST_MS = 15_000  # a host that says nothing for so long is gone; they ask after three seconds
 _ADDR_MODE_NRPA = 3  # non-resolvable private address (Core Specification, volume 6, part B, 1.3.2.2)
 
-# What a link that breaks may raise: aioble gives a TypeError for a write after the loss, and discovery that
-# found nothing a None.
-_BROKEN = (
-    OSError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    asyncio.TimeoutError,
-    aioble.DeviceDisconnectedError,
-    aioble.GattError,
-)
 
+class _Contact:
+    """One connection, and the line that goes over it. ``calls`` is whether we made it."""
 
-class _Inbox:
-    """Stands in for aioble's queue of notifications, which keeps one and forgets to wake for the next."""
+    def __init__(self, radio: object, handle: int, calls: bool) -> None:
+        self.handle = handle
+        self.calls = calls
+        self.line = None
+        self.lost = False
+        self._radio = radio
 
-    def __init__(self) -> None:
-        self._packets = []
-        self._flag = asyncio.ThreadSafeFlag()
-
-    def __len__(self) -> int:
-        return 0
-
-    def append(self, data: bytes) -> None:
-        """Called by aioble for each notification."""
-        if len(self._packets) < _NOTIFICATIONS:
-            self._packets.append(bytes(data))
-            self._flag.set()
-
-    async def feed(self, line: Line) -> None:
-        """Hand everything to ``line``."""
-        while True:
-            await self._flag.wait()
-            while self._packets:
-                line.receive(self._packets.pop(0))
-
-
-class _Ears:
-    """Stands in for aioble's queue of advertisements: aioble would keep an object for every telephone in
-    earshot, and one for each address that it takes meanwhile."""
-
-    def __init__(self) -> None:
-        self.heard = []
-
-    def __len__(self) -> int:
-        return 0
-
-    def append(self, entry: tuple) -> None:
-        """Called by aioble for each advertisement: (type of address, address, kind, rssi, data)."""
-        if len(self.heard) < limits.NEIGHBOURS and beacon.is_ours(entry[4]):
-            self.heard.append(entry)
-
-
-async def _watch(connection: object, line: Line) -> None:
-    # Never cancelled: asyncio would hand the cancellation on to aioble's own task, which cleans up.
-    await connection.disconnected(timeout_ms=None)
-    line.lost()
+    async def send(self, packet: bytes) -> None:
+        """Hand one packet to the stack. OSError where the link is gone, or nothing goes out any more."""
+        radio = self._radio
+        for _ in range(_BUSY_TRIES):
+            if self.lost:
+                break
+            try:
+                if self.calls:
+                    radio.ble.gattc_write(self.handle, radio.write_handle, packet)
+                else:
+                    radio.ble.gatts_notify(self.handle, radio.notify_handle, packet)
+                return
+            except OSError:
+                # Its queue is full: that is no reason to end the link.
+                await asyncio.sleep_ms(_BUSY_MS)
+        raise OSError
 
 
 class Radio:
     """Speaks and listens for one board."""
 
     def __init__(self, board: object) -> None:
+        # The package would bring a GATT server, 4 kB of heap, which we do not use. It can do without.
+        sys.modules["aioble.server"] = sys
+        import aioble
+
+        self.ble = bluetooth.BLE()
+        self.write_handle = self.notify_handle = 0
+        self._aioble = aioble
         self._board = board
-        self._calls = 0  # mesh links open or on their way
-        self._callers: dict[object, Line] = {}
+        self._contacts: dict[int, _Contact] = {}
+        self._calling = False
+        self._unclaimed = -1  # the handle of a connection that we made, and nobody has
+        self._heard = []  # (address, takes calls, rssi, data)
+        self._scan_flag = asyncio.ThreadSafeFlag()
+        self._scanning = False
+        self._packets = []  # (handle, data)
+        self._packet_flag = asyncio.ThreadSafeFlag()
         self._advertising = None
         self._interval_ms = 0
         self._silent = True
         self._stopped = False
         self._rotate_at = 0
+        self._broken = (
+            OSError,
+            MemoryError,
+            TypeError,
+            ValueError,
+            asyncio.TimeoutError,
+            aioble.DeviceDisconnectedError,
+        )
 
     async def run(self) -> None:
         """Advertise, scan and call until cancelled."""
+        board = self._board
+        ble = self.ble
         # Switched on by aioble, the radio would bring its module for pairing with it, which nobody needs.
-        bluetooth.BLE().active(True)
-        aioble.config(mtu=_MTU)
-        service = aioble.Service(SERVICE)
-        written = aioble.BufferedCharacteristic(service, WRITE, max_len=_MTU, write=True, capture=True)
-        self._notify = aioble.Characteristic(service, NOTIFY, notify=True)
-        aioble.register_services(service)
-        tasks = [asyncio.create_task(self._advertise()), asyncio.create_task(self._read_callers(written))]
+        ble.active(True)
+        ble.config(mtu=_MTU)
+        # All boards register the same, so these handles are the other side's, too.
+        ((self.write_handle, self.notify_handle),) = ble.gatts_register_services(
+            ((SERVICE, ((WRITE, _FLAG_WRITE_NO_RESPONSE), (NOTIFY, _FLAG_NOTIFY))),)
+        )
+        ble.gatts_set_buffer(self.write_handle, _MTU)
+        ble.irq(self._happened)
+        tasks = [asyncio.create_task(self._advertise()), asyncio.create_task(self._read())]
         try:
             while True:
-                self._board.dog.passed(RADIO, self._board.now())
-                if self._board.now() >= self._rotate_at:
+                board.dog.passed(RADIO, board.now())
+                if board.now() >= self._rotate_at:
                     await self._rotate()
-                device = self._next_call()
-                if device is None:
+                address = self._next_call()
+                if address is None:
                     await self._scan()
                 else:
-                    await self._call(device)
+                    await self._call(address)
         finally:
             self._stopped = True
             for task in tasks:
@@ -131,29 +149,69 @@ class Radio:
     async def stop(self) -> None:
         """Switch the radio off."""
         await asyncio.sleep_ms(0)
-        aioble.stop()
+        self._aioble.stop()
 
     def refresh(self) -> None:
-        """The beacon says something else from now on."""
+        """The beacon says something else from now on, and somebody may have to be called."""
+        self._scan_flag.set()
         if self._advertising is not None:
             self._advertising.cancel()
+
+    def _happened(self, event: int, data: tuple) -> object:
+        """What the radio tells. Whatever has no room is dropped here: the other side says it again."""
+        try:
+            if event == _HEARD:
+                # aioble would keep an object for every telephone in earshot, and one for each address of it.
+                if beacon.is_ours(data[4]):
+                    if len(self._heard) < limits.NEIGHBOURS:
+                        address = bytes((data[0],)) + bytes(data[1])
+                        self._heard.append((address, not data[2], data[3], bytes(data[4])))
+                    self._scan_flag.set()
+                return None
+            if event in (_WRITTEN, _NOTIFIED):
+                if len(self._packets) < _PACKETS:
+                    what = self.ble.gatts_read(data[1]) if event == _WRITTEN else bytes(data[2])
+                    self._packets.append((data[0], what))
+                    self._packet_flag.set()
+                return None
+        except MemoryError:
+            return None
+        if event == _CONNECTED:
+            self._unclaimed = data[0]
+        elif event in (_LOST, _CALLER_LOST):
+            contact = self._contacts.get(data[0])
+            if contact is not None:
+                contact.lost = True
+                self._packet_flag.set()
+        result = self._aioble.core.ble_irq(event, data)
+        if event == _SCAN_DONE:
+            self._scanning = False
+            self._scan_flag.set()
+        return result
 
     # The address
 
     async def _rotate(self) -> None:
-        """Take a new random address and beacon id; the radio is quiet until that worked."""
+        """Take a new random address and beacon id; the radio is quiet until that worked. Links stay."""
         self._silent = True
         self.refresh()
         while self._advertising is not None:
             await asyncio.sleep_ms(10)
-        before = bytes(aioble.config("mac")[1])
-        aioble.config(addr_mode=_ADDR_MODE_NRPA)
-        if bytes(aioble.config("mac")[1]) == before:
+        before = self._address()
+        self.ble.config(addr_mode=_ADDR_MODE_NRPA)
+        if self._address() == before:
             await asyncio.sleep_ms(200)
             return
-        self._board.carrier.rotate(os.urandom(6))
-        self._rotate_at = self._board.now() + _ROTATE_MS
+        board = self._board
+        board.carrier.rotate(os.urandom(6))
+        self._rotate_at = board.now() + _ROTATE_MS
         self._silent = False
+        for line in board.lines:
+            if line.link.kind == MESH:
+                self._greet(line)
+
+    def _address(self) -> bytes:
+        return bytes(self.ble.config("mac")[1])
 
     # Speaking
 
@@ -168,7 +226,7 @@ class Radio:
             interval_ms = self._interval_ms = board.carrier.beacon_interval_ms(board.now())
             data = beacon.encode(
                 board.settings.mesh_key,
-                bytes(aioble.config("mac")[1]),
+                self._address(),
                 board.carrier.beacon_id,
                 shelf.known_count(),
                 shelf.summary(),
@@ -176,10 +234,10 @@ class Radio:
             )
             # aioble swallows the cancellation and gives None.
             self._advertising = asyncio.create_task(
-                aioble.advertise(
+                self._aioble.advertise(
                     interval_ms * 1000,
                     adv_data=data,
-                    connectable=self._calls < _LINKS,
+                    connectable=self._room(),
                     timeout_ms=max(4 * interval_ms, limits.BEACON_FAST_FOR_MS),
                 )
             )
@@ -197,131 +255,180 @@ class Radio:
                 connection = None
             self._advertising = None
             if connection is not None:
-                self._calls += 1
-                asyncio.create_task(self._serve(connection))
+                device = connection.device
+                self._begin(connection, bytes((device.addr_type,)) + device.addr, False)
 
     # Listening
 
     async def _scan(self) -> None:
         board = self._board
-        async with aioble.scan(_SCAN_MS, _SCAN_INTERVAL_US, _SCAN_WINDOW_US) as scanner:
-            ears = scanner._queue = _Ears()
-            look_at = 0
-            while not scanner._done:
-                await scanner._event.wait()
-                while ears.heard:
-                    address_type, address, _, rssi, data = ears.heard.pop()
-                    self._hear(bytes((address_type,)) + address, rssi, data)
+        saver = board.settings.profile == SAVER
+        self._scanning = True
+        look_at = 0
+        async with self._aioble.scan(
+            _SAVER_SCAN_MS if saver else _SCAN_MS, _SCAN_INTERVAL_US, _SCAN_WINDOW_US
+        ):
+            while self._scanning:
+                await self._scan_flag.wait()
+                while self._heard:
+                    self._hear(*self._heard.pop())
                 now = board.now()
                 if now >= look_at:
                     look_at = now + _LOOK_MS
                     if self._next_call() is not None:
                         return
+        if saver:
+            await asyncio.sleep_ms(_SAVER_PAUSE_MS)
 
-    def _hear(self, address: bytes, rssi: int, data: bytes) -> None:
+    def _hear(self, address: bytes, takes_calls: bool, rssi: int, data: bytes) -> None:
         """Take a beacon; the MAC of one that was heard before need not be computed again."""
         board = self._board
         now = board.now()
-        if board.carrier.again(beacon.mac_of(data), address, rssi, now):
+        if board.carrier.again(beacon.mac_of(data), address, rssi, now, takes_calls):
             return
         found = beacon.parse(data, board.settings.mesh_key, address[1:])
         if found is not None:
-            board.carrier.heard(found, address, rssi, now)
+            board.carrier.heard(found, address, rssi, now, takes_calls)
 
     def _next_call(self) -> object:
         board = self._board
         now = board.now()
-        address = board.carrier.meeting(board.shelf.summary(), board.shelf.known_count(), now)
+        self.tend()
+        address = board.carrier.meeting(board.shelf.summary(), board.shelf.known_count(), now, self._room())
         if board.carrier.beacon_interval_ms(now) < self._interval_ms:
             self.refresh()
-        return None if self._silent or self._calls >= _LINKS else address
+        return None if self._silent else address
 
     # Links
 
+    def _hosts(self) -> int:
+        """1 while a host is on the cable."""
+        now = self._board.now()
+        for line in self._board.lines:
+            if line.link.kind == PAIR and now - line.active < _HOST_MS:
+                return 1
+        return 0
+
+    def _room(self) -> bool:
+        """Whether there is a place for one more link."""
+        return len(self._contacts) + self._hosts() + self._calling < limits.LINKS
+
+    def tend(self) -> None:
+        """End the links that are one too many."""
+        if self._unclaimed >= 0 and not self._calling:
+            self._hang_up(self._unclaimed)
+            self._unclaimed = -1
+        handle = self._board.carrier.to_end(self._hosts(), self._board.now())
+        if handle >= 0:
+            self._hang_up(handle)
+
+    def up(self, line: Line) -> None:
+        """The other end of ``line`` proved who it is."""
+        if line.link.kind == MESH:
+            self._greet(line)
+        else:
+            self.tend()
+            self.refresh()
+
+    def _greet(self, line: Line) -> None:
+        line.link.service(bytes((NAME,)) + self._board.carrier.beacon_id + b"\1" + self._address())
+        line.wake()
+
+    def named(self, line: Line, message: bytes) -> None:
+        """The other end of ``line`` says who it is."""
+        if message[0] == NAME and len(message) == 14:
+            for contact in self._contacts.values():
+                if contact.line is line:
+                    double = self._board.carrier.named(contact.handle, message[1:7], message[7:])
+                    if double >= 0:
+                        self._hang_up(double)
+                    return
+
     async def _call(self, address: bytes) -> None:
         """Call a neighbour; the link then runs by itself."""
+        self._calling = True
+        connection = None
         try:
-            connection = await aioble.Device(address[0], address[1:]).connect(timeout_ms=_CONNECT_MS)
-        except _BROKEN:
-            # A connect that timed out goes on otherwise.
-            bluetooth.BLE().gap_connect(None)
+            connection = await self._aioble.Device(address[0], address[1:]).connect(timeout_ms=_CONNECT_MS)
+            self._unclaimed = -1
+        except self._broken:
+            # A connect that timed out goes on otherwise; one that came through just then nobody has.
+            try:
+                self.ble.gap_connect(None)
+            except OSError:
+                pass
+            await asyncio.sleep_ms(_BUSY_MS)
             self._board.carrier.met(address, self._board.now(), False)
-            return
-        self._calls += 1
-        self._board.carrier.busy(address, True)
-        asyncio.create_task(self._meet(connection, address))
+        self._calling = False
+        if connection is not None:
+            self._begin(connection, address, True)
 
-    async def _meet(self, connection: object, address: tuple) -> None:
-        line = None
-        feed = None
-        try:
-            mtu = await connection.exchange_mtu(_MTU, timeout_ms=_REQUEST_MS)
-            service = await asyncio.wait_for_ms(connection.service(SERVICE), _DISCOVER_MS)
-            write = await asyncio.wait_for_ms(service.characteristic(WRITE), _DISCOVER_MS)
-            notify = await asyncio.wait_for_ms(service.characteristic(NOTIFY), _DISCOVER_MS)
-            inbox = _Inbox()
-            notify._notify_queue = inbox
-            await asyncio.wait_for_ms(notify.subscribe(), _DISCOVER_MS)
+    def _begin(self, connection: object, address: bytes, calls: bool) -> None:
+        handle = connection._conn_handle
+        if handle is not None:
+            contact = self._contacts[handle] = _Contact(self, handle, calls)
+            self._board.carrier.opened(handle, address, self._board.now())
+            asyncio.create_task(self._talk(contact, connection, address))
+            self.tend()
+            self.refresh()
 
-            async def send(packet: bytes) -> None:
-                await write.write(packet, response=True, timeout_ms=_REQUEST_MS)
-
-            line = Line(self._board, self._link(mtu, INITIATOR, address), send, linger=True)
-            feed = asyncio.create_task(inbox.feed(line))
-            asyncio.create_task(_watch(connection, line))
-            await line.run()
-        except _BROKEN:
-            pass
-        if feed is not None:
-            feed.cancel()
-        await self._hang_up(connection)
+    async def _talk(self, contact: _Contact, connection: object, address: bytes) -> None:
+        """From the beginning of a connection to its end."""
         board = self._board
-        board.carrier.busy(address, False)
-        board.carrier.met(address, board.now(), line is not None and line.useful > 0)
-
-    async def _serve(self, connection: object) -> None:
-        """Answer a board that called."""
-        address = bytes((connection.device.addr_type,)) + connection.device.addr
-        self._board.carrier.busy(address, True)
-
-        async def send(packet: bytes) -> None:
-            while True:
-                try:
-                    self._notify.notify(connection, packet)
-                    return
-                except OSError:
-                    # The queue of the stack is full, or the link is gone.
-                    if not connection.is_connected():
-                        raise
-                    await asyncio.sleep_ms(30)
-
-        line = Line(self._board, self._link(_MTU, RESPONDER, address), send)
-        self._callers[connection] = line
-        asyncio.create_task(_watch(connection, line))
+        handle = contact.handle
+        line = None
         try:
+            mtu = _MTU
+            if contact.calls:
+                mtu = await connection.exchange_mtu(_MTU, timeout_ms=_REQUEST_MS)
+            session = board.session(INITIATOR if contact.calls else RESPONDER)
+            packets = Packets(mtu - _ATT_HEAD)
+            link = Link(packets, session, board.shelf, board.now(), _CREDIT_BYTES, 0, address)
+            line = contact.line = Line(board, link, contact.send)
+            line.stay(board.carrier.stays(handle))
             await line.run()
-        except _BROKEN:
-            pass
-        del self._callers[connection]
-        self._board.carrier.busy(address, False)
-        await self._hang_up(connection)
-
-    async def _read_callers(self, written: object) -> None:
-        while True:
-            connection, data = await written.written()
-            line = self._callers.get(connection)
-            if line is not None:
-                line.receive(data)
-
-    async def _hang_up(self, connection: object) -> None:
-        try:
-            await connection.disconnect(timeout_ms=None)
-        except _BROKEN:
-            pass
-        self._calls -= 1
+        except self._broken as error:
+            if isinstance(error, MemoryError):
+                board.too_large += 1
+        self._hang_up(handle)
+        # Its end is told, or not: the place is free in any case.
+        for _ in range(_PART_TRIES):
+            if contact.lost:
+                break
+            await asyncio.sleep_ms(_BUSY_MS)
+        if self._contacts.get(handle) is contact:
+            del self._contacts[handle]
+        board.carrier.ended(handle, board.now(), line is not None and line.useful > 0)
+        self._sort()
         self.refresh()
 
-    def _link(self, mtu: int, role: int, address: bytes) -> Link:
+    def _hang_up(self, handle: int) -> None:
+        try:
+            self.ble.gap_disconnect(handle)
+        except OSError:
+            pass  # it is gone already
+
+    def _sort(self) -> None:
+        """Tell the lines which of them stay."""
+        for contact in self._contacts.values():
+            if contact.line is not None:
+                contact.line.stay(self._board.carrier.stays(contact.handle))
+
+    async def _read(self) -> None:
+        """Hand on what came over all links."""
         board = self._board
-        framing = Packets(mtu - _ATT_HEAD)
-        return Link(framing, board.session(role), board.shelf, board.now(), _CREDIT_BYTES, 0, address)
+        while True:
+            await self._packet_flag.wait()
+            while self._packets:
+                handle, data = self._packets.pop(0)
+                contact = self._contacts.get(handle)
+                if contact is not None and contact.line is not None:
+                    line = contact.line
+                    useful = line.useful
+                    line.receive(data)
+                    if line.useful != useful:
+                        board.carrier.moved(handle, board.now())
+                        self._sort()
+            for contact in self._contacts.values():
+                if contact.lost and contact.line is not None:
+                    contact.line.lost()

@@ -6,7 +6,7 @@ import gc
 from hedgerow_core.session import PAIR
 
 _IDLE_MS = 60_000
-_LINGER_MS = 300  # how long an end that called stays when there is nothing left to exchange
+_LINGER_MS = 300  # how long a link that does not stay is kept when there is nothing left to exchange
 
 
 class Alarm:
@@ -43,15 +43,15 @@ class Alarm:
 class Line:
     """``send`` is an async function that takes one write; whoever receives bytes calls ``receive``."""
 
-    def __init__(self, board: object, link: object, send: object, linger: bool = False) -> None:
+    def __init__(self, board: object, link: object, send: object) -> None:
         self.link = link
         self.useful = 0  # envelopes that moved, either way
         self._board = board
         self._send = send
-        self._linger = linger
+        self._stays = True
         self.event = asyncio.Event()
         self.due = 0  # when to wake it, in ms
-        self._active = board.now()
+        self.active = board.now()  # when the other side last said something
 
     def receive(self, data: bytes) -> None:
         """Take bytes from the other side."""
@@ -69,7 +69,12 @@ class Line:
                 self.useful += 1
             elif name == "service" and self.link.kind == PAIR:
                 board.serve(self.link, value)
-        self._active = board.now()
+            elif board.radio is not None:
+                if name == "service":
+                    board.radio.named(self, value)
+                elif name == "up":
+                    board.radio.up(self)
+        self.active = board.now()
         self.event.set()
         if stored:
             board.changed()
@@ -83,6 +88,16 @@ class Line:
     def push(self) -> None:
         """The shelf has something new."""
         self.link.push(self._board.now())
+        self.event.set()
+
+    def stay(self, stays: bool) -> None:
+        """Whether to go on when there is nothing left to exchange."""
+        if stays is not self._stays:
+            self._stays = stays
+            self.wake()
+
+    def wake(self) -> None:
+        """There is something to send."""
         self.event.set()
 
     def lost(self) -> None:
@@ -112,8 +127,8 @@ class Line:
                     continue
                 now = board.now()
                 due = link.deadline()
-                if self._linger and link.settled:
-                    leave = self._active + _LINGER_MS
+                if not self._stays and link.settled:
+                    leave = self.active + _LINGER_MS
                     if now >= leave:
                         return
                     due = leave if due is None else min(due, leave)

@@ -7,15 +7,17 @@ from hedgerow_core import limits, slots
 from hedgerow_core.cbor import read_head
 from hedgerow_core.errors import HedgerowError, PeerError
 
+SAVER = "saver"  # the profile that spares the battery
+
 
 class SettingsError(HedgerowError):
     """The board has no valid settings."""
 
 
 # ``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds (0: as
-# many as the memory allows), and the ``slot`` that the files hold. No class: its methods would keep all of
-# this module in a board's heap.
-Settings = namedtuple("Settings", ("name", "mesh_key", "pairing_key", "shelf_count", "slot"))
+# many as the memory allows), the ``slot`` that the files hold, and the ``profile``. No class: its methods
+# would keep all of this module in a board's heap.
+Settings = namedtuple("Settings", ("name", "mesh_key", "pairing_key", "shelf_count", "slot", "profile"))
 
 
 def _read(data: bytes, at: int) -> tuple:
@@ -100,7 +102,7 @@ def _parse(slot: bytes) -> "Settings":
     count = found.get("shelf_count", 0)
     if not isinstance(count, int) or not 0 <= count <= limits.BOARD_LETTERS:
         raise SettingsError("The settings of this board have a wrong shelf_count: flash it again.")
-    return Settings(str(found.get("name", "board")), keys[0], keys[1], count, slot)
+    return Settings(str(found.get("name", "board")), keys[0], keys[1], count, slot, found.get("profile"))
 
 
 def save(content: bytes, paths: tuple = SETTINGS) -> None:

@@ -33,6 +33,8 @@ STALL_MS = 20_000  # no progress while something is in flight: the link is given
 SERVICE_BYTES = 480
 
 # Carrier
+LINKS = 3  # lines of a board at once, its host's among them
+STANDING_LINKS = 2  # that stay open when all is exchanged
 NEIGHBOURS = 32
 BEACON_FAST_MS = 200
 BEACON_FAST_FOR_MS = 5_000

@@ -1,4 +1,4 @@
-"""Service messages between a host and its board (docs/protocol.md, "Service")."""
+"""Service messages between a host and its board, and one between boards (docs/protocol.md, "Service")."""
 
 from hedgerow_core import journal, limits
 from hedgerow_core.compat import utf8
@@ -10,6 +10,7 @@ LOG = 0x48  # host -> board: one part of what you remember
 LOG_IS = 0x49
 REPAIR = 0x4A  # host -> board: mend this damage, and lose what it takes with it
 REPAIR_IS = 0x4B
+NAME = 0x4C  # board -> board: the beacon id and the address that I have from now on
 
 # What is damaged on a board.
 SOUND = 0

@@ -132,3 +132,146 @@ def test_beacons_are_fast_after_a_change_and_at_most_ten_seconds_apart():
         last = interval
     one.changed(3_600_000)
     assert one.beacon_interval_ms(3_600_001) == limits.BEACON_FAST_MS
+
+
+def linked(count, now=0):
+    """A carrier with links 1 to ``count``, to the boards of the same number."""
+    one = Carrier(SMALL, 0)
+    for number in range(1, count + 1):
+        heard(one, bytes((9, number)) * 3, now)
+        one.opened(number, at(bytes((9, number)) * 3), now)
+    return one
+
+
+def test_two_links_stay_open_and_the_third_rotates():
+    one = linked(3)
+    assert [one.stays(handle) for handle in (1, 2, 3)] == [True, True, False]
+    one.ended(1, 0, True)
+    assert one.stays(3)
+
+
+def test_who_saves_power_keeps_no_link_open():
+    one = Carrier(SMALL, 0, 0)
+    one.opened(1, at(LARGE), 0)
+    assert not one.stays(1)
+
+
+def test_nobody_is_called_who_is_linked_already_nor_without_a_free_place():
+    one = Carrier(SMALL, 0)
+    heard(one, LARGE, 0)
+    assert one.meeting(b"mine", 1, 0, False) is None
+    one.opened(1, at(LARGE), 0)
+    assert one.meeting(b"mine", 1, 0) is None
+    one.ended(1, 0, False)
+    heard(one, LARGE, 10_000)
+    assert one.meeting(b"mine", 1, 10_000) == at(LARGE)
+
+
+def test_a_host_gets_the_place_of_the_link_that_rotates_at_once():
+    one = linked(3)
+    assert one.to_end(0, 0) == -1
+    assert one.to_end(1, 0) == 3
+    one.ended(3, 0, True)
+    assert one.to_end(1, 0) == -1
+
+
+def test_a_neighbour_that_waits_gets_the_place_of_the_link_that_was_idle_for_longest():
+    one = linked(2)
+    one.moved(1, 20_000)
+    now = 40_000
+    heard(one, LARGE, now)
+    assert one.meeting(b"mine", 1, now, False) is None and one.to_end(1, now) == -1
+    now += 10_000
+    heard(one, LARGE, now)
+    one.meeting(b"mine", 1, now, False)
+    assert one.to_end(0, now) == -1  # without a host there is a place
+    assert one.to_end(1, now) == 2
+
+
+def test_no_link_is_ended_for_a_neighbour_that_failed_again_and_again():
+    one = linked(2)
+    heard(one, LARGE, 0)
+    for _ in range(3):
+        one.met(at(LARGE), 0, False)
+    for now in range(0, 120_000, 1_000):
+        heard(one, LARGE, now)
+        one.meeting(b"mine", 1, now, False)
+        assert one.to_end(1, now) == -1
+
+
+def test_a_meeting_that_never_ends_leaves_its_place_to_who_waits():
+    one = linked(3)
+    for now in (50_000, 61_000):
+        heard(one, LARGE, now)
+        one.meeting(b"mine", 1, now, False)
+    assert one.to_end(0, 59_999) == -1
+    assert one.to_end(0, 61_000) == 3
+
+
+def test_a_link_that_carries_takes_the_place_of_one_that_was_idle_for_long():
+    one = linked(3)
+    long = 11 * 60_000
+    one.moved(1, long)
+    one.moved(3, 1_000)
+    assert not one.stays(3)
+    one.moved(3, long)
+    assert [one.stays(handle) for handle in (1, 2, 3)] == [True, False, True]
+
+
+def test_a_link_over_which_two_boards_do_not_come_together_starts_anew():
+    one = linked(1)
+    for now in range(0, 299_000, 1_000):
+        heard(one, b"\x09\x01" * 3, now)
+        one.meeting(b"mine", 1, now)
+        assert one.to_end(0, now) == -1
+    one.meeting(b"mine", 1, 300_000)
+    assert one.to_end(0, 300_000) == 1
+
+
+def test_a_board_that_takes_another_address_is_known_by_it_over_an_open_link():
+    one = linked(1)
+    new = b"\x0a" * 6
+    assert one.named(1, new, at(new)) == -1
+    heard(one, new, 0)
+    assert one.meeting(b"mine", 1, 0) is None and len(one.neighbours(0)) == 1
+    heard(one, b"\x09\x01" * 3, 0)
+    assert one.named(1, new, at(new)) == -1
+
+
+def test_a_beacon_heard_before_the_name_came_is_no_second_neighbour():
+    one = linked(1)
+    new = b"\x0a" * 6
+    heard(one, new, 0)
+    one.named(1, new, at(new))
+    assert len(one.neighbours(0)) == 1
+
+
+def test_of_two_links_to_one_board_the_smaller_beacon_id_ends_the_older():
+    one = linked(2)
+    new = b"\x0a" * 6
+    assert one.named(1, new, at(new)) == -1
+    assert one.named(2, new, at(new)) == 1
+    assert one.named(1, new, at(new)) == 1
+    one.ended(1, 0, True)
+    one.rotate(b"\xff" * 6)
+    one.opened(3, at(new), 0)
+    assert one.named(3, new, at(new)) == -1
+
+
+def test_two_boards_with_one_address_end_only_their_own_link():
+    one = Carrier(SMALL, 0)
+    one.opened(1, at(LARGE), 0)
+    one.opened(2, at(LARGE), 0)
+    one.ended(2, 0, True)
+    assert one.stays(1) and not one.stays(2)
+
+
+def test_who_takes_no_calls_is_called_as_soon_as_it_does():
+    one = Carrier(SMALL, 0)
+    full = Beacon(LARGE, 1, b"diff", 0, MAC)
+    one.heard(full, at(LARGE), -60, 0, False)
+    for now in (0, 5_000, 10_000):
+        assert one.again(MAC, at(LARGE), -60, now, False)
+        assert one.meeting(b"mine", 1, now) is None
+    assert one.again(MAC, at(LARGE), -60, 10_001, True)
+    assert one.meeting(b"mine", 1, 10_001) == at(LARGE)

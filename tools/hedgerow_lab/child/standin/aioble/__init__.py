@@ -7,7 +7,11 @@ It leaves out pairing and L2CAP channels. Traps kept on purpose stand beside the
 from .core import GattError, config, log_error, log_info, log_warn, stop
 from .gap import ScanResult, advertise, scan
 from .link import Device, DeviceConnection, DeviceDisconnectedError
-from .server import BufferedCharacteristic, Characteristic, Descriptor, Service, register_services
+
+try:
+    from .server import BufferedCharacteristic, Characteristic, Descriptor, Service, register_services
+except ImportError:
+    log_info("No GATT server")
 
 ADDR_PUBLIC = 0
 ADDR_RANDOM = 1

@@ -54,7 +54,8 @@ def at_stop(function):
     return function
 
 
-def _dispatch(event, fields):
+def ble_irq(event, fields):
+    """Take one event of the radio."""
     log_info(event, fields)
     listener = _listeners.get(event)
     return listener(*fields) if listener else None
@@ -84,4 +85,4 @@ def stop():
         reset()
 
 
-ble.irq(_dispatch)
+ble.irq(ble_irq)
