@@ -23,11 +23,19 @@ def test_a_link_that_floods_takes_its_share_and_who_brings_little_is_never_refus
     first = bring(one, flooder, 0, 10_000)
     assert first == CAPACITY // 4 // COST, "a quarter at once"
     taken = first
-    for minute in range(1, 60):
+    for minute in range(1, 50):
         assert bring(one, other, minute * MINUTE, 1) == 1
         taken += bring(one, flooder, minute * MINUTE, 1_000)
-    most = CAPACITY // 4 * (limits.BUCKET_MINUTES + 60) // limits.BUCKET_MINUTES // COST
-    assert first + 40 < taken <= most + 60, "and what drains"
+    assert taken <= first + 2, "and no more while it goes on"
+    assert 3 < bring(one, flooder, 52 * MINUTE, 1_000) < first // 4, "but when it has stopped"
+
+
+def test_who_keeps_to_its_share_gets_what_drains():
+    one = Admission(CAPACITY)
+    number = one.open(A, 0)
+    taken = sum([bring(one, number, minute * MINUTE, 8) for minute in range(55)])
+    most = CAPACITY // 4 * (limits.BUCKET_MINUTES + 55) // limits.BUCKET_MINUTES // COST
+    assert most * 9 // 10 < taken <= most + 55
 
 
 def test_links_that_come_and_go_share_one_part_and_leave_some_for_the_next():

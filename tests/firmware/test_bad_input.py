@@ -149,7 +149,7 @@ def test_two_with_one_address_cost_time_and_no_letter(tmp_path):
         lab.at(2_000, follow)
         lab.run_until(60_000)
         letters_cross(lab, within_ms=400_000)
-        assert twin.talks > 3, "it had no opportunity"
+        assert twin.talks > 1, "it had no opportunity"
         assert quiet(lab)
 
 
