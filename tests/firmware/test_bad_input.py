@@ -120,7 +120,9 @@ def test_recorded_handshakes_and_frames_open_no_link_whole_or_with_a_flipped_bit
     with open_lab(tmp_path, "a", "b") as lab:
         recorded: list[bytes] = []
         # Writes and notifications: what follows the code and the handle.
-        lab.on_air(lambda data: recorded.append(data[3:]) if data[:1] in (b"\x52", b"\x1b") else None)
+        lab.on_air(
+            lambda data: recorded.append(data[3:]) if data[:1] in (b"\x12", b"\x1b", b"\x52") else None
+        )
         lab.run_until(5_000)
         letters_cross(lab)
         assert len(recorded) >= 15
