@@ -60,6 +60,7 @@ FRESH_IDS = 64  # that a link or a mailbox may be behind before it looks at all
 YOUNG_MINUTES = 60  # links younger than this share one part of the shelf, and half of all buckets
 BUCKET_MINUTES = 16  # a bucket loses this part of its content every minute
 ELEMENT_BYTES = 128  # what an element counts besides its bytes: a write to the flash, a row, time on the air
+LATE_A_MINUTE = 8  # letters above its share, after which a bucket does not drain in this minute
 LATER = 64  # letters above its share that a link may put before they count as bad frames
 LETTER_BYTES = 256  # of an average letter
 

@@ -462,7 +462,7 @@ class Peer:
             return True
         if self._short:
             self._retry = now + limits.RETRY_MS
-            if self._shelf.appetite(self._source, now) >= limits.IN_FLIGHT // 2:
+            if self._shelf.appetite(self._source, now) > 0:
                 self._short = 0
                 self._more = True
                 self._progress = now

@@ -32,7 +32,7 @@ _RANK = {BULK: 0, NORMAL: 1, URGENT: 2}
 _ENVELOPE_RECORD = 0x10
 _PROOF_RECORD = 0x11
 _RECORD_HEAD = 6
-_SPARE = 128  # of 255: below this load nobody is refused
+_SPARE = 250  # of 255: below this load nobody is refused
 
 
 def record_of(envelope: Envelope, minute: int, source: int) -> bytes:
