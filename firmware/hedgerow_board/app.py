@@ -53,8 +53,8 @@ class Board:
         self.lines: list = []
         self.alarm = Alarm(self)
         self.too_large = 0  # links ended for want of memory
-        # Before the shelf: what aioble takes of the heap is no room for letters. In safe mode there is the cable
-        # only: what ended the last starts is most likely in the rest.
+        # Before the shelf: what aioble takes of the heap is no room for letters. In safe mode there is the
+        # cable only: what ended the last starts is most likely in the rest.
         self.radio = None if journal.safe else Radio(self)
         self._seed = seed
         self._sessions = 0

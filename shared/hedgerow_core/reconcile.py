@@ -68,7 +68,7 @@ class BySketch:
         self._answer = b""
 
     def part(self, count: int) -> bytes:
-        """The next cells: first 2, ``count`` 2, cells of 12; empty where the other side has what it wanted."""
+        """The next cells: first 2, ``count`` 2, cells of 12; empty where nobody asked for more."""
         if not self._gives or self.sent or self._next >= self._end:
             return b""
         sketch = self._sketch
