@@ -22,9 +22,10 @@ from hedgerow_board.wire import Wire
 from hedgerow_core import limits, service
 from hedgerow_core.admission import Admission
 from hedgerow_core.carrier import Carrier
-from hedgerow_core.mac import hmac_sha256
+from hedgerow_core.mac import hkdf, hmac_sha256
 from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
 from hedgerow_core.shelf import Shelf
+from hedgerow_core.sketch import Sketch
 
 _ROUND_MS = 5_000
 _EXPIRE_MS = 60_000
@@ -32,6 +33,7 @@ _WELL_MS = 10 * 60_000  # without trouble, or in safe mode
 _CALM_MS = 20_000  # before another start where even safe mode ends badly
 _BYTES_A_LETTER = 400  # on the average; the largest is three times as long
 _TOMBSTONES = 300
+_LETTERS_A_CELL = 5  # of the sketch
 _HEAP_BYTES_A_LETTER = 19  # a row of the index
 _HEAP_BYTES_ELSE = 30_000  # radio, cable, three links and what is left for collecting garbage in time
 _LETTERS_LEAST = 100
@@ -51,8 +53,8 @@ class Board:
         self.lines: list = []
         self.alarm = Alarm(self)
         self.too_large = 0  # links ended for want of memory
-        # Before the shelf: what aioble takes of the heap is no room for letters. In safe mode there is only the
-        # cable: what ended the last starts is most likely in the rest.
+        # Before the shelf: what aioble takes of the heap is no room for letters. In safe mode there is the
+        # cable only: what ended the last starts is most likely in the rest.
         self.radio = None if journal.safe else Radio(self)
         self._seed = seed
         self._sessions = 0
@@ -72,7 +74,9 @@ class Board:
             try:
                 store = FlashStore(SHELF, most)
                 self._time = Timekeeper(store.minute, now)
-                return Shelf(store, self._time.clock, now, count, most, _TOMBSTONES)
+                key = hkdf(self.settings.mesh_key, b"", b"hedgerow sketch", 16)
+                sketch = Sketch(key, min(count // _LETTERS_A_CELL, limits.SKETCH_CELLS))
+                return Shelf(store, self._time.clock, now, count, most, _TOMBSTONES, sketch)
             except OSError:
                 self.damage = service.SHELF_FOLDER
         from hedgerow_board.care import MemoryStore

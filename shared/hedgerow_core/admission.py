@@ -23,6 +23,7 @@ class Admission:
         self._used = [0] * _BUCKETS
         self._tags = [-1] * _BUCKETS  # whose it is
         self._open = [0] * _BUCKETS  # links
+        self._late = [0] * _BUCKETS  # letters refused in this minute
         self._since = [0] * _BUCKETS  # the minute in which the first of them came
 
     def open(self, member: bytes, now: int) -> int:
@@ -66,8 +67,12 @@ class Admission:
         total = young = 0
         for each in range(_BUCKETS):
             used = self._used[each]
-            used -= (used * steps + limits.BUCKET_MINUTES - 1) // limits.BUCKET_MINUTES
-            self._used[each] = used
+            if steps:
+                # Who goes on all the same gets nothing more until it stops.
+                drains = steps - 1 if self._late[each] > limits.LATE_A_MINUTE else steps
+                used -= (used * drains + limits.BUCKET_MINUTES - 1) // limits.BUCKET_MINUTES
+                self._used[each] = used
+                self._late[each] = 0
             if each != HOST:
                 total += used
                 if self.share(each, now) == YOUNG:
@@ -85,6 +90,7 @@ class Admission:
         size += limits.ELEMENT_BYTES
         room = self.room(number, now)
         if room < size and not spare:
+            self._late[number] += 1
             return False
         self._used[number] += max(min(size, room), 0)
         return True

@@ -23,6 +23,7 @@ SESSION_FRAMES = 1 << 24  # frames under one key, far below the counter's 32 bit
 OFFER_IDS = 28  # ids that one of our frames holds
 PUT_BYTES = 224  # of an envelope that one of our frames holds
 EXCHANGE_IDS = 4_096  # ids one peer may offer in one round
+SKETCH_CELLS = 192  # of a sketch, at most: enough for a difference of 100 ids
 ASK_IDS = 128  # ids remembered at once as wanted from one peer
 QUEUE_IDS = 128  # elements that wait to be put to one peer; what is more is offered
 IN_FLIGHT = 8  # envelopes put and not yet acknowledged
@@ -59,6 +60,7 @@ FRESH_IDS = 64  # that a link or a mailbox may be behind before it looks at all
 YOUNG_MINUTES = 60  # links younger than this share one part of the shelf, and half of all buckets
 BUCKET_MINUTES = 16  # a bucket loses this part of its content every minute
 ELEMENT_BYTES = 128  # what an element counts besides its bytes: a write to the flash, a row, time on the air
+LATE_A_MINUTE = 8  # letters above its share, after which a bucket does not drain in this minute
 LATER = 64  # letters above its share that a link may put before they count as bad frames
 LETTER_BYTES = 256  # of an average letter
 

@@ -6,7 +6,7 @@ from hedgerow_core.fragment import Fragmenter, Reassembler
 from hedgerow_core.frame import Deframer, encode
 from hedgerow_core.peer import Peer
 from hedgerow_core.service import STATUS
-from hedgerow_core.session import PAIR, Session
+from hedgerow_core.session import INITIATOR, PAIR, Session
 from hedgerow_core.shelf import SOURCE_HOST, SOURCE_MESH, Shelf
 
 _BAD_FRAMES = 64
@@ -146,6 +146,7 @@ class Link:
                 SOURCE_HOST if paired else SOURCE_MESH,
                 b"" if paired else self._member,
                 bool(self._ask_ms),
+                None if paired else self.session.role == INITIATOR,
             )
             events.append(("up", self.session.kind))
 

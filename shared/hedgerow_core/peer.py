@@ -10,7 +10,7 @@ from hedgerow_core import ids, limits
 from hedgerow_core.clock import decode_clock, encode_clock
 from hedgerow_core.envelope import decode, proof_id
 from hedgerow_core.errors import LimitError, PeerError
-from hedgerow_core.reconcile import IdList, split_ids
+from hedgerow_core.reconcile import BySketch, IdList, split_ids
 from hedgerow_core.shelf import KEPT, LATER, PROVED, SOURCE_HOST, SOURCE_MESH, UNMATCHED, Shelf
 
 _OFFER = 1
@@ -22,6 +22,8 @@ _AGAIN = 6
 _PROOF = 7
 _DECLINE = 8
 _CLOCK = 9
+_SKETCH = 10
+_SKETCHED = 11
 SERVICE = 0x40  # and above: messages between a host and its board, not of the exchange
 
 _PUT_LAST = 0x80
@@ -44,6 +46,7 @@ class Peer:
         source: int = SOURCE_HOST,
         member: bytes = b"",
         tell_held: bool = False,
+        gives_sketch: bool | None = None,
     ) -> None:
         self.put_count = 0
         self.stored_count = 0
@@ -58,7 +61,8 @@ class Peer:
         self._tell_held = tell_held
         self._told: bool | None = None  # whether our clock was certain when we told them
         self._theirs: bool | None = None  # whether theirs is
-        self._reconcile = IdList()
+        self._gives = gives_sketch
+        self._reconcile: IdList | BySketch = self._compare()
         self._serial = shelf.serial
         self._wanted: bytes | bytearray = b""  # asked for, not here yet
         self._ask: bytes | bytearray = b""  # to be asked for
@@ -113,10 +117,17 @@ class Peer:
         events: list[tuple[str, bytes]] = []
         if kind == _CLOCK:
             self._receive_clock(body, now)
-        elif not self._open and _OFFER <= kind < _CLOCK:
+        elif not self._open and _OFFER <= kind <= _SKETCHED:
             self._missed = True  # it is asked for again when both know the time
         elif kind == _OFFER:
             events = self._receive_offer(body)
+        elif kind == _SKETCH:
+            self._receive_sketch(body)
+        elif kind == _SKETCHED:
+            # One that comes when lists are in use already is late.
+            if isinstance(self._reconcile, BySketch):
+                self._reconcile.answered(body)
+                self._use_lists()
         elif kind == _WANT:
             for identity in split_ids(body):
                 if not self._shelf.has(identity):
@@ -159,19 +170,51 @@ class Peer:
 
     def _receive_offer(self, body: bytes) -> list[tuple[str, bytes]]:
         events = []
+        if not isinstance(self._reconcile, IdList):
+            self._reconcile = IdList()
         for identity in self._reconcile.receive(body):
             if self._tell_held and self._shelf.has(identity):
                 events.append(("held", identity))
             self._unqueue(identity)
-            if self._shelf.knows(identity) or self._asked(identity):
-                continue
+            self._ask_once(identity)
+        if self._missed:
+            self._reconcile.received = False
+        return events
+
+    def _ask_once(self, identity: bytes) -> None:
+        if not self._shelf.knows(identity) and not self._asked(identity):
             if len(self._ask) + len(self._wanted) < limits.ASK_IDS * ids.SIZE:
                 self._ask = ids.add(self._ask, identity)
             else:
                 self._more = True
-        if self._missed:
-            self._reconcile.received = False
-        return events
+
+    def _receive_sketch(self, body: bytes) -> None:
+        if not isinstance(self._reconcile, BySketch):
+            return  # lists are in use already
+        found = self._reconcile.take(body, self._shelf.count())
+        letters: bytes | bytearray = b""
+        for at in range(0, len(found), ids.SIZE):
+            identity = found[at : at + ids.SIZE]
+            if not self._shelf.has(identity):
+                self._ask_once(identity)
+            elif self._shelf.proof(identity) is None:
+                letters = ids.add(letters, identity)
+            else:
+                self._queue_once(identity)
+        # Behind the proofs: what is proved need not be put.
+        for at in range(0, len(letters), ids.SIZE):
+            self._queue_once(bytes(letters[at : at + ids.SIZE]))
+
+    def _compare(self) -> "IdList | BySketch":
+        """How to learn the difference: a few ids fit into one frame."""
+        sketch = self._shelf.sketch
+        if self._gives is None or sketch is None or (self._gives and self._shelf.count() <= limits.OFFER_IDS):
+            return IdList()
+        return BySketch(sketch, self._gives)
+
+    def _use_lists(self) -> None:
+        if isinstance(self._reconcile, BySketch) and self._reconcile.failed:
+            self._reconcile = IdList()
 
     def _receive_put(self, body: bytes, now: int) -> list[tuple[str, bytes]]:
         if not body:
@@ -281,9 +324,14 @@ class Peer:
             self._source = SOURCE_MESH
 
     def _reconcile_again(self) -> None:
-        received = self._reconcile.received
-        self._reconcile = IdList()
-        self._reconcile.received = received
+        if self._gives:
+            self._reconcile = self._compare()
+        elif isinstance(self._reconcile, BySketch):
+            self._again = True
+        else:
+            received = self._reconcile.received
+            self._reconcile = IdList()
+            self._reconcile.received = received
 
     def lost(self) -> None:
         """Messages from the other side were lost, maybe ids that it offered: ask again when it is quiet."""
@@ -331,17 +379,24 @@ class Peer:
         if self._behind and not self._queue:
             self._behind = False
             self._reconcile_again()
+        if self._more and self._reconcile.received and not (self._ask or self._wanted):
+            self._more = False
+            self._again = True
         if self._again:
             out.append(bytes((_AGAIN,)))
             self._again = self._missed = False
+            if self._gives is False:
+                self._reconcile = self._compare()
             self._reconcile.restart()
-        if not self._reconcile.sent:
+        if isinstance(self._reconcile, BySketch):
+            self._sketch_next(out)
+            if not self._reconcile.received:
+                return out  # what is put or taken meanwhile would change what is compared
+        elif not self._reconcile.sent:
             offered, cursor = self._shelf.offer(self._reconcile.cursor, limits.OFFER_IDS)
             out.append(bytes((_OFFER,)) + self._reconcile.part(offered, cursor))
-        if self._more and self._reconcile.received and not (self._ask or self._wanted):
-            self._more = False
-            self._reconcile.restart()
-            out.append(bytes((_AGAIN,)))
+        # Proofs first: what is proved need not be asked for.
+        self._put_next(out, now)
         if self._ask and len(self._wanted) < limits.IN_FLIGHT * ids.SIZE:
             size = self._shelf.appetite(self._source, now) * ids.SIZE - len(self._wanted)
             if size > 0:
@@ -352,8 +407,17 @@ class Peer:
                 out.append(bytes((_WANT,)) + chunk)
             elif not self._wanted:
                 self._later()
-        self._put_next(out, now)
         return out
+
+    def _sketch_next(self, out: list[bytes]) -> None:
+        if isinstance(self._reconcile, BySketch):
+            part = self._reconcile.part(self._shelf.count())
+            if part:
+                out.append(bytes((_SKETCH,)) + part)
+            answer = self._reconcile.answer()
+            if answer:
+                out.append(bytes((_SKETCHED,)) + answer)
+            self._use_lists()
 
     def _put_next(self, out: list[bytes], now: int) -> None:
         flying = sum([self._sizes[at] << 8 | self._sizes[at + 1] for at in range(0, len(self._sizes), 2)])
@@ -398,7 +462,7 @@ class Peer:
             return True
         if self._short:
             self._retry = now + limits.RETRY_MS
-            if self._shelf.appetite(self._source, now) >= limits.IN_FLIGHT // 2:
+            if self._shelf.appetite(self._source, now) > 0:
                 self._short = 0
                 self._more = True
                 self._progress = now
@@ -415,5 +479,9 @@ class Peer:
         self._in_flight = b""
         self._sizes = b""
         if not self._reconcile.received:
-            self._again = True
+            sketch = self._reconcile if isinstance(self._reconcile, BySketch) else None
+            if sketch is not None and self._gives and sketch.sent:
+                self._reconcile = self._compare()
+            elif sketch is None or not sketch.repeat():
+                self._again = True
         return True

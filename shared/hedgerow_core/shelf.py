@@ -9,6 +9,7 @@ from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import BULK, NORMAL, TTL_MINUTES, URGENT, Envelope, decode, proof_id
 from hedgerow_core.errors import HedgerowError, PeerError
 from hedgerow_core.mac import sha256
+from hedgerow_core.sketch import Sketch
 from hedgerow_core.store import MemoryStore
 from hedgerow_core.tombstones import Tombstones
 from hedgerow_core.unmatched import Unmatched
@@ -31,7 +32,7 @@ _RANK = {BULK: 0, NORMAL: 1, URGENT: 2}
 _ENVELOPE_RECORD = 0x10
 _PROOF_RECORD = 0x11
 _RECORD_HEAD = 6
-_SPARE = 128  # of 255: below this load nobody is refused
+_SPARE = 250  # of 255: below this load nobody is refused
 
 
 def record_of(envelope: Envelope, minute: int, source: int) -> bytes:
@@ -55,8 +56,10 @@ class Shelf:
         max_count: int = limits.SHELF_COUNT,
         max_bytes: int = limits.SHELF_BYTES,
         max_tombstones: int = limits.TOMBSTONES,
+        sketch: Sketch | None = None,
     ) -> None:
         self.serial = 0
+        self.sketch = sketch  # of the ids here, where those who meet compare sketches
         self.evicted = 0
         self.refused = [0, 0, 0]  # of letters: whose lifetime was over, without room, above a link's share
         self.damaged = 0
@@ -143,6 +146,8 @@ class Shelf:
 
     def _add(self, identity: bytes, digest: bytes, place: int, expiry: int, size: int, flags: int) -> None:
         self._index.insert(identity, digest, place, expiry, size, flags)
+        if self.sketch is not None:
+            self.sketch.change(identity)
         if not flags & index.PROOF:
             self._fold(identity)
         self.serial += 1
@@ -153,6 +158,8 @@ class Shelf:
     def _take(self, slot: int) -> bytes:
         """Take a row out of the index; its id is known no longer."""
         row = self._index.take(slot)
+        if self.sketch is not None:
+            self.sketch.change(index.id_of(row))
         if not index.flags_of(row) & index.PROOF:
             self._fold(index.id_of(row))
         return row

@@ -81,7 +81,11 @@ def test_a_task_that_never_comes_back_is_ended_by_the_watchdog_and_no_letter_is_
 @pytest.mark.parametrize(
     "file, before, task",
     [
-        ("ble.py", "                address = self._next_call()\n                if address is None", "radio"),
+        (
+            "ble.py",
+            "                address = self._next_call()\n                if address is None",
+            "radio",
+        ),
         ("ble.py", "            shelf = board.shelf\n            interval_ms", "beacon"),
     ],
 )

@@ -68,10 +68,10 @@ def test_a_member_who_floods_takes_its_share_and_the_letters_of_others_arrive(tm
     told(result, capsys)
     assert result.failed == []
     flood = result.members["Mallory"]
-    # Its bucket, a quarter of all, drains 60 minutes long; and half a shelf that was free at first.
+    # Its bucket, a quarter of all, could drain 60 minutes long; and a shelf that was free at first.
     share = _SHELF_BYTES // 4 * (limits.BUCKET_MINUTES + 60) // limits.BUCKET_MINUTES // _FLOOD_BYTES
     assert flood["put"] >= 100 * share
-    assert flood["acked"] <= share + 30
+    assert flood["acked"] <= share + 60
     assert flood["declined"] > flood["put"] // 2
 
 

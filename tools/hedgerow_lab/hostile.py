@@ -24,12 +24,8 @@ _PACKETS = 6  # on their way at once
 _ATT_HEAD = 3
 
 # GATT as child/bluetooth.py speaks it, and the handles that a board's firmware gives its service.
-_MTU_REQ, _MTU_RSP, _DESC_REQ, _DESC_RSP, _CHAR_REQ, _CHAR_RSP = 0x02, 0x03, 0x04, 0x05, 0x08, 0x09
-_SERVICE_REQ, _SERVICE_RSP, _WRITE_REQ, _WRITE_RSP, _NOTIFY = 0x10, 0x11, 0x12, 0x13, 0x1B
-_SERVICE, _WRITE, _VALUE, _SWITCH = 16, 18, 20, 21
-_UUIDS = {
-    name: bytes.fromhex(f"8d1f000{name}6c0b4b6e9d5a0e5f4c7a51e1")[::-1] for name in range(1, 4)
-}  # little-endian
+_MTU_REQ, _MTU_RSP, _NOTIFY, _WRITE_CMD = 0x02, 0x03, 0x1B, 0x52
+_WRITE, _VALUE = 18, 20
 
 
 class Behaviour(Protocol):
@@ -60,7 +56,6 @@ class Talk:
         self._packets: list[bytes] = []
         self._reassembler = Reassembler()
         self._fragmenter = Fragmenter(_MTU - _ATT_HEAD)
-        self._waits = False  # for the answer to a write
 
     @property
     def idle(self) -> bool:
@@ -100,25 +95,17 @@ class Talk:
             self.say(self._behaviour.tick(now))
         self.pump()
 
-    def written(self) -> None:
-        """The answer to a write came."""
-        self._waits = False
-        self.pump()
-
     def pump(self) -> None:
-        """Send what may go: one write at a time, or a few notifications."""
+        """Send what may go: a few packets at a time."""
         if not self.ready:
             return
         for frame in self.session.outgoing():
             self._packets += self._fragmenter.split(frame)
-        while self._packets and self.flying < _PACKETS and not self._waits:
+        while self._packets and self.flying < _PACKETS:
             packet = self._packets.pop(0)
             self.flying += 1
-            if self.role == CENTRAL:
-                self._waits = True
-                self._send(struct.pack("<BH", _WRITE_REQ, _WRITE) + packet)
-            else:
-                self._send(struct.pack("<BH", _NOTIFY, _VALUE) + packet)
+            where = (_WRITE_CMD, _WRITE) if self.role == CENTRAL else (_NOTIFY, _VALUE)
+            self._send(struct.pack("<BH", *where) + packet)
 
 
 class Hostile:
@@ -204,7 +191,7 @@ class Hostile:
         self._lab.at(self._lab.now_ms + _REST_MS, self._listen)
 
     def connected(self, handle: int, role: int, address: tuple[int, bytes]) -> None:
-        """A link is there: the central finds the handles first."""
+        """A link is there: the central first settles the size of packets."""
         self._calling = False
         now = self._lab.now_ms
         side = INITIATOR if role == CENTRAL else RESPONDER
@@ -217,7 +204,6 @@ class Hostile:
         self._links[handle] = Talk(role, session, self._make(), send)
         if role == CENTRAL:
             send(struct.pack("<BH", _MTU_REQ, _MTU))
-            send(struct.pack("<BH", _WRITE_REQ, _SWITCH) + b"\1\0")
         else:
             self.radio.advertising = None
             self._advertise()
@@ -239,40 +225,11 @@ class Hostile:
         talk = self._links.get(handle)
         if talk is None:
             return
-        kind, body = data[0], data[1:]
-
-        def answer(code: int, content: bytes) -> None:
-            self._lab.air.send(self.radio, handle, bytes((code,)) + content)
-
+        kind = data[0]
         if kind == _MTU_REQ:
-            answer(_MTU_RSP, struct.pack("<H", _MTU))
-        elif kind == _SERVICE_REQ:
-            answer(_SERVICE_RSP, _row(struct.pack("<HH", _SERVICE, _SWITCH) + _UUIDS[1]))
-        elif kind == _CHAR_REQ:
-            rows = ((_WRITE, _WRITE, 0x08, 2), (_SWITCH, _VALUE, 0x10, 3))
-            found = [
-                _row(struct.pack("<HHB", *row[:3]) + _UUIDS[row[3]])
-                for row in rows
-                if body[4:] in (b"", _UUIDS[row[3]])
-            ]
-            answer(_CHAR_RSP, b"".join(found))
-        elif kind == _DESC_REQ:
-            answer(_DESC_RSP, _row(struct.pack("<HH", _SWITCH, 0x2902)))
-        elif kind == _WRITE_REQ:
-            answer(_WRITE_RSP, body[:2] + b"\0")
-            if body[:2] == struct.pack("<H", _SWITCH):
-                talk.start()
-            else:
-                talk.ready = True
-                talk.packet(body[2:], self._lab.now_ms)
-        elif kind == _WRITE_RSP:
-            if talk.ready:
-                talk.written()
-            else:
-                talk.start()
-        elif kind == _NOTIFY:
-            talk.packet(body[2:], self._lab.now_ms)
-
-
-def _row(content: bytes) -> bytes:
-    return bytes((len(content),)) + content
+            self._lab.air.send(self.radio, handle, struct.pack("<BH", _MTU_RSP, _MTU))
+        elif kind == _MTU_RSP:
+            talk.start()
+        elif kind in (_WRITE_CMD, _NOTIFY):
+            talk.ready = True
+            talk.packet(data[3:], self._lab.now_ms)
