@@ -26,6 +26,8 @@ _ROOTS = {
     _APP: {f"{_APP}.main"},
     "hedgerow_board.start": {"hedgerow_board.start.begin"},
     "hedgerow_board.care": {"hedgerow_board.care.answer", "hedgerow_core.store.MemoryStore"},
+    "hedgerow_board.view": {"hedgerow_board.view.answer"},
+    "hedgerow_board.trace": {"hedgerow_board.trace.answer"},
 }
 # Types whose objects the firmware meets besides its own.
 _BUILT_IN = (
