@@ -16,8 +16,7 @@ class SettingsError(HedgerowError):
 
 # ``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds (0: as
 # many as the memory allows), the ``slot`` that the files hold, the ``profile``, whether it takes part in
-# ``trace``, and the ``battery_pin`` (-1: none). No class: its methods would keep all of this module in a board's
-# heap.
+# ``trace``, and the ``battery_pin`` (-1: none). No class: its methods would keep all of this module in the heap.
 Settings = namedtuple(
     "Settings",
     ("name", "mesh_key", "pairing_key", "shelf_count", "slot", "profile", "trace", "battery_pin"),

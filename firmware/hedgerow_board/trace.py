@@ -12,8 +12,8 @@ def _say(line: object, message: bytes) -> None:
 
 
 def answer(board: object, line: object, message: bytes) -> bytes:
-    """Take a probe, an echo or the host's question. Without a message the link over ``line`` is new; without a
-    line either it is time to forget."""
+    """Take a probe, an echo or the host's question. Without a message the link over ``line`` is new; without
+    a line either it is time to forget."""
     now = board.now()
     probes = board.probes
     name = board.settings.name

@@ -4,8 +4,7 @@ A probe goes from board to board over open links until it finds the one whose na
 back the same way, and each board on it adds its name and how long it waited for the echo. A probe names a
 board by a hash, and only boards whose owner agreed to it take part: no other does anything at all.
 
-``probes`` is a board's memory of them: [nonce, source, when it came, the message that goes on]. A source is
-the line over which it came, and None when the echo went back over it: one probe has one echo.
+``probes`` is a board's memory of them. A source is the line over which one came.
 """
 
 from hedgerow_core import limits
@@ -70,59 +69,70 @@ def hops_of(message: bytes) -> "tuple[bytes, list[tuple[int, str]]]":
     return message[1:_LEFT], hops
 
 
-def _find(probes: list, nonce: bytes) -> "list | None":  # type: ignore[type-arg]
+class Probe:
+    """``onward`` is the message that goes on; ``source`` where it came from, None when it has its echo."""
+
+    def __init__(self, nonce: bytes, source: object, came: int, onward: bytes) -> None:
+        self.nonce = nonce
+        self.source = source
+        self.came = came
+        self.onward = onward
+
+
+def _find(probes: "list[Probe]", nonce: bytes) -> "Probe | None":
     for probe in probes:
-        if probe[0] == nonce:
-            return probe  # type: ignore[no-any-return]
+        if probe.nonce == nonce:
+            return probe
     return None
 
 
-def take(probes: list, message: bytes, source: object, name: str, now: int) -> "tuple[bytes, bytes]":  # type: ignore[type-arg]
+def take(probes: "list[Probe]", message: bytes, source: object, name: str, now: int) -> "tuple[bytes, bytes]":
     """(what to answer ``source``, what to say to all other neighbours) to the probe of a neighbour, or to the
     question of our host; nothing where it is damaged, came before, or is one too many. ``name`` is ours."""
     if len(message) != _PROBE_BYTES or message[_LEFT] > limits.TRACE_HOPS:
         return b"", b""
-    nonce, left = message[1:_LEFT], message[_LEFT]
+    nonce, left, wanted = message[1:_LEFT], message[_LEFT], message[_LEFT + 1 :]
     ours = message[0] == TRACE
     # The last place is our host's.
     if len(probes) >= limits.PROBES - (not ours) or _find(probes, nonce) is not None:
         return b"", b""
-    probe = [nonce, None, now, b""]
-    probes.append(probe)
-    if message[_LEFT + 1 :] == target(nonce, name):
+    if wanted == target(nonce, name):
+        probes.append(Probe(nonce, None, now, b""))
         return bytes((TRACE_IS if ours else ECHO,)) + nonce + _record(0, name), b""
-    if left:
-        probe[1] = source
-        probe[3] = bytes((PROBE,)) + nonce + bytes((left - 1,)) + message[_LEFT + 1 :]
-    return b"", probe[3]
+    onward = bytes((PROBE,)) + nonce + bytes((left - 1,)) + wanted if left else b""
+    probes.append(Probe(nonce, source, now, onward))
+    return b"", onward
 
 
-def back(probes: list, message: bytes, source: object, name: str, now: int) -> "tuple[object, bytes]":  # type: ignore[type-arg]
-    """(over which line, what) to say to an echo that came over ``source``; (None, b"") where it is damaged, or
-    answers nothing that we asked there. The first echo counts."""
+def back(
+    probes: "list[Probe]", message: bytes, source: object, name: str, now: int
+) -> "tuple[object, bytes]":
+    """(over which line, what) to say to an echo that came over ``source``; (None, b"") where it is damaged,
+    or answers nothing that we asked there. The first echo counts."""
     try:
         nonce, hops = hops_of(message)
     except PeerError:
         return None, b""
     probe = _find(probes, nonce)
-    if probe is None or probe[1] is None or probe[1] is source or len(hops) > limits.TRACE_HOPS:
+    if probe is None or not probe.onward or probe.source is source or len(hops) > limits.TRACE_HOPS:
         return None, b""
-    to, probe[1], probe[3] = probe[1], None, b""
-    return to, message + _record(now - probe[2], name)
-
-
-def forget(probes: list, now: int) -> None:  # type: ignore[type-arg]
-    """Let go of probes that are over."""
-    for probe in list(probes):
-        if now - probe[2] >= limits.PROBE_MS:
-            probes.remove(probe)
-
-
-def waiting(probes: list, source: object) -> "list[bytes]":  # type: ignore[type-arg]
-    """What to say to a neighbour whose link, ``source``, is new."""
-    return [probe[3] for probe in probes if probe[3] and probe[1] is not source]
+    to = probe.source
+    probe.source, probe.onward = None, b""
+    return to, message + _record(now - probe.came, name)
 
 
 def to_host(echo: bytes) -> bytes:
     """An echo as a host gets it."""
     return bytes((TRACE_IS,)) + echo[1:]
+
+
+def forget(probes: "list[Probe]", now: int) -> None:
+    """Let go of probes that are over."""
+    for probe in list(probes):
+        if now - probe.came >= limits.PROBE_MS:
+            probes.remove(probe)
+
+
+def waiting(probes: "list[Probe]", source: object) -> "list[bytes]":
+    """What to say to a neighbour whose link, ``source``, is new."""
+    return [probe.onward for probe in probes if probe.onward and probe.source is not source]

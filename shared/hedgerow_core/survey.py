@@ -1,4 +1,7 @@
-"""What a board tells its paired host of the boards around it, and of what it counted (docs/protocol.md, "Service")."""
+"""What a board tells its paired host of the boards around it, and of what it counted.
+
+The messages NODES and COUNTS of docs/protocol.md, "Service".
+"""
 
 from hedgerow_core import carrier, counts, limits
 from hedgerow_core.errors import PeerError
@@ -43,8 +46,8 @@ def encode_nodes(around: "carrier.Carrier", page: int, now: int) -> bytes:
 
 
 def decode_nodes(message: bytes) -> "tuple[int, int, list[tuple[bytes, int, int, int, int, int, int, int]]]":
-    """(page, pages, nodes) of an answer; a node is beacon id, seconds since it was heard, signal in dBm, load of
-    255, ids known, version, battery (these two as in NAME) and flags. PeerError where it is damaged."""
+    """(page, pages, nodes) of an answer; a node is beacon id, seconds since it was heard, signal in dBm, load
+    of 255, ids known, version, battery (these two as in NAME) and flags. PeerError where it is damaged."""
     size = NODE_BYTES
     whole = len(message) >= 3 and message[0] == NODES_IS and message[1] < message[2]
     if not whole or len(message) > limits.ANSWER_BYTES or (len(message) - 3) % size:
@@ -58,8 +61,8 @@ def decode_nodes(message: bytes) -> "tuple[int, int, list[tuple[bytes, int, int,
 
 
 def encode_counts(cause: int, starts: "list[int]", battery: int, counted: "list[int]") -> bytes:
-    """``cause`` of the last start and ``starts`` so far by cause as in the log, ``battery`` as in NAME, and what
-    was counted since (hedgerow_core.counts)."""
+    """``cause`` of the last start and ``starts`` so far by cause as in the log, ``battery`` as in NAME, and
+    what was counted since (hedgerow_core.counts)."""
     out = bytearray((COUNTS_IS, cause, battery))
     for number in starts:
         out += min(number, 0xFFFF).to_bytes(2, "big")

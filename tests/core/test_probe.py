@@ -61,8 +61,8 @@ class Village:
 def line(count):
     names = [f"board {number}" for number in range(count)]
     village = Village(*names)
-    for a, b in zip(names, names[1:]):
-        village.link(a, b)
+    for at in range(count - 1):
+        village.link(names[at], names[at + 1])
     return village, names
 
 
