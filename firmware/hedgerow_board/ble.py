@@ -352,7 +352,8 @@ class Radio:
                     if double >= 0:
                         self._hang_up(double)
                     return
-        elif PROBE <= message[0] <= ECHO and board.settings.trace:
+        elif (message[0] == PROBE and board.settings.trace) or (message[0] == ECHO and board.probes):
+            # Without its owner's consent a board asks for its own host, and does nothing for others.
             board.aside("trace", line, message)
 
     async def _call(self, address: bytes) -> None:

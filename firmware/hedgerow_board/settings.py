@@ -16,7 +16,7 @@ class SettingsError(HedgerowError):
 
 # ``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds (0: as
 # many as the memory allows), the ``slot`` that the files hold, the ``profile``, whether it takes part in
-# ``trace``, and the ``battery_pin`` (-1: none). No class: its methods would keep all of this module in the heap.
+# ``trace``, and the ``battery_pin`` (-1: none). No class: its methods would keep all of it in the heap.
 Settings = namedtuple(
     "Settings",
     ("name", "mesh_key", "pairing_key", "shelf_count", "slot", "profile", "trace", "battery_pin"),
@@ -24,10 +24,12 @@ Settings = namedtuple(
 
 
 def _read(data: bytes, at: int) -> tuple:
-    """(number, text or bytes, position behind it) at ``at``: the whole codec would cost heap for one file."""
+    """(number, truth, text or bytes, position behind it) at ``at``: the whole codec would cost heap."""
     major, number, at = read_head(data, at)
     if major == 0:
         return number, at
+    if major == 7 and 20 <= number <= 21:
+        return number == 21, at
     raw = data[at : at + number]
     if len(raw) == number:
         if major == 2:
@@ -114,7 +116,7 @@ def _parse(slot: bytes) -> "Settings":
         slot,
         found.get("profile"),
         found.get("trace") is True,
-        pin if isinstance(pin, int) else -1,
+        pin if isinstance(pin, int) and not isinstance(pin, bool) else -1,
     )
 
 

@@ -17,8 +17,8 @@ _MEET_MS = 60_000  # what one has at most, that would not, while somebody waits
 _IDLE_MS = 10 * 60_000  # a link that carried nothing for so long leaves its place to one that does
 _APART_MS = 5 * 60_000  # who knows other things for so long, over an open link, has to start anew
 
-# A row: beacon id 6, address 7, MAC of its last beacon 8, count 2, summary 4, load 1, rssi + 128 1, version and
-# battery 1 each (0: unknown), then times: heard, differs since, met, next try 5 each, back-off 3, takes calls 1.
+# A row: beacon id 6, address 7, MAC of its last beacon 8, count 2, summary 4, load 1, rssi + 128 1, version 1
+# and battery 1 (0: unknown), then times: heard, differs, met, next try 5 each, back-off 3, takes calls 1.
 # Objects would take ten times that.
 ADDRESS = 6
 MAC = 13
