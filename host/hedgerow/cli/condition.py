@@ -104,10 +104,16 @@ def _show(state: dict[str, Any], more: dict[str, Any]) -> None:
     for label, text in _rows(state, more):
         table.add_row(label, text)
     console = Console(highlight=False, markup=False, emoji=False)
-    console.print(f"{shown(state['name'])}, up for {hours(state['uptime_s'])} h", style="bold")
+    console.print(f"{shown(state['name'])} is up for {_span(state['uptime_s'])}", style="bold")
     console.print(table)
     for warning in _warnings(state):
         console.print(warning, style="yellow")
+
+
+def _span(seconds: int) -> str:
+    if seconds < 60:
+        return f"{seconds} s"
+    return f"{hours(seconds)} h" if seconds >= 3_600 else f"{seconds // 60} min"
 
 
 def _rows(state: dict[str, Any], more: dict[str, Any]) -> list[tuple[str, str]]:
