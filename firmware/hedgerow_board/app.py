@@ -255,8 +255,10 @@ async def main() -> None:
         del sys.modules["hedgerow_board.start"]
         delattr(sys.modules["hedgerow_board"], "start")
         gc.collect()
+        board = Board(settings, seed, damage, journal, dog)
+        gc.collect()
         gc.threshold(max(_GARBAGE_BYTES, gc.mem_free() // 8))
-        await Board(settings, seed, damage, journal, dog).run()
+        await board.run()
     except Exception as error:
         died(None, {"exception": error})
     finally:

@@ -13,6 +13,7 @@ from hedgerow.database import Database, ShelfStore
 from hedgerow.desk import Desk
 from hedgerow.events import Connected, Contact, Letter, Received
 from hedgerow.identity.account import Account
+from hedgerow.links.cable import CableLink
 from hedgerow.log import entry as entries
 from hedgerow.outbox import EXPIRED, STATE_COLUMNS, state_of
 from hedgerow.people import invite as invites
@@ -116,7 +117,7 @@ class Node:
     def attach(self, pairing_key: bytes, now: int) -> Link:
         """A link to a board over a byte stream; feed it with what the line brings."""
         session = Session(INITIATOR, {PAIR: pairing_key}, self._random(32), now)
-        return Link(Stream(), session, self.shelf, now, ask_ms=_ASK_MS)
+        return CableLink(Stream(), session, self.shelf, now, ask_ms=_ASK_MS)
 
     def acked(self, identity: bytes, now: int) -> None:
         """A board keeps this envelope: it would survive a loss of power there."""

@@ -129,11 +129,8 @@ class Peer:
                 self._reconcile.answered(body)
                 self._use_lists()
         elif kind == _WANT:
-            for identity in split_ids(body):
-                if not self._shelf.has(identity):
-                    self._gone = ids.add(self._gone, identity)
-                else:
-                    self._queue_once(identity)
+            if not self._receive_want(body):
+                return events  # what we wait for did not move by that
         elif kind == _PUT:
             events = self._receive_put(body, now)
         elif kind == _PROOF:
@@ -167,6 +164,18 @@ class Peer:
         self._theirs = certain
         if asks:
             self._told = None
+
+    def _receive_want(self, body: bytes) -> bool:
+        """Whether anything was new to us."""
+        fresh = False
+        for identity in split_ids(body):
+            if not self._shelf.has(identity):
+                self._gone = ids.add(self._gone, identity)
+                fresh = True
+            elif ids.where(self._queue, identity) < 0 and ids.where(self._in_flight, identity) < 0:
+                self._queue_once(identity)
+                fresh = True
+        return fresh
 
     def _receive_offer(self, body: bytes) -> list[tuple[str, bytes]]:
         events = []

@@ -67,7 +67,7 @@ class Shelf:
         self.admission: Admission | None = None  # everything may come
         self._store = store
         self.max_bytes = max_bytes
-        self._max_count = max_count
+        self.max_count = max_count
         self._max_steps = max_bytes // index.STEP
         self._index = index.Index(max_count)
         self._tombstones = Tombstones(max_tombstones)
@@ -243,7 +243,7 @@ class Shelf:
 
     def _make_room(self, size: int, rank: int) -> bool:
         steps = index.steps(size)
-        if steps > self._max_steps or self._max_count == 0:
+        if steps > self._max_steps or self.max_count == 0:
             return False
         while self._index.full() or self._index.used + steps > self._max_steps:
             victim = self._index.victim(rank)
@@ -446,7 +446,7 @@ class Shelf:
 
     def ids(self) -> list[bytes]:
         """Ids of what is here, proofs included, urgent first."""
-        flat = self.offer(0, self._max_count)[0]
+        flat = self.offer(0, self.max_count)[0]
         return [flat[at : at + limits.ID_BYTES] for at in range(0, len(flat), limits.ID_BYTES)]
 
     def summary(self) -> bytes:
@@ -473,7 +473,7 @@ class Shelf:
     def load(self) -> int:
         """How full the shelf is: 0 to 255."""
         return max(
-            len(self._index) * 255 // max(self._max_count, 1), self._index.used * 255 // self._max_steps
+            len(self._index) * 255 // max(self.max_count, 1), self._index.used * 255 // self._max_steps
         )
 
     def new_since(self, serial: int) -> "tuple[int, list[bytes] | None]":

@@ -16,8 +16,9 @@ from hedgerow_core.mac import sha256
 CHECK_BYTES = 4
 CELL_BYTES = limits.ID_BYTES + CHECK_BYTES
 _STEPS = 1 << 12
-_CHUNK_CELLS = 64  # in one piece
+_CHUNK_CELLS = 32  # in one piece
 _EMPTY = bytes(CELL_BYTES)
+_FRESH = b"\x01"
 
 
 def digest(key: bytes, identity: bytes) -> bytes:
@@ -115,27 +116,32 @@ class Decoder(Cells):
             at = (cell - first) * CELL_BYTES
             self.toggle(cell, part[at : at + CELL_BYTES])
             self.toggle(cell, ours.get(cell))
+        fresh = bytearray(_FRESH * self.received)
         for at in range(0, len(self.found), limits.ID_BYTES):
-            self._take_out(self.found[at : at + limits.ID_BYTES], first)
-        self._peel(list(range(self.received)))
+            self._take_out(self.found[at : at + limits.ID_BYTES], first, fresh)
+        self._peel(fresh)
 
     def _grow(self) -> None:
         chunks = self._chunks
         while len(chunks) * _CHUNK_CELLS < self.received:
             chunks.append(bytearray(CELL_BYTES * _CHUNK_CELLS))
 
-    def _take_out(self, identity: bytes, first: int) -> list[int]:
-        """Take an id out of the cells from ``first`` on; which those were."""
+    def _take_out(self, identity: bytes, first: int, fresh: bytearray) -> None:
+        """Take an id out of the cells from ``first`` on, and mark those in ``fresh``."""
         seed = digest(self._sketch.key, identity)
-        cells = [cell for cell in places(seed, self.received) if cell >= first]
-        for cell in cells:
-            self.toggle(cell, identity + seed[:CHECK_BYTES])
-        return cells
+        for cell in places(seed, self.received):
+            if cell >= first:
+                self.toggle(cell, identity + seed[:CHECK_BYTES])
+                fresh[cell] = 1
 
-    def _peel(self, cells: list[int]) -> None:
+    def _peel(self, fresh: bytearray) -> None:
+        """Look at each cell whose byte in ``fresh`` is 1, and at those that change by that."""
         key = self._sketch.key
-        while cells:
-            cell = cells.pop()
+        while True:
+            cell = fresh.find(_FRESH)
+            if cell < 0:
+                return
+            fresh[cell] = 0
             item = self.get(cell)
             if item == _EMPTY:
                 continue
@@ -147,4 +153,4 @@ class Decoder(Cells):
             if len(self.found) >= self.received * limits.ID_BYTES:
                 return
             self.found += identity
-            cells.extend(self._take_out(identity, 0))
+            self._take_out(identity, 0, fresh)

@@ -96,13 +96,34 @@ def test_a_lost_part_of_an_offer_is_asked_for_again():
 
     def line(data):
         # Of the first three long frames, which are a's offer, the second is lost.
-        if len(data) > 400 and offers[0] < 3:
+        if len(data) > 200 and offers[0] < 3:
             offers[0] += 1
             return b"" if offers[0] == 2 else data
         return data
 
     run(one, two, line=line, rounds=4000)
+    assert offers[0] == 3
     assert a.summary() == b.summary()
+
+
+def test_who_asks_the_same_again_and_again_does_not_keep_us_from_putting_again_what_was_lost():
+    kept = shelf(limits.IN_FLIGHT + 2)
+    peer = Peer(kept, 0, 10_000)
+    peer.receive(CLOCK, 0)
+    everything = b"".join(kept.ids())
+    peer.receive(b"\x02" + everything, 0)
+    while peer.outgoing(0):
+        pass
+    assert peer.put_count == limits.IN_FLIGHT
+    # None of it arrives, and the other side asks just when we would put it again.
+    now = 0
+    while peer.put_count == limits.IN_FLIGHT:
+        now += limits.RETRY_MS - 1
+        peer.receive(b"\x02" + everything, now)
+        peer.tick(now)
+        while peer.outgoing(now):
+            pass
+        assert now < 3 * limits.RETRY_MS
 
 
 def test_noise_on_a_serial_line_costs_no_letter():

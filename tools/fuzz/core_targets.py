@@ -33,6 +33,7 @@ from hedgerow_core.reconcile import IdList, split_ids
 from hedgerow_core.service import decode_log, decode_status, encode_log, log_piece
 from hedgerow_core.session import INITIATOR, MESH, PLAINTEXT_BYTES, RESPONDER, Session
 from hedgerow_core.shelf import SOURCE_MESH, Shelf
+from hedgerow_core.sketch import Sketch
 from hedgerow_core.store import MemoryStore
 
 KEY = b"k" * 32
@@ -42,6 +43,7 @@ STEPS = 40  # of one input to an engine
 _BYTE_BY_BYTE = 700  # a longer line is cut less often
 _SHELF_COUNT = 8
 _SHELF_BYTES = 4_000
+_SKETCHED = limits.OFFER_IDS + 4
 # One call may answer with the whole shelf in messages of one frame each, and with little else.
 _ANSWER_BYTES = 2 * (_SHELF_BYTES + 4_096)
 
@@ -121,6 +123,16 @@ def shelf(count: int) -> Shelf:
     result = Shelf(MemoryStore(), Clock(0), 0, _SHELF_COUNT, _SHELF_BYTES, 4)
     for number in range(count):
         result.put(letter(number, 77 + number * 300), 0)
+    return result
+
+
+def _sketched() -> Shelf:
+    """A shelf with more letters than one list holds."""
+    result = Shelf(
+        MemoryStore(), Clock(0), 0, 2 * _SKETCHED, _SHELF_BYTES, 4, Sketch(KEY[:16], 2 * _SKETCHED)
+    )
+    for number in range(_SKETCHED):
+        result.put(letter(number, 13), 0)
     return result
 
 
@@ -434,16 +446,19 @@ def _peer_bounds(peer: Peer, kept: Shelf) -> None:
     holds(len(peer._in_flight) <= limits.IN_FLIGHT * limits.ID_BYTES, "envelopes in flight pass their bound")
     holds(len(peer._parts) <= limits.ENVELOPE_BYTES + 8, "parts of an envelope pass their bound")
     holds(len(peer._queue) <= limits.QUEUE_IDS * limits.ID_BYTES, "the queue passes its bound")
-    holds(kept.count() <= _SHELF_COUNT and kept.held_bytes() <= _SHELF_BYTES, "the shelf passes its bounds")
+    holds(kept.count() <= kept.max_count and kept.held_bytes() <= _SHELF_BYTES, "the shelf passes its bounds")
     holds(len(kept._tombstones) <= 4, "tombstones pass their bound")
 
 
 def fuzz_peer(data: bytes) -> str:
-    """A hostile member's messages; FE comes first where its share is counted."""
-    kept = shelf(3)
+    """A hostile member's messages; FE comes first where its share is counted, FD where it gives us a sketch,
+    FC where we give it ours."""
+    sketches = data[:1] in (b"\xfc", b"\xfd")
+    kept = _sketched() if sketches else shelf(3)
     if data[:1] == b"\xfe":
         kept.admission = Admission(_SHELF_BYTES // 8)
-    peer = Peer(kept, 0, limits.STREAM_IN_FLIGHT_BYTES, SOURCE_MESH)
+    gives = data[:1] == b"\xfc" if sketches else None
+    peer = Peer(kept, 0, limits.STREAM_IN_FLIGHT_BYTES, SOURCE_MESH, gives_sketch=gives)
     if data[:1] != b"\xff":
         peer.receive(b"\x09" + encode_clock(0, True), 0)
     result = Told()
@@ -708,6 +723,13 @@ def seeds(name: str) -> list[bytes]:
         shares = b"\xfe\0\0" + b"".join(
             [piece(4, part) for number in range(60, 75) for part in _puts(letter(number, 200))]
         )
+        cells = Sketch(KEY[:16], 18)
+        for number in range(5, _SKETCHED + 3):
+            cells.change(letter(number, 13).id)
+        given = b"\x0a" + bytes(3) + bytes((_SKETCHED,)) + cells.part(0, 18)
+        for head in (b"\xfd\0\0", b"\xfc\0\0"):
+            answers = [piece(4, b"\x0b" + answer) for answer in (b"\1\0\x12\0\x24", b"\2\0\0\0\0", bytes(5))]
+            found.append(head + ticks + piece(4, given) + b"".join(found[:4]) + b"".join(answers) + ticks * 3)
         return found + [b"".join(found), ticks + found[0] + ticks + found[3] + ticks * 3, shares + ticks * 3]
     if name in ("link_stream", "link_packets"):
         found = []

@@ -130,7 +130,7 @@ def _bring(courier: Courier) -> None:
 def memory(
     hours: Annotated[float, typer.Option(min=0.01, help="Simulated hours after the shelf is full.")] = 24,
     seed: Annotated[int, typer.Option(help="The same seed gives the same day.")] = 1,
-    heap: Annotated[int, typer.Option(min=30_000, help="Bytes of heap of the board.")] = 100_000,
+    heap: Annotated[int, typer.Option(min=30_000, help="Bytes of heap of the board.")] = 102_400,
     letters: Annotated[int, typer.Option(min=1, max=4_000, help="Envelopes on its shelf.")] = 1_000,
     neighbours: Annotated[int, typer.Option(min=2, max=31, help="Boards that it hears.")] = 12,
     as_json: Annotated[bool, typer.Option("--json", help="End with one JSON line.")] = False,

@@ -34,6 +34,7 @@ class Person:
         self._link: Link | None = None
         self._pairing_key = b""
         self._plugged = 0
+        self._pump_ms = 0  # when the link may write more
 
     @property
     def unix_ms(self) -> int:
@@ -104,6 +105,11 @@ class Person:
         if self._link is not None and self._line is not None:
             for data in self._link.outgoing(self.unix_ms):
                 self._line.write(data)
+            due = self._link.deadline()
+            now = self._lab.now_ms
+            if due is not None and not now < self._pump_ms < now + _TICK_MS and due < self.unix_ms + _TICK_MS:
+                self._pump_ms = now + max(due - self.unix_ms, 1)
+                self._lab.at(self._pump_ms, self._pump)
 
     def _tick(self, plugged: int) -> None:
         if plugged != self._plugged or self._link is None:

@@ -1,0 +1,42 @@
+"""The host's end of a cable: no more at once than a board keeps while it cannot read."""
+
+from collections import deque
+
+from hedgerow_core.link import Link
+
+_BURST_BYTES = 250  # UART0 of an ESP32 keeps 260 and drops the rest in silence
+# A burst takes 22 ms at 115,200 baud, the erasure of a block of flash about 50, and often two are due.
+_GAP_MS = 110
+
+
+class CableLink(Link):
+    """A ``Link`` that writes bursts with gaps between them; ``deadline`` tells when the next may go."""
+
+    _waiting: "deque[bytes] | None" = None
+    _burst_ms = 0
+    _burst_bytes = 0
+
+    def next_writes(self, now: int) -> list[bytes]:
+        """One item at most, and none before it is time."""
+        waiting = self._waiting
+        if waiting is None:
+            waiting = self._waiting = deque()
+        if not waiting:
+            waiting.extend(super().next_writes(now))
+        if not waiting:
+            return []
+        if now - self._burst_ms >= _GAP_MS:
+            self._burst_ms = now
+            self._burst_bytes = 0
+        if self._burst_bytes and self._burst_bytes + len(waiting[0]) > _BURST_BYTES:
+            return []
+        self._burst_bytes += len(waiting[0])
+        return [waiting.popleft()]
+
+    def deadline(self) -> int | None:
+        """When ``tick`` or ``outgoing`` has something to do, in ms, or None."""
+        due = super().deadline()
+        if not self._waiting:
+            return due
+        free = self._burst_ms + _GAP_MS
+        return free if due is None else min(due, free)
