@@ -133,9 +133,12 @@ class Board:
                 line.link.service(found)
         except MemoryError:
             self.counts[counts.NO_MEMORY] += 1
+        # Where the memory ended within the import, it may be there in part.
+        package = sys.modules["hedgerow_board"]
         if whole in sys.modules:
             del sys.modules[whole]
-            delattr(sys.modules["hedgerow_board"], name)
+        if hasattr(package, name):
+            delattr(package, name)
 
     def serve(self, line: object, message: bytes) -> None:
         """Answer a service message of the paired host."""
@@ -173,9 +176,6 @@ class Board:
         while True:
             await asyncio.sleep_ms(_ROUND_MS)
             now = self.now()
-            self.look()
-            if self.probes:
-                self.aside("trace", None, b"")
             if not self._wire.waits():
                 self.dog.passed(watchdog.WIRE, now)
             stuck = self.dog.check(now)
@@ -186,6 +186,9 @@ class Board:
                 self.journal.well()
                 if self.journal.safe:
                     machine.reset()
+            self.look()
+            if self.probes:
+                self.aside("trace", None, b"")
             if now >= expire:
                 expire = now + _EXPIRE_MS
                 self._each_minute(now)
