@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from hedgerow.database import Database
 
 NONCE_BYTES = 8
-_EVERY_MS = 5_000  # between two answers to one contact
+_ANSWERS = 8  # to one contact within a minute
+_MINUTE_MS = 60_000
 _KEPT_MS = 14 * 24 * 3_600_000
 _HOPS_MAX = 64
 
@@ -36,7 +37,7 @@ class Pings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._answered: dict[int, int] = {}
+        self._answered: dict[int, list[int]] = {}  # when we answered each contact lately
 
     def _exist(self) -> bool:
         query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'ping_consent'"
@@ -74,10 +75,11 @@ class Pings:
         nonce = _nonce(text)
         if nonce is None or not self.allowed:
             return None
-        last = self._answered.get(contact)
-        if last is not None and 0 <= now - last < _EVERY_MS:
+        lately = [then for then in self._answered.get(contact, []) if 0 <= now - then < _MINUTE_MS]
+        self._answered[contact] = lately
+        if len(lately) >= _ANSWERS:
             return None
-        self._answered[contact] = now
+        lately.append(now)
         return f"{nonce.hex()} {hops}"
 
     def answered(self, text: str, contact: int, now: int) -> None:

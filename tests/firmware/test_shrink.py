@@ -55,7 +55,10 @@ def test_one_module_does_what_several_did():
 
 def test_functions_that_name_only_each_other_are_left_out():
     text = bundled(
-        codec="def ping(n):\n    return pong(n)\ndef pong(n):\n    return ping(n) + 77\ndef head():\n    return 5\n",
+        codec=(
+            "def ping(n):\n    return pong(n)\ndef pong(n):\n    return ping(n) + 77\n"
+            "def head():\n    return 5\n"
+        ),
         app="from codec import head\ndef main():\n    return head()\n",
     )
     assert run(text, "main()") == 5
