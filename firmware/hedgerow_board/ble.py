@@ -329,6 +329,7 @@ class Radio:
     def up(self, line: Line) -> None:
         """The other end of ``line`` proved who it is."""
         if line.link.kind == MESH:
+            self._board.counts[counts.MET] += 1
             self._greet(line)
         else:
             self.tend()

@@ -243,7 +243,8 @@ class Carrier:
 
     def met(self, address: bytes, now: int, ok: bool) -> None:
         """A meeting with ``address`` ended: envelopes moved, or nothing came of it."""
-        self.counts[counts.MET if ok else counts.VAIN] += 1
+        if not ok:
+            self.counts[counts.VAIN] += 1
         slot = self.rows.find(address, ADDRESS)
         if slot < 0:
             return

@@ -4,8 +4,8 @@ from array import array
 
 HEARD = 0  # beacons of our mesh, modulo 2^30
 STRANGE = 1  # beacons of other meshes, and forged ones, modulo 2^30
-MET = 2  # links and calls over which letters moved
-VAIN = 3  # those that nothing came of
+MET = 2  # links to boards that proved to be of our mesh
+VAIN = 3  # links and calls that no letter came of
 OFFERED = 4  # letters that somebody put here
 KEPT = 5  # of those: new and kept
 PURGED = 6  # letters whose proof took their place

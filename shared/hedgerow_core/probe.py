@@ -127,9 +127,9 @@ def to_host(echo: bytes) -> bytes:
 
 
 def forget(probes: "list[Probe]", now: int) -> None:
-    """Let go of probes that are over."""
+    """Let go of probes that are over: those that had their echo sooner than those that wait for it."""
     for probe in list(probes):
-        if now - probe.came >= limits.PROBE_MS:
+        if now - probe.came >= (limits.PROBE_MS if probe.onward else limits.PROBE_DONE_MS):
             probes.remove(probe)
 
 

@@ -120,6 +120,17 @@ def test_a_flood_of_probes_takes_a_few_places_and_leaves_one_to_our_host():
     assert memory == []
 
 
+def test_who_asks_again_and_again_is_answered_as_soon_as_the_last_answers_are_some_seconds_old():
+    memory = []
+    now = answered = 0
+    for number in range(40):
+        now += 500
+        probe.forget(memory, now)
+        message = bytes((PROBE,)) + probe.question(number.to_bytes(8, "big"), "mill")[1:]
+        answered += probe.take(memory, message, "a", "mill", now)[0] != b""
+    assert answered == (limits.PROBES - 1) * 4, "three in five seconds"
+
+
 def test_an_echo_counts_once_from_where_the_probe_went_and_in_time():
     def passed_on():
         memory = []

@@ -211,14 +211,14 @@ def said_by_a_member(name, nonce=b"12345678"):
 def test_a_probe_is_answered_once_however_often_a_member_says_it(tmp_path):
     answers, _ = probed(tmp_path, "a", [said_by_a_member("a")] * 30)
     assert answers and all(answer[0] == service.ECHO for answer in answers)
-    # It comes again with each link: 40 s have room for three memories of it.
-    assert len(answers) <= 3
+    # A member may say it again on the next link: it is answered when it is forgotten, every 5 s at most.
+    assert len(answers) <= 8
     assert probe.hops_of(answers[0]) == (b"12345678", [(0, "a")])
 
 
 def test_a_flood_of_probes_gets_as_few_answers_as_a_board_remembers(tmp_path):
     answers, state = probed(tmp_path, "a", [said_by_a_member("a", bytes((n,)) * 8) for n in range(60)])
-    assert 0 < len(answers) <= 3 * (limits.PROBES - 1)
+    assert 0 < len(answers) <= 8 * (limits.PROBES - 1)
     assert (state["starts"], state["too_large"]) == (1, 0)
 
 
@@ -341,10 +341,8 @@ def test_beacons_meetings_and_calls_in_vain_are_counted(tmp_path):
         assert rose[counts.HEARD] > 0 == rose[counts.STRANGE] == rose[counts.MET]
 
         cable.put(3)
-        lab.run_until(lab.now_ms + 10 * _SECOND)
-        assert lab.link_drop("a", "b")
-        rose = look.after(5)
-        assert rose[counts.MET] >= 1
+        rose = look.after(10)
+        assert (rose[counts.MET], rose[counts.VAIN]) == (1, 0)
 
         lab.deafen("a", "b")
         Stranger(lab, "other mesh", bytes(32), "mute", ["a"])

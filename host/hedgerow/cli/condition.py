@@ -135,7 +135,7 @@ def _rows(state: dict[str, Any], more: dict[str, Any]) -> list[tuple[str, str]]:
         )
         rows += [
             ("heard", f"{counted(found['heard'], 'beacon')}; {found['heard_strange']:,} of other meshes"),
-            ("met", f"{counted(found['met'], 'time')}; {found['met_in_vain']:,} in vain"),
+            ("met", f"{counted(found['met'], 'link')} with other boards; {found['met_in_vain']:,} in vain"),
             (
                 "offered",
                 f"{counted(found['offered'], 'letter')}: kept {found['kept']:,},"
