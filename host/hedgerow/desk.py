@@ -59,7 +59,7 @@ class Desk:
         self._database = database
         self._random = random
         self.shelf = shelf
-        row = database.row("SELECT name, keys, deep_ms FROM account")
+        row = database.row("SELECT name, unseal(keys) AS keys, deep_ms FROM account")
         if row is None:
             raise errors.HomeDamaged(home=database.home, reason="no account in it")
         self.name = str(row["name"])
@@ -81,11 +81,13 @@ class Desk:
 
     def reload(self, now: int) -> None:
         """Take in the ratchets and invites of the database."""
-        for contact in self._database.rows("SELECT id, ratchet FROM contacts"):
+        for contact in self._database.rows("SELECT id, unseal(ratchet) AS ratchet FROM contacts"):
             state = self.kept(State.from_cbor, contact["ratchet"])
             if self._states.get(contact["id"]) != state:
                 self.adopt(contact["id"], state)
-        for stored in self._database.rows("SELECT secret FROM invites WHERE expires_ms > ?", now):
+        for stored in self._database.rows(
+            "SELECT unseal(secret) AS secret FROM invites WHERE expires_ms > ?", now
+        ):
             self.watch_invite(self.kept(invites.InviteSecret.from_cbor, stored["secret"]))
         self._proofs.reload()
         self._chores_ms = None
@@ -118,6 +120,7 @@ class Desk:
             self._ask_again(now)
             self._proofs.forget_old(now)
             self._send_covers(now)
+            self._renew(now)
         if due or anything:
             self._deep_scan(now)
             self._send_waiting(now)
@@ -130,6 +133,13 @@ class Desk:
         # Only now: what is proved is let go everywhere.
         self._proofs.publish(now)
 
+    def _renew(self, now: int) -> None:
+        """Forget for good what was used: replace the data key, hourly."""
+        # Where nothing can be written, nothing was used either.
+        with suppress(errors.HomeBusy, errors.CannotWrite):
+            if self._database.vault.due(now):
+                self._database.vault.rotate(now)
+
     def _send_covers(self, now: int) -> None:
         if self.covers.due(now):
             with self.changing(now):
@@ -139,7 +149,7 @@ class Desk:
     def _ask_again(self, now: int) -> None:
         """Repeat the requests that were not answered."""
         for row in self._database.rows(
-            "SELECT id, request FROM contacts WHERE request IS NOT NULL AND asked_ms <= ?",
+            "SELECT id, unseal(request) AS request FROM contacts WHERE request IS NOT NULL AND asked_ms <= ?",
             now - _REQUEST_AGAIN_MS,
         ):
             with self.changing(now):
@@ -154,7 +164,9 @@ class Desk:
                 if entry is not None:
                     self.seal_again(entry, now)
                     continue
-                row = self._database.row("SELECT request FROM contacts WHERE id = ?", contact)
+                row = self._database.row(
+                    "SELECT unseal(request) AS request FROM contacts WHERE id = ?", contact
+                )
                 if row is not None and row["request"] is not None:
                     self.sealer.request(
                         contact, self.kept(requests.RequestSent.from_cbor, row["request"]), now
@@ -223,10 +235,12 @@ class Desk:
     def insert_contact(self, name: str, card: Card, connected: bool, state: State) -> int:
         """A new contact; its row."""
         return self._database.run(
-            "INSERT INTO contacts (name, account_key, device_key, connected, ratchet) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO contacts (name, account_key, device_key, device_dh, connected, ratchet)"
+            " VALUES (?, ?, ?, ?, ?, seal_hour(?))",
             name,
             card.account_key,
             card.device_key,
+            card.device_dh,
             int(connected),
             state.to_cbor(),
         )
@@ -256,7 +270,9 @@ class Desk:
         return True
 
     def _open_request(self, envelope: Envelope, owner: _Invite, now: int) -> None:
-        row = self._database.row("SELECT secret, expires_ms FROM invites WHERE id = ?", owner.id)
+        row = self._database.row(
+            "SELECT unseal(secret) AS secret, expires_ms FROM invites WHERE id = ?", owner.id
+        )
         if row is None or row["expires_ms"] <= now:
             return
         secret = self.kept(invites.InviteSecret.from_cbor, row["secret"])
@@ -293,7 +309,7 @@ class Desk:
             else:
                 name, contact = known["name"], known["id"]
                 self._database.run(
-                    "UPDATE contacts SET ratchet = ?, connected = 1, request = NULL WHERE id = ?",
+                    "UPDATE contacts SET ratchet = seal_hour(?), connected = 1, request = NULL WHERE id = ?",
                     state.to_cbor(),
                     contact,
                 )
@@ -312,7 +328,8 @@ class Desk:
     def _open_letter(self, envelope: Envelope, owner: _Ratchet, now: int) -> None:
         with self.changing(now):
             row = self._database.rows(
-                "SELECT name, connected, ratchet, clock, seen FROM contacts WHERE id = ?", owner.contact
+                "SELECT name, connected, unseal(ratchet) AS ratchet, clock, seen FROM contacts WHERE id = ?",
+                owner.contact,
             )[0]
             state, plaintext, token = ratchet.decrypt(
                 self.kept(State.from_cbor, row["ratchet"]),
@@ -323,7 +340,7 @@ class Desk:
             )
             written = entries.decode(plaintext)
             self._database.run(
-                "UPDATE contacts SET ratchet = ?, connected = 1, request = NULL, clock = ?, seen = ?"
+                "UPDATE contacts SET ratchet = seal_hour(?), connected = 1, request = NULL, clock = ?, seen = ?"
                 " WHERE id = ?",
                 state.to_cbor(),
                 max(row["clock"], written.clock),

@@ -23,6 +23,50 @@ class HomeDamaged(UserError):
     """The data in {home} cannot be read ({reason}): restore a copy, or start anew in another folder."""
 
 
+class HomeLocked(UserError):
+    """{home} is locked: run `hedgerow unlock`, or set HEDGEROW_PASSPHRASE for one command."""
+
+
+class WrongPassphrase(UserError):
+    """This passphrase is wrong: try again, or begin in another folder with `hedgerow init --recover`."""
+
+
+class NoPassphrase(UserError):
+    """{home} has no passphrase, so it cannot be locked: set one with `hedgerow passphrase`."""
+
+
+class PassphraseMissing(UserError):
+    """A passphrase is needed: type it on a terminal, set HEDGEROW_PASSPHRASE, or give it as a line of input."""
+
+
+class PassphrasesDiffer(UserError):
+    """The two passphrases are not the same, so nothing was changed: try again."""
+
+
+class NoKeyring(UserError):
+    """There is no keyring here ({reason}): set a passphrase with `hedgerow passphrase` instead."""
+
+
+class KeyringLocks(UserError):
+    """The system's keyring opens {home}, and locks with your session: set a passphrase to lock it here."""
+
+
+class NoUnlocking(UserError):
+    """This system cannot keep a home unlocked ({reason}): set HEDGEROW_PASSPHRASE instead."""
+
+
+class HomeCopied(UserError):
+    """{home} is a copy, or was put back from one: if no other goes on, `hedgerow adopt` makes it the only one."""
+
+
+class BadPhrase(UserError):
+    """This is no recovery phrase ({reason}): type its 24 words in their order."""
+
+
+class NoPhrase(UserError):
+    """This account was made without a recovery phrase: keep a copy of it with `hedgerow backup`."""
+
+
 class HomeBusy(UserError):
     """Another program is writing to {home}: wait until it has finished and try again."""
 

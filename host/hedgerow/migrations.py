@@ -1,13 +1,18 @@
 """Brings a home that an earlier version made to the present schema, in one transaction."""
 
+import os
 import sqlite3
+from contextlib import nullcontext
+from pathlib import Path
 
+from hedgerow.vault import ciphers, keystore
+from hedgerow.vault.vault import FLEETING, LASTING, Vault
 from hedgerow_core.clock import EPOCH_MINUTES
 from hedgerow_core.envelope import TTL_MINUTES, decode
 from hedgerow_core.errors import PeerError
 from hedgerow_core.shelf import SOURCE_HOST, record_of
 
-VERSION = 2
+VERSION = 3
 
 # Since version 2: what became of what we sent, and the proofs that we give.
 SENDINGS_AND_PROOFS = """
@@ -36,6 +41,9 @@ CREATE INDEX proofs_age ON proofs (kept_ms);
 CREATE INDEX entries_place ON entries (contact, mine, sequence);
 """
 
+# Since version 3: by which a reset finds its way. Of contacts made before it is not known.
+_DEVICE_DH = "ALTER TABLE contacts ADD COLUMN device_dh BLOB"
+
 _COLUMNS = """
 ALTER TABLE contacts ADD COLUMN arrived_ms INTEGER;
 ALTER TABLE entries ADD COLUMN delivered_ms INTEGER;
@@ -43,21 +51,38 @@ ALTER TABLE entries ADD COLUMN late INTEGER NOT NULL DEFAULT 0;
 """
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Go on from an earlier version, if it is one. sqlite3.Error where that fails; then nothing changed."""
+def migrate(connection: sqlite3.Connection, home: Path) -> None:
+    """Go on from an earlier version, if it is one. sqlite3.Error or OSError where that fails; then nothing
+    changed."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have been faster.
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 1:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 1:
             for statement in (_COLUMNS + SENDINGS_AND_PROOFS).split(";"):
                 connection.execute(statement)
             _convert_shelf(connection)
-            connection.execute("PRAGMA user_version = 2")
+        if version <= 2:
+            connection.execute(_DEVICE_DH)
+            _seal(connection, home)
+            connection.execute("PRAGMA user_version = 3")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    # What lay there unsealed is not to stay in the log.
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _seal(connection: sqlite3.Connection, home: Path) -> None:
+    """Since version 3: what is secret is sealed. The keystore is without a passphrase until one is set."""
+    store_key = os.urandom(ciphers.KEY_BYTES)
+    keystore.save(home, keystore.plain(os.urandom(keystore.HOME_ID_BYTES), store_key))
+    Vault.begin(home, connection, store_key, nullcontext, 0)
+    for fields, seal in ((FLEETING, "seal_hour"), (LASTING, "seal_long")):
+        for table, column in fields:
+            connection.execute(f"UPDATE {table} SET {column} = {seal}({column})")
 
 
 def _convert_shelf(connection: sqlite3.Connection) -> None:

@@ -56,7 +56,8 @@ class Sealer:
     def again(self, entry: int, now: int) -> tuple[int, State, Envelope]:
         """Seal and send an entry that had to wait, or did not arrive; with its contact."""
         row = self._database.rows(
-            "SELECT contact, sequence, clock, reference, written_ms, text FROM entries WHERE id = ?", entry
+            "SELECT contact, sequence, clock, reference, written_ms, unseal(text) AS text FROM entries WHERE id = ?",
+            entry,
         )[0]
         contact = int(row["contact"])
         kind = entries.TEXT if row["text"] else entries.HELLO
@@ -96,14 +97,16 @@ class Sealer:
 
     def _seal(self, contact: int, written: entries.Entry) -> tuple[State, Envelope]:
         # The state of the database, not ours: another process may have written, and no key serves twice.
-        row = self._database.rows("SELECT name, ratchet FROM contacts WHERE id = ?", contact)[0]
+        row = self._database.rows(
+            "SELECT name, unseal(ratchet) AS ratchet FROM contacts WHERE id = ?", contact
+        )[0]
         state = self._state_of(row["ratchet"])
         try:
             state, lock, body, _ = ratchet.encrypt(state, entries.encode(written))
         except LimitError:
             raise errors.Unanswered(name=row["name"], count=state.ns) from None
         self._database.run(
-            "UPDATE contacts SET ratchet = ?, sequence = max(sequence, ?), clock = max(clock, ?)"
+            "UPDATE contacts SET ratchet = seal_hour(?), sequence = max(sequence, ?), clock = max(clock, ?)"
             " WHERE id = ?",
             state.to_cbor(),
             written.sequence,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from node_support import settle
 from people_support import source
 
 from hedgerow import cli
@@ -138,6 +139,8 @@ def made(tmp_path_factory):
 def village(made, tmp_path):
     """Alice and Bob."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    for name in ("alice", "bob"):
+        settle(tmp_path / name)
     return Person(tmp_path / "alice"), Person(tmp_path / "bob")
 
 
@@ -234,7 +237,7 @@ def test_a_home_of_a_later_version_is_told_and_left_alone(village):
     connection = sqlite3.connect(alice.home / "hedgerow.db")
     connection.execute("PRAGMA user_version = 99")
     assert "version 99 of the data" in alice.wrong("contacts")
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 3")
     connection.close()
     assert len(alice.texts()) == 2
 

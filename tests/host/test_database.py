@@ -126,12 +126,12 @@ def test_no_letter_that_was_confirmed_is_lost_when_the_program_is_killed(lines):
         assert [text for _, text in village.read("Bob")] == [*mine, "after the crash"]
 
 
-@pytest.mark.parametrize("version", [0, 3, 99])
+@pytest.mark.parametrize("version", [0, 4, 99])
 def test_data_of_another_version_gives_a_sentence(tmp_path, database, version):
     connection = sqlite3.connect(tmp_path / "home" / "hedgerow.db")
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
-    with pytest.raises(errors.HomeDamaged, match=rf"version {version} of the data, not 2\)"):
+    with pytest.raises(errors.HomeDamaged, match=rf"version {version} of the data, not 3\)"):
         Database.open(tmp_path / "home")
 
 

@@ -10,6 +10,7 @@ from people_support import NOW
 from hedgerow import errors
 from hedgerow.database import Database
 from hedgerow.outbox import DELIVERED, EXPIRED
+from hedgerow.vault.vault import FLEETING, LASTING
 from hedgerow_core.envelope import TTL_MINUTES
 
 ALICE, BOB = "Alice", "Bob"
@@ -67,18 +68,25 @@ def make_old(village, who):
         if (envelope := shelf.get(identity, village.now)) is not None
     ]
     village.nodes[who].close()
+    keys = Database.open(village.home(who))
+    unseal = keys.vault._columns._unseal
+    keys._connection.close()
     path = village.home(who) / "hedgerow.db"
     new = path.rename(path.with_name("new.db"))
     with closing(sqlite3.connect(path)) as old:
         old.executescript("PRAGMA journal_mode = WAL;" + VERSION_1)
+        old.create_function("unseal", 1, unseal)
         old.execute("ATTACH ? AS new", (str(new),))
         for table in TABLES:
-            columns = ", ".join(row[1] for row in old.execute(f"PRAGMA table_info({table})"))
-            old.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM new.{table}")
+            columns = [row[1] for row in old.execute(f"PRAGMA table_info({table})")]
+            sealed = [column for at, column in (*FLEETING, *LASTING) if at == table]
+            opened = ", ".join(f"unseal({column})" if column in sealed else column for column in columns)
+            old.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {opened} FROM new.{table}")
         old.executemany("INSERT INTO shelf (record) VALUES (?)", [(record,) for record in records])
         old.commit()
-    for path in village.home(who).glob("new.db*"):
-        path.unlink()
+    for path in village.home(who).iterdir():
+        if path.name != "hedgerow.db":
+            path.unlink()
 
 
 @pytest.fixture
@@ -105,7 +113,7 @@ def version(village, who):
 
 
 def test_contacts_and_letters_are_still_there_and_those_on_the_way_arrive(village):
-    assert version(village, ALICE) == 2
+    assert version(village, ALICE) == 3
     assert [letter.text for letter in village.nodes[ALICE].inbox()] == ["read before", "on the way", "waits"]
     village.exchange()
     assert village.read(BOB) == [(ALICE, "on the way")] and village.read("Dora") == [(ALICE, "waits")]
