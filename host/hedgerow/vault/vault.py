@@ -46,7 +46,7 @@ class Vault:
     """``transaction`` gives a transaction of the database, in which nobody else writes."""
 
     def __init__(
-        self, home: Path, connection: sqlite3.Connection, store_key: bytes, transaction: Transaction, now: int
+        self, home: Path, connection: sqlite3.Connection, store_key: bytes, transaction: Transaction
     ) -> None:
         self.home = home
         self._connection = connection
