@@ -11,7 +11,7 @@ import sys
 import bluetooth
 
 from hedgerow_board.line import Line
-from hedgerow_board.settings import SAVER
+from hedgerow_board.settings import RELAY, SAVER
 from hedgerow_board.watchdog import BEACON, RADIO
 from hedgerow_core import beacon, counts, limits
 from hedgerow_core.link import Link, Packets
@@ -266,7 +266,9 @@ class Radio:
         self._scanning = True
         look_at = 0
         async with self._aioble.scan(
-            _SAVER_SCAN_MS if self._saves() else _SCAN_MS, _SCAN_INTERVAL_US, _SCAN_WINDOW_US
+            _SAVER_SCAN_MS if self._saves() else _SCAN_MS,
+            _SCAN_INTERVAL_US,
+            _SCAN_INTERVAL_US if board.settings.profile == RELAY else _SCAN_WINDOW_US,
         ):
             while self._scanning:
                 await self._scan_flag.wait()
