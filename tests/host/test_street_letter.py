@@ -6,6 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given
 from hypothesis import strategies as st
 from people_support import NOW, flip, person, source
@@ -267,3 +271,34 @@ def test_three_at_once_then_one_in_five_minutes_and_an_sos_in_ten():
     assert rates.wait_ms([0], True, minute) == 9 * minute
     # A clock that was set back by a year silences nobody for longer than that.
     assert rates.wait_ms([400 * 24 * 60 * minute], True, 0) == 10 * minute
+
+
+@pytest.mark.parametrize("vector", VECTORS["letters"], ids=lambda vector: vector["text"][:12])
+def test_the_frozen_letter_is_what_the_page_says_computed_with_another_library(vector):
+    def raw(name):
+        return bytes.fromhex(vector[name])
+
+    def derived(secret, salt, info, length):
+        return HKDF(SHA256(), length, salt, info).derive(secret)
+
+    street = derived(raw("mesh_key"), b"", b"hedgerow street", 32)
+    stop_hash = hashlib.sha256(raw("stop")).digest()[:16]
+    okm = derived(street, b"", b"hedgerow street letter" + stop_hash, 44)
+    found = envelopes.decode(raw("envelope"))
+    assert (found.lock, found.body[:16]) == (okm[:12], stop_hash)
+    outer = bytes((found.flags, found.ttl))
+    padded = ChaCha20Poly1305(okm[12:]).decrypt(bytes(12), found.body[16:], outer)
+    plain = padded.rstrip(b"\0")[:-1]
+    day = vector["day"].to_bytes(2, "big")
+    device = Ed25519PrivateKey.from_private_bytes(raw("device_seed"))
+    seed = derived(raw("device_seed"), street, b"hedgerow street pseudonym" + day, 32)
+    pseudonym = Ed25519PrivateKey.from_private_bytes(seed)
+    key = pseudonym.public_key().public_bytes_raw()
+    identity = derived(street, b"", b"hedgerow street id", 16)
+    head = bytes((2 if vector["sos"] else 1,))
+    head += ((vector["written_ms"] - 1_735_689_600_000) // 60_000).to_bytes(3, "big")
+    head += key + device.sign(b"hedgerow street pseudonym" + identity + day + key)
+    name = vector["name"].encode()
+    tail = bytes((len(name),)) + name + vector["text"].encode()
+    signed = b"hedgerow street letter" + outer + found.lock + stop_hash + head + tail
+    assert plain == head + pseudonym.sign(signed) + tail

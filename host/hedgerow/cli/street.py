@@ -117,7 +117,7 @@ def hear(
             print_json(**heard_fields(one))
         print_json(visible_to="all members", left_out=node.street.left_out(since))
     else:
-        _print_all(heard, node.street.left_out(since), follow, node.street.known or bool(heard))
+        _print_all(node, heard, node.street.left_out(since), follow)
     if follow:
         _follow(node, heard, board, key_file, as_json)
     node.close()
@@ -134,7 +134,7 @@ async def _listen(node: Node, board: str, key_file: Path | None) -> None:
         await keeper.close()
 
 
-def _print_all(heard: list[Heard], left_out: int, follow: bool, known: bool) -> None:
+def _print_all(node: Node, heard: list[Heard], left_out: int, follow: bool) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(Text.assemble(("The street", "bold"), (f" · {VISIBLE}", "yellow")))
     if heard:
@@ -142,12 +142,12 @@ def _print_all(heard: list[Heard], left_out: int, follow: bool, known: bool) -> 
         table.add_column(justify="right", style="dim", no_wrap=True)
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        now = now_ms()
+        now, names = now_ms(), _names(node)
         for one in heard:
-            table.add_row(age(one, now), _who(one), _what(one))
+            table.add_row(age(one, now), _who(one, names), _what(one))
         console.print()
         console.print(table)
-    elif not known:
+    elif not node.street.known:
         console.print("No street is known yet: `hedgerow hear --board NAME` asks a board for it.")
     elif not follow:
         console.print("Nobody said anything. `hedgerow say 'Is anyone there?'` begins.")
@@ -164,12 +164,20 @@ def _print_all(heard: list[Heard], left_out: int, follow: bool, known: bool) -> 
         console.print(Text("\n".join(notes), "dim"))
 
 
-def _who(heard: Heard) -> Text:
+def _who(heard: Heard, known: set[str]) -> Text:
     if heard.mine:
         return Text("you", "bold")
     if heard.contact:
         return Text(heard.name, "bold green")
-    return Text.assemble((heard.name, ""), (f" ~{heard.mark}", "dim"))
+    mark = Text(f" ~{heard.mark}", "dim")
+    if heard.name.casefold() in known:
+        mark.append(" not your contact", "bold red")
+    return Text(heard.name) + mark
+
+
+def _names(node: Node) -> set[str]:
+    """What nobody else should call themselves."""
+    return {name.casefold() for name in ("you", node.name, *(contact.name for contact in node.contacts()))}
 
 
 def _what(heard: Heard) -> Text:
@@ -204,6 +212,7 @@ def _follow(node: Node, heard: list[Heard], board: str | None, key_file: Path | 
     def show() -> None:
         nonlocal last
         found = node.street.heard(0, last)
+        names = _names(node) if found else set()
         for one in found:
             last = max(last, one.id)
             if as_json:
@@ -212,7 +221,7 @@ def _follow(node: Node, heard: list[Heard], board: str | None, key_file: Path | 
             # What goes on in a second line cannot pass for another letter.
             what = _what(one)
             lines = Text("\n      ").join(what.split("\n", allow_blank=True))
-            console.print(Text.assemble((clock(one.at_ms), "dim"), "  ", _who(one), "  ", lines))
+            console.print(Text.assemble((clock(one.at_ms), "dim"), "  ", _who(one, names), "  ", lines))
             if one.sos and not one.mine and sys.stdout.isatty():
                 print(_BELL, end="")
             sys.stdout.flush()
