@@ -22,7 +22,7 @@ def answer(board: object, line: object, message: bytes) -> bytes:
             return _log(board.journal, message[1])
         if message[0] == service.REPAIR:
             return bytes((service.REPAIR_IS, _repair(board, message[1])))
-    elif message[0] == service.STREET:
+    elif message == bytes((service.STREET,)):
         # The mesh key itself opens links and recorded ones: no host needs it.
         street = hkdf(board.settings.mesh_key, b"", b"hedgerow street", 32)
         return bytes((service.STREET_IS,)) + street
