@@ -315,6 +315,18 @@ def test_letters_stand_by_their_time_whatever_order_they_come_in(village):
     assert texts(village, BOB) == ["3 h", "2 h", "1 h"]
 
 
+def test_what_one_person_says_within_a_minute_stands_in_order(village):
+    for text in ("one", "two", "three"):
+        say(village, ALICE, text)
+    say(village, ALICE, "four", sos=True)
+    sent = {
+        letter.open(STREET, one).text: one for one in village.envelopes(ALICE) if letter.is_for(one, STREET)
+    }
+    bring(village, BOB, *[sent[text] for text in ("three", "four", "one", "two")])
+    assert texts(village, BOB) == ["one", "two", "three", "four"]
+    assert not any(one.late for one in heard(village, BOB))
+
+
 def test_forged_and_damaged_letters_change_nothing_and_the_rest_is_heard(village):
     good = stranger(village, "good")
     bad = []

@@ -220,7 +220,7 @@ def test_two_people_who_never_met_say_and_hear_with_commands(tmp_path):
         assert (found["visible_to"], found["sos"], found["carried"]) == ("all members", True, True)
         eventually(lambda: follow.shows("Water"))
         plain = re.sub("\x1b\\[[0-9;]*m", "", follow.text)
-        assert re.search(r"Bob ~[0-9a-f]{8}   SOS  Water\r\n +in the mill\r\n\a", plain), plain
+        assert re.search(r" SOS   Bob ~[0-9a-f]{8}  Water\r\n +in the mill\r\n\a", plain), plain
         assert follow.interrupt() == 0
         rows = [json.loads(line) for line in alice.type("hear", "--json").stdout.splitlines()]
         assert {row["visible_to"] for row in rows} == {"all members"}

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -56,17 +57,25 @@ def say(
     node = open_node(context)
     if board is None or node.street.known:
         said = node.say(text, sos, now_ms())
-        if board is not None:
-            exchange_now(node, board, key_file, as_json)
+        try:
+            if board is not None:
+                exchange_now(node, board, key_file, as_json)
+        finally:
+            # Said it is, whatever happens to the board: nobody is to say it again.
+            _print_said(node, said.id, as_json)
     else:
         said = asyncio.run(_say_first(node, text, sos, board, key_file, as_json))
-    (said,) = [heard for heard in node.street.heard(0) if heard.id == said.id]
+        _print_said(node, said.id, as_json)
+    node.close()
+
+
+def _print_said(node: Node, number: int, as_json: bool) -> None:
+    (said,) = [heard for heard in node.street.heard(0) if heard.id == number]
     if as_json:
         print_json(**heard_fields(said))
     else:
         way = "a board has it" if said.carried else "it leaves with the next board"
-        print(f"{'SOS said' if sos else 'Said'}, {VISIBLE}; {way}.")
-    node.close()
+        print(f"{'SOS said' if said.sos else 'Said'}, {VISIBLE}; {way}.")
 
 
 async def _say_first(
@@ -138,15 +147,8 @@ def _print_all(node: Node, heard: list[Heard], left_out: int, follow: bool) -> N
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(Text.assemble(("The street", "bold"), (f" · {VISIBLE}", "yellow")))
     if heard:
-        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-        table.add_column(justify="right", style="dim", no_wrap=True)
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
-        now, names = now_ms(), _names(node)
-        for one in heard:
-            table.add_row(age(one, now), _who(one, names), _what(one))
         console.print()
-        console.print(table)
+        console.print(_table(heard, _names(node)))
     elif not node.street.known:
         console.print("No street is known yet: `hedgerow hear --board NAME` asks a board for it.")
     elif not follow:
@@ -154,25 +156,51 @@ def _print_all(node: Node, heard: list[Heard], left_out: int, follow: bool) -> N
     notes = []
     if any(not one.mine and not one.contact for one in heard):
         notes.append(
-            "~ marks who is no contact of yours: the name may be anybody's, the mark is new each day."
+            "~ marks who is no contact of yours: anybody may use the name, and the mark changes daily."
         )
     if left_out:
         letters = "1 letter is" if left_out == 1 else f"{left_out:,} letters are"
-        notes.append(f"{letters} not shown: whoever wrote so many in an hour wrote too many.")
+        notes.append(f"{letters} not shown: there were too many of them within an hour.")
     if notes:
         console.print()
         console.print(Text("\n".join(notes), "dim"))
 
 
-def _who(heard: Heard, known: set[str]) -> Text:
+def _table(heard: list[Heard], names: set[str]) -> Table:
+    """Age beside who and what; who said several things in a row is named once."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    now = now_ms()
+    before: Heard | None = None
+    for one in heard:
+        when = age(one, now)
+        again = before is not None and (before.mine, before.mark) == (one.mine, one.mark)
+        if not again or before is None or before.sos != one.sos:
+            if before is not None:
+                table.add_row("", "")
+            table.add_row(when, _who(one, names))
+            when = ""
+        elif when == age(before, now):
+            when = ""
+        # A line of a text must not pass for a name.
+        table.add_row(when, Padding(_what(one), (0, 0, 0, 2)))
+        before = one
+    return table
+
+
+def _who(heard: Heard, names: set[str]) -> Text:
+    """Names are others' words, but marks are not: nobody looks like a contact who is none."""
+    badge = Text.assemble((" SOS ", _SOS_STYLE), "  ") if heard.sos else Text()
     if heard.mine:
-        return Text("you", "bold")
+        return badge + Text("you", "bold")
     if heard.contact:
-        return Text(heard.name, "bold green")
-    mark = Text(f" ~{heard.mark}", "dim")
-    if heard.name.casefold() in known:
-        mark.append(" not your contact", "bold red")
-    return Text(heard.name) + mark
+        return badge + Text(heard.name, "bold green")
+    badge.append(heard.name, "bold")
+    badge.append(f" ~{heard.mark}", "dim")
+    if heard.name.casefold() in names:
+        badge.append("  not your contact", "bold red")
+    return badge
 
 
 def _names(node: Node) -> set[str]:
@@ -181,13 +209,12 @@ def _names(node: Node) -> set[str]:
 
 
 def _what(heard: Heard) -> Text:
-    parts = [Text(" SOS ", _SOS_STYLE), Text(" ")] if heard.sos else []
-    parts.append(Text(shown(heard.text), "bold" if heard.sos else ""))
+    found = Text(shown(heard.text), "bold" if heard.sos else "")
     if heard.late:
-        parts.append(Text(f"  (dated {clock(heard.written_ms)})", "dim"))
+        found.append(f"  (dated {clock(heard.written_ms)})", "dim not bold")
     if heard.mine and not heard.carried:
-        parts.append(Text("  (waits for a board)", "dim"))
-    return Text.assemble(*parts)
+        found.append("  (waits for a board)", "dim not bold")
+    return found
 
 
 def age(heard: Heard, now: int) -> str:

@@ -26,6 +26,8 @@ _LEFT_OUT = 4_000  # as many as the shelf holds: what is left out is not looked 
 _STREETS = 8
 _MARK = 4  # bytes of a pseudonym that are shown
 _SKEW_MS = 3_600_000  # two clocks that nobody sets may differ by so much
+_MINUTE_MS = 60_000
+_AHEAD_MS = 3 * _MINUTE_MS  # what was said in one minute, three texts and an SOS, lies within these
 _SOURCE_OWN = 2
 
 # Contacts have their name here, whatever they call themselves.
@@ -98,13 +100,20 @@ class Street:
         street = self._streets[0]
         with self._database.transaction():
             self._check_rate(sos, now)
-            writer = self._pseudonym(street, now)
-            envelope = letters.seal(street, writer, self._name, text, sos, now, self._random)
+            at = self._minute(now)
+            writer = self._pseudonym(street, at)
+            envelope = letters.seal(street, writer, self._name, text, sos, at, self._random)
             said = letters.open(street, envelope)
             self._insert(said, envelope, now, mine=True)
             if self._shelf.put(envelope, now, _SOURCE_OWN) != KEPT:
                 raise errors.NoRoomToSay
         return self._rows("s.letter = ?", said.id)[0]
+
+    def _minute(self, now: int) -> int:
+        """Now, or the minute behind our last one, so that readers see them in order."""
+        query = "SELECT max(written_ms) AS last FROM street_letters WHERE mine = 1 AND written_ms <= ?"
+        last = self._database.rows(query, now + _AHEAD_MS)[0]["last"]
+        return now if last is None else max(now, last + _MINUTE_MS)
 
     def _check_rate(self, sos: bool, now: int) -> None:
         rows = self._database.rows(
