@@ -179,7 +179,7 @@ def test_a_member_who_keeps_to_no_limit_is_shown_a_bounded_number_of_times_and_o
     assert village.people["Bob"].node.street.left_out(0) == count - len(found)
 
 
-def test_a_board_answers_only_the_whole_question_and_only_its_paired_host(village):
+def test_a_board_answers_the_question_for_its_street_and_nothing_like_it(village):
     asked = []
     alice = village.people["Alice"]
     alice._link.on_street = lambda found, now: asked.append(found)
@@ -222,11 +222,14 @@ def test_two_people_who_never_met_say_and_hear_with_commands(tmp_path):
         plain = re.sub("\x1b\\[[0-9;]*m", "", follow.text)
         assert re.search(r" SOS   Bob ~[0-9a-f]{8}  Water\r\n +in the mill\r\n\a", plain), plain
         assert follow.interrupt() == 0
+        assert bob.type("say", "All is well again", *bob.board).returncode == 0
+        eventually(lambda: "visible to all members), from Bob ~" in alice.sync())
         rows = [json.loads(line) for line in alice.type("hear", "--json").stdout.splitlines()]
         assert {row["visible_to"] for row in rows} == {"all members"}
         assert [(row["mine"], row["text"]) for row in rows[:-1]] == [
             (True, "Is anyone there?"),
             (False, "Water\nin the mill"),
+            (False, "All is well again"),
         ]
         assert rows[-1]["left_out"] == 0
         told = subprocess.run(
