@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from people_support import NOW, flip, person, source
 
@@ -73,6 +73,7 @@ def refused(envelope, street=STREET):
         letter.open(street, envelope)
 
 
+@settings(deadline=None)
 @given(names, texts, st.booleans(), times)
 def test_what_is_said_is_heard_whole(name, text, sos, now):
     writer = street_keys.pseudonym(BOB.device_seed, STREET, letter.day_of(now))
@@ -85,6 +86,7 @@ def test_what_is_said_is_heard_whole(name, text, sos, now):
     assert came.shared and TTL_MINUTES[came.ttl] == 24 * 60
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1).filter(lambda text: len(text.encode()) <= 1000), st.booleans())
 def test_a_text_above_the_limit_is_refused_by_who_reads(text, sos):
     tail = b"\3Bob" + text.encode()
@@ -101,6 +103,7 @@ def test_the_largest_letter_fits_an_envelope():
     assert len(letter.open(STREET, sent).text) == letter.TEXT_BYTES
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_letter_with_a_bit_turned_is_nobodys_or_refused(data):
     sent = written(sos=data.draw(st.booleans()))
@@ -115,6 +118,7 @@ def test_a_letter_with_a_bit_turned_is_nobodys_or_refused(data):
         refused(came)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=900), st.integers(0, 23), st.integers(0, 15))
 def test_whatever_a_member_seals_ends_in_a_letter_or_in_a_refusal(plain, flags, ttl):
     try:
@@ -124,6 +128,7 @@ def test_whatever_a_member_seals_ends_in_a_letter_or_in_a_refusal(plain, flags, 
     raise AssertionError("nobody signed this")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_bytes_that_are_no_text_are_refused_even_when_signed(tail):
     try:
@@ -249,6 +254,7 @@ def test_the_wire_form_is_the_frozen_one(vector):
     assert said.id.hex() == vector["id"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 1_000_000), max_size=60), st.booleans(), st.integers(0, 1_000_000))
 def test_who_waits_as_told_never_says_more_in_an_hour_than_readers_show(gaps, sos, start):
     now, sent = start, []

@@ -77,8 +77,13 @@ class Street:
 
     def learn(self, street: bytes, now: int) -> None:
         """A board told the street key of its mesh: what is said goes there from now on."""
+        if self._streets[:1] == [street]:
+            return
         with self._database.transaction():
-            self._database.run("INSERT OR REPLACE INTO streets (key, met_ms) VALUES (?, ?)", street, now)
+            # Behind all others, whatever the clock said when those were met.
+            last = self._database.rows("SELECT max(met_ms) AS last FROM streets")[0]["last"]
+            met_ms = now if last is None else max(now, last + 1)
+            self._database.run("INSERT OR REPLACE INTO streets (key, met_ms) VALUES (?, ?)", street, met_ms)
             self._database.run(
                 "DELETE FROM streets WHERE key NOT IN (SELECT key FROM streets ORDER BY met_ms DESC LIMIT ?)",
                 _STREETS,
