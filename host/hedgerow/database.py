@@ -63,6 +63,7 @@ CREATE TABLE pairing_keys (key BLOB PRIMARY KEY, used_ms INTEGER NOT NULL);
 CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NULL);
 """
     + migrations.SENDINGS_AND_PROOFS
+    + migrations.STREETS
 )
 
 
@@ -116,7 +117,7 @@ class Database:
         try:
             connection = _connect(path)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 1:
+            if 1 <= version < _VERSION:
                 migrations.migrate(connection)
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:

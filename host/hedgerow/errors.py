@@ -87,6 +87,30 @@ class TextTooLong(UserError):
     """This text has {size} bytes, {limit} fit into a letter: send it in parts."""
 
 
+class NothingToSay(UserError):
+    """There is nothing to say: write a text behind the command, in quotes."""
+
+
+class NoStreet(UserError):
+    """No street is known yet: name a board with --board once, it tells this computer its mesh's."""
+
+
+class StreetSilent(UserError):
+    """The board does not tell its street: flash it again with this version."""
+
+
+class SaidTooMuch(UserError):
+    """Everybody on the street has to read this, so wait {wait} before you say more."""
+
+
+class SosTooOften(UserError):
+    """Your last SOS is still going round: the next one can follow in {wait}."""
+
+
+class NoRoomToSay(UserError):
+    """This computer carries all it can, so nothing was said: link to a board, and say it again."""
+
+
 class UnknownLetter(UserError):
     """There is no letter {number} of yours: `hedgerow sent` lists them with their numbers."""
 

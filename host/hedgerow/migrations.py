@@ -7,7 +7,7 @@ from hedgerow_core.envelope import TTL_MINUTES, decode
 from hedgerow_core.errors import PeerError
 from hedgerow_core.shelf import SOURCE_HOST, record_of
 
-VERSION = 2
+VERSION = 3
 
 # Since version 2: what became of what we sent, and the proofs that we give.
 SENDINGS_AND_PROOFS = """
@@ -36,6 +36,32 @@ CREATE INDEX proofs_age ON proofs (kept_ms);
 CREATE INDEX entries_place ON entries (contact, mine, sequence);
 """
 
+# Since version 3: the streets that our boards told of, and what was said there. A letter that is left out
+# because its writer said too much has no text.
+STREETS = """
+CREATE TABLE streets (key BLOB PRIMARY KEY, met_ms INTEGER NOT NULL);
+CREATE TABLE street_letters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    letter BLOB NOT NULL UNIQUE,
+    mine INTEGER NOT NULL,
+    sos INTEGER NOT NULL,
+    pseudonym BLOB NOT NULL,
+    contact INTEGER REFERENCES contacts(id),
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    written_ms INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    late INTEGER NOT NULL,
+    left_out INTEGER NOT NULL,
+    envelope BLOB NOT NULL,
+    carried_ms INTEGER
+);
+CREATE INDEX street_letters_said ON street_letters (at_ms, pseudonym) WHERE left_out = 0;
+CREATE INDEX street_letters_left_out ON street_letters (received_ms) WHERE left_out = 1;
+CREATE INDEX street_letters_waiting ON street_letters (envelope) WHERE mine = 1 AND carried_ms IS NULL;
+"""
+
 _COLUMNS = """
 ALTER TABLE contacts ADD COLUMN arrived_ms INTEGER;
 ALTER TABLE entries ADD COLUMN delivered_ms INTEGER;
@@ -48,16 +74,23 @@ def migrate(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have been faster.
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 1:
-            for statement in (_COLUMNS + SENDINGS_AND_PROOFS).split(";"):
-                connection.execute(statement)
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version == 1:
+            _execute(connection, _COLUMNS + SENDINGS_AND_PROOFS)
             _convert_shelf(connection)
-            connection.execute("PRAGMA user_version = 2")
+        if version in (1, 2):
+            _execute(connection, STREETS)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _execute(connection: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";"):
+        connection.execute(statement)
 
 
 def _convert_shelf(connection: sqlite3.Connection) -> None:

@@ -9,6 +9,7 @@ from people_support import NOW
 
 from hedgerow import errors
 from hedgerow.database import Database
+from hedgerow.migrations import VERSION
 from hedgerow.outbox import DELIVERED, EXPIRED
 from hedgerow_core.envelope import TTL_MINUTES
 
@@ -105,7 +106,7 @@ def version(village, who):
 
 
 def test_contacts_and_letters_are_still_there_and_those_on_the_way_arrive(village):
-    assert version(village, ALICE) == 2
+    assert version(village, ALICE) == VERSION
     assert [letter.text for letter in village.nodes[ALICE].inbox()] == ["read before", "on the way", "waits"]
     village.exchange()
     assert village.read(BOB) == [(ALICE, "on the way")] and village.read("Dora") == [(ALICE, "waits")]
@@ -126,6 +127,21 @@ def test_what_became_of_old_letters_is_told_only_where_it_is_known(village):
     assert old.state == EXPIRED
     village.nodes[ALICE].send_again(old.id, village.now)
     village.exchange()
+    assert village.read(BOB) == [(ALICE, "on the way")]
+
+
+def test_a_home_of_version_2_hears_and_says_things_on_the_street(village):
+    for node in village.nodes.values():
+        node.close()
+    with closing(sqlite3.connect(village.home(BOB) / "hedgerow.db")) as old:
+        old.executescript("DROP TABLE streets; DROP TABLE street_letters; PRAGMA user_version = 2;")
+    for who in village.nodes:
+        village.reopen(who)
+        village.nodes[who].street.learn(bytes(32), village.now)
+    assert version(village, BOB) == VERSION
+    village.nodes[ALICE].say("anyone?", False, village.now)
+    village.exchange()
+    assert [heard.text for heard in village.nodes[BOB].street.heard(0)] == ["anyone?"]
     assert village.read(BOB) == [(ALICE, "on the way")]
 
 
