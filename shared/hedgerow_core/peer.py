@@ -462,6 +462,7 @@ class Peer:
             for index, at in enumerate(range(0, len(data), limits.PUT_BYTES)):
                 last = _PUT_LAST if at + limits.PUT_BYTES >= len(data) else 0
                 out.append(bytes((_PUT, index | last)) + data[at : at + limits.PUT_BYTES])
+            break  # the next one when this is sent: a board has no room for all of them at once
         if proofs:
             out.append(bytes((_PROOF,)) + proofs)
 
