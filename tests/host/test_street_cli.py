@@ -165,7 +165,7 @@ def test_other_commands_tell_of_an_sos_at_once_on_one_line_with_a_date_that_is_o
     put(bob, "soup at seven")
     shown = alice.right("contacts")
     assert re.search(
-        r"^SOS on the street \(visible to all members\), from Eve ~[0-9a-f]{8}, dated .+: Water / in the mill$",
+        r"^SOS on the street \(visible to all members\), from Eve ~\w{8}, dated .+: Water / in the mill$",
         shown,
         re.M,
     )
