@@ -282,7 +282,7 @@ def test_old_ones_are_forgotten(village):
 
 def test_what_is_replayed_weeks_later_is_not_told_as_new_and_shows_its_date(village):
     then = village.now
-    say(village, ALICE, "help", sos=True)
+    say(village, ALICE, "soup at seven")
     village.exchange()
     kept = [one for one in village.envelopes(BOB) if letter.is_for(one, STREET)]
     village.now += KEPT_MS + DAY_MS
@@ -293,7 +293,7 @@ def test_what_is_replayed_weeks_later_is_not_told_as_new_and_shows_its_date(vill
     assert told(village, BOB) == []
     old = heard(village, BOB)[-1]
     assert (old.text, old.late, old.written_ms, old.at_ms) == (
-        "help",
+        "soup at seven",
         True,
         then // MINUTE_MS * MINUTE_MS,
         village.now,
@@ -307,6 +307,7 @@ def test_an_sos_from_a_computer_whose_clock_is_wrong_is_among_the_newest(village
     found = heard(village, BOB)
     assert [one.text for one in found] == ["before", "help"]
     assert found[1].late and found[1].at_ms == village.now
+    assert told(village, BOB) == ["before", "help"]
     assert [one.text for one in village.nodes[BOB].street.heard(village.now - SHOWN_MS)] == ["before", "help"]
 
 

@@ -1,4 +1,4 @@
-"""`hedgerow say` and `hedgerow hear` as somebody types them; with boards in tests/network/test_street.py."""
+"""`hedgerow say` and `hedgerow hear` as somebody types them; with boards in tests/network/test_street_lab.py."""
 
 import json
 import os
@@ -157,3 +157,21 @@ def test_floods_are_counted_and_not_shown(street):
         put(alice, f"spam {number}")
     assert "letters are not shown: there were too many of them within an hour." in alice.right("hear")
     assert alice.json("hear")[-1]["left_out"] == 5
+
+
+def test_other_commands_tell_of_an_sos_at_once_on_one_line_with_a_date_that_is_odd(street):
+    alice, bob = street
+    put(alice, "Water\nin the mill", sos=True, ago_ms=400 * 24 * 60 * MINUTE_MS)
+    put(bob, "soup at seven")
+    shown = alice.right("contacts")
+    assert re.search(
+        r"^SOS on the street \(visible to all members\), from Eve ~\w{8}, dated .+: Water / in the mill$",
+        shown,
+        re.M,
+    )
+    assert re.search(
+        r"^New on the street \(visible to all members\), from Eve ~[0-9a-f]{8}: `hedgerow hear`\.$",
+        bob.right("contacts"),
+        re.M,
+    )
+    assert "New on" not in bob.right("contacts")

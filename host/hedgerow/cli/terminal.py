@@ -53,7 +53,9 @@ def print_event(event: Event, as_json: bool = False) -> None:
         if as_json:
             print_json(event="street", **heard_fields(event))
         elif event.sos:
-            print(f"SOS on the street ({VISIBLE}), from {heard_name(event)}: {shown(event.text)}", flush=True)
+            dated = f", dated {clock(event.written_ms)}" if event.late else ""
+            said = shown(event.text).replace("\n", " / ")
+            print(f"SOS on the street ({VISIBLE}), from {heard_name(event)}{dated}: {said}", flush=True)
         else:
             print(f"New on the street ({VISIBLE}), from {heard_name(event)}: `hedgerow hear`.", flush=True)
     elif as_json:
