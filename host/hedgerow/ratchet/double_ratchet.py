@@ -121,6 +121,11 @@ def deep_locks(state: State) -> dict[bytes, Place]:
     return _locks_between(state, WINDOW, JUMP)
 
 
+def places(header_key: bytes, first: int, end: int) -> list[Place]:
+    """The places from ``first`` to before ``end``."""
+    return [Place(header_key, number) for number in range(first, end)]
+
+
 def lock_at(place: Place) -> bytes:
     """The lock of the message at ``place``, 12 bytes."""
     return kdf.lock_of(kdf.token(*place))
@@ -130,9 +135,8 @@ def _locks_between(state: State, start: int, end: int) -> dict[bytes, Place]:
     found = {}
     for header_key, first in ((state.hkr, state.nr), (state.nhkr, 0)):
         if header_key:
-            for number in range(first + start, first + end):
-                place = Place(header_key, number)
-                found[lock_at(place)] = place
+            some = kdf.locks(header_key, first + start, first + end)
+            found.update(zip(some, places(header_key, first + start, first + end), strict=True))
     return found
 
 

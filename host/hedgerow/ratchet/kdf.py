@@ -60,6 +60,19 @@ def lock_of(token: bytes) -> bytes:
     return _sha256(token).digest()[:_LOCK_BYTES]
 
 
+def locks(header_key: bytes, first: int, end: int) -> list[bytes]:
+    """The locks of the messages from ``first`` to before ``end``."""
+    keyed_inner, keyed_outer = _expanding(header_key)
+    found = []
+    for number in range(first, end):
+        inner = keyed_inner.copy()
+        inner.update(b"token" + number.to_bytes(4, "big") + b"\x01")
+        outer = keyed_outer.copy()
+        outer.update(inner.digest())
+        found.append(_sha256(outer.digest()[:TOKEN_BYTES]).digest()[:_LOCK_BYTES])
+    return found
+
+
 def header_mask(header_key: bytes, number: int) -> bytes:
     """What hides the header of message ``number``: 64 bytes, of which it takes as many as it needs."""
     inner, outer = _expanding(header_key)
@@ -83,11 +96,11 @@ def _expanding(header_key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
 
 
 def _mac(inner: "hashlib._Hash", outer: "hashlib._Hash", message: bytes) -> bytes:
-    inner = inner.copy()
-    inner.update(message)
-    outer = outer.copy()
-    outer.update(inner.digest())
-    return outer.digest()
+    hashed = inner.copy()
+    hashed.update(message)
+    result = outer.copy()
+    result.update(hashed.digest())
+    return result.digest()
 
 
 def _hmac(key: bytes, message: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from hedgerow.ratchet import double_ratchet as ratchet
+from hedgerow.ratchet import kdf
 from hedgerow.ratchet.state import Place, State
 
 
@@ -22,35 +23,42 @@ class Windows:
             runs[state.nhkr] = (0, ratchet.WINDOW)
         if state.hkr:
             runs[state.hkr] = (state.nr, state.nr + ratchet.WINDOW)
-        over = []
-        for header_key, (first, end) in self._runs.items():
-            new_first, new_end = runs.get(header_key, (end, end))
-            for number in (*range(first, min(end, new_first)), *range(max(first, new_end), end)):
-                place = Place(header_key, number)
-                if place not in state.skipped:
-                    over.append(self._drop(place))
-        fresh = []
+        before, self._runs = self._runs, runs
+        fresh: list[bytes] = []
         for header_key, (first, end) in runs.items():
-            for number in range(first, end):
-                place = Place(header_key, number)
-                if place not in self._lock_of:
-                    fresh.append(self._add(place))
-        self._runs = runs
+            known_first, known_end = before.get(header_key, (end, end))
+            if first < known_first:
+                fresh += self._add(header_key, first, min(end, known_first))
+            if known_end < end:
+                fresh += self._add(header_key, max(first, known_end), end)
+        left = []
+        for header_key, (first, end) in before.items():
+            new_first, new_end = runs.get(header_key, (end, end))
+            if first < new_first:
+                left += ratchet.places(header_key, first, min(end, new_first))
+            if new_end < end:
+                left += ratchet.places(header_key, max(first, new_end), end)
         if state.skipped is not self._skipped:
-            over += [self._drop(place) for place in self._skipped if self._is_over(place, state)]
-            fresh += [self._add(place) for place in state.skipped if place not in self._lock_of]
+            left += [place for place in self._skipped if place not in state.skipped]
             self._skipped = state.skipped
-        return fresh, over
+            for place in state.skipped:
+                if place not in self._lock_of:
+                    fresh += self._add(place.header_key, place.number, place.number + 1)
+        return fresh, [self._drop(place) for place in left if self._is_over(place, state)]
 
     def _is_over(self, place: Place, state: State) -> bool:
         first, end = self._runs.get(place.header_key, (0, 0))
-        return place in self._lock_of and place not in state.skipped and not first <= place.number < end
+        return not first <= place.number < end and place in self._lock_of and place not in state.skipped
 
-    def _add(self, place: Place) -> bytes:
-        lock = ratchet.lock_at(place)
-        self._lock_of[place] = lock
-        self.locks[lock] = place
-        return lock
+    def _add(self, header_key: bytes, first: int, end: int) -> list[bytes]:
+        fresh = []
+        places = ratchet.places(header_key, first, end)
+        for place, lock in zip(places, kdf.locks(header_key, first, end), strict=True):
+            if place not in self._lock_of:
+                self._lock_of[place] = lock
+                self.locks[lock] = place
+                fresh.append(lock)
+        return fresh
 
     def _drop(self, place: Place) -> bytes:
         lock = self._lock_of.pop(place)
