@@ -1,0 +1,246 @@
+"""All ratchets with one device: the present one, and those that a reset begins or leaves behind.
+
+State in, state out, as in ``double_ratchet``. A reset of theirs does no harm to what works: the ratchet that answers
+it is only offered, and becomes the present one when a letter was read in it, which proves that the other side holds
+the key it asked with. So a reset that is heard again costs nothing but an answer.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from hedgerow import stored
+from hedgerow.identity.keys import Random
+from hedgerow.ratchet import double_ratchet as ratchet
+from hedgerow.ratchet import reset
+from hedgerow.ratchet.reset import Asked, Pair
+from hedgerow.ratchet.state import Place, State
+from hedgerow_core import cbor
+from hedgerow_core.errors import AuthError, LimitError
+
+OFFERED = 4
+PAST = 4
+SEEN = 64
+
+
+@dataclass(frozen=True, repr=False)
+class Offer:
+    """The ratchet that answers the reset ``id``."""
+
+    id: bytes
+    state: State
+
+
+@dataclass(frozen=True, repr=False)
+class Asking:
+    """Our reset, and the ratchet in which its answer will be read."""
+
+    asked: Asked
+    state: State
+
+
+@dataclass(frozen=True, repr=False)
+class Sessions:
+    """What is kept of one contact's device.
+
+    ``present`` is written in; ``past`` are only read, the oldest first; ``offered`` wait for a letter of theirs;
+    ``seen`` are the ids of resets that were answered. ``confirm``: our reset was answered, and a letter of ours is
+    still due that tells them. ``leads``: see ``Pair``.
+    """
+
+    present: State | None
+    asking: Asking | None = None
+    offered: tuple[Offer, ...] = ()
+    past: tuple[State, ...] = ()
+    seen: tuple[bytes, ...] = ()
+    confirm: bool = False
+    leads: bool = False
+
+    def readable(self) -> list[State]:
+        """Every ratchet that letters may come in."""
+        some = [self.present] if self.present else []
+        some += [self.asking.state] if self.asking else []
+        return [*some, *(offer.state for offer in self.offered), *self.past]
+
+    def to_cbor(self) -> bytes:
+        """For the database; without any reset that of the ratchet alone."""
+        if self == Sessions(self.present) and self.present:
+            return self.present.to_cbor()
+        asking = [self.asking.asked.fields(), self.asking.state.fields()] if self.asking else []
+        offered = [[offer.id, offer.state.fields()] for offer in self.offered]
+        return stored.write(
+            [
+                self.present.fields() if self.present else [],
+                asking,
+                offered,
+                [state.fields() for state in self.past],
+                list(self.seen),
+                self.confirm,
+                self.leads,
+            ]
+        )
+
+    @classmethod
+    def from_cbor(cls, data: bytes) -> "Sessions":
+        """Read what ``to_cbor`` wrote. PeerError where it is damaged."""
+        found: Any = cbor.decode(data)
+        if isinstance(found, list) and len(found) == 3:
+            return cls(State.read(found))
+        present, asking, offered, past, seen, confirm, leads = stored.check(found, *[list] * 5, bool, bool)
+        offers = [stored.check(offer, bytes, list) for offer in offered]
+        return cls(
+            State.read(present) if present else None,
+            _read_asking(asking) if asking else None,
+            tuple(Offer(identity, State.read(state)) for identity, state in offers),
+            tuple(State.read(state) for state in past),
+            tuple(stored.check(seen, *[bytes] * len(seen))),
+            confirm,
+            leads,
+        )
+
+
+def _read_asking(found: list[Any]) -> Asking:
+    asked, state = stored.check(found, list, list)
+    return Asking(Asked.read(asked), State.read(state))
+
+
+def ask(sessions: Sessions, devices: Pair, random: Random) -> Sessions:
+    """Begin a reset, instead of one that was not answered yet.
+
+    The ratchets that were there are still read. They may be an old copy, whose next key was used already: nothing
+    is written on a chain that they have.
+    """
+    asked = reset.create(devices, random)
+    state = ratchet.start_reader(asked.root, asked.ad, asked.ephemeral_private)
+    left = [offer.state for offer in sessions.offered]
+    left += [sessions.asking.state] if sessions.asking else []
+    left += [sessions.present] if sessions.present else []
+    silenced = tuple(old.changed(cks=b"") for old in (*sessions.past, *left))
+    return _bounded(Sessions(None, Asking(asked, state), (), silenced, sessions.seen, False, devices.leads))
+
+
+def receive(
+    sessions: Sessions, devices: Pair, slot: int, body: bytes, random: Random
+) -> tuple[Sessions, bytes, bytes, bool]:
+    """(sessions, id of the reset, stop 16, whether it is new) of a reset of theirs.
+
+    Where ``id`` is offered afterwards, a letter is due in that ratchet (``encrypt_offer``): at once for a new one, at
+    most daily for one that comes again. PeerError where it is damaged or forged.
+    """
+    got = reset.open(devices, slot, body)
+    if got.id in sessions.seen:
+        return sessions, got.id, got.stop, False
+    offer = Offer(got.id, ratchet.start_writer(got.root, got.ad, got.ephemeral, random))
+    changed = replace(
+        sessions,
+        offered=(*sessions.offered, offer),
+        seen=(*sessions.seen, got.id)[-SEEN:],
+        leads=devices.leads,
+    )
+    return _bounded(changed), got.id, got.stop, True
+
+
+def can_write(sessions: Sessions) -> bool:
+    """Whether there is a ratchet to write in."""
+    return sessions.present is not None and ratchet.can_write(sessions.present)
+
+
+def encrypt(sessions: Sessions, plaintext: bytes) -> tuple[Sessions, bytes, bytes, bytes]:
+    """``double_ratchet.encrypt`` in the present ratchet. LimitError where there is none."""
+    if sessions.present is None:
+        raise LimitError("the other side has not answered the reset yet")
+    state, lock, body, token = ratchet.encrypt(sessions.present, plaintext)
+    return replace(sessions, present=state, confirm=False), lock, body, token
+
+
+def encrypt_offer(
+    sessions: Sessions, identity: bytes, plaintext: bytes
+) -> tuple[Sessions, bytes, bytes, bytes]:
+    """The answer to the reset ``identity``. LimitError where nothing is offered for it any more."""
+    for at, offer in enumerate(sessions.offered):
+        if offer.id == identity:
+            state, lock, body, token = ratchet.encrypt(offer.state, plaintext)
+            offered = (*sessions.offered[:at], Offer(identity, state), *sessions.offered[at + 1 :])
+            return replace(sessions, offered=offered), lock, body, token
+    raise LimitError("a reset that was answered already")
+
+
+def decrypt(
+    sessions: Sessions, place: Place, lock: bytes, body: bytes, random: Random
+) -> tuple[Sessions, bytes, bytes]:
+    """``double_ratchet.decrypt`` in the ratchet that ``place`` belongs to; it may become the present one."""
+    if sessions.present and _has(sessions.present, place):
+        state, plaintext, token = ratchet.decrypt(sessions.present, place, lock, body, random)
+        return _bounded(replace(sessions, present=state)), plaintext, token
+    if sessions.asking and _has(sessions.asking.state, place):
+        state, plaintext, token = ratchet.decrypt(sessions.asking.state, place, lock, body, random)
+        answered = replace(sessions, present=state, asking=None, past=_left(sessions), confirm=True)
+        return _bounded(answered), plaintext, token
+    for at, offer in enumerate(sessions.offered):
+        if _has(offer.state, place):
+            state, plaintext, token = ratchet.decrypt(offer.state, place, lock, body, random)
+            return _bounded(_confirmed(sessions, at, state)), plaintext, token
+    for at, old in enumerate(sessions.past):
+        if _has(old, place):
+            state, plaintext, token = ratchet.decrypt(old, place, lock, body, random)
+            before, after = sessions.past[:at], sessions.past[at + 1 :]
+            # Both may have reset at once. One side leads; the other goes on where it hears the first.
+            stays = sessions.leads or place in old.skipped or not ratchet.can_write(state)
+            if sessions.present is None or stays:
+                return _bounded(replace(sessions, past=(*before, state, *after))), plaintext, token
+            past = (*before, *after, sessions.present)
+            return _bounded(replace(sessions, present=state, past=past, confirm=False)), plaintext, token
+    raise AuthError("a message of a session that is over")
+
+
+def locks(sessions: Sessions) -> dict[bytes, Place]:
+    """The locks that letters to us may have."""
+    return {lock: place for state in sessions.readable() for lock, place in ratchet.locks(state).items()}
+
+
+def deep_locks(sessions: Sessions) -> dict[bytes, Place]:
+    """The locks behind the dense windows."""
+    return {lock: place for state in sessions.readable() for lock, place in ratchet.deep_locks(state).items()}
+
+
+def _has(state: State, place: Place) -> bool:
+    return place.header_key in (state.hkr, state.nhkr) or place in state.skipped
+
+
+def _left(sessions: Sessions) -> tuple[State, ...]:
+    """What is only read from now on."""
+    return (*sessions.past, sessions.present) if sessions.present else sessions.past
+
+
+def _confirmed(sessions: Sessions, at: int, state: State) -> Sessions:
+    """They wrote in the ratchet that was offered ``at``: it is the present one, and our own reset is over.
+
+    What was offered before it was given up by them when they asked again.
+    """
+    past = [*sessions.past, *(offer.state for offer in sessions.offered[:at])]
+    past += [sessions.asking.state] if sessions.asking else []
+    past += [sessions.present] if sessions.present else []
+    return replace(
+        sessions,
+        present=state,
+        asking=None,
+        offered=sessions.offered[at + 1 :],
+        past=tuple(past),
+        confirm=False,
+    )
+
+
+def _bounded(sessions: Sessions) -> Sessions:
+    """Let go of the oldest where there are too many ratchets, or keys that were skipped in them."""
+    if not sessions.past and not sessions.offered:
+        return sessions
+    cut = replace(sessions, past=sessions.past[-PAST:], offered=sessions.offered[-OFFERED:])
+    surplus = sum(len(state.skipped) for state in cut.readable()) - ratchet.SKIPPED_KEYS
+    if surplus <= 0:
+        return cut
+    past = []
+    for state in cut.past:
+        rest = dict(islice(state.skipped.items(), max(0, surplus), None))
+        surplus -= len(state.skipped) - len(rest)
+        past.append(state.changed(skipped=rest))
+    return replace(cut, past=tuple(past))
