@@ -132,7 +132,7 @@ def lock_at(place: Place) -> bytes:
 
 
 def _locks_between(state: State, start: int, end: int) -> dict[bytes, Place]:
-    found = {}
+    found: dict[bytes, Place] = {}
     for header_key, first in ((state.hkr, state.nr), (state.nhkr, 0)):
         if header_key:
             some = kdf.locks(header_key, first + start, first + end)
