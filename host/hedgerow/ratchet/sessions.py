@@ -112,10 +112,10 @@ def ask(sessions: Sessions, devices: Pair, random: Random) -> Sessions:
     """
     asked = reset.create(devices, random)
     state = ratchet.start_reader(asked.root, asked.ad, asked.ephemeral_private)
-    left = [offer.state for offer in sessions.offered]
-    left += [sessions.asking.state] if sessions.asking else []
-    left += [sessions.present] if sessions.present else []
-    silenced = tuple(old.changed(cks=b"") for old in (*sessions.past, *left))
+    left = (*sessions.past, *(offer.state for offer in sessions.offered))
+    if sessions.present:
+        left = (*left, sessions.present)
+    silenced = tuple(old.changed(cks=b"") for old in left)
     return _bounded(Sessions(None, Asking(asked, state), (), silenced, sessions.seen, False, devices.leads))
 
 
@@ -169,28 +169,18 @@ def decrypt(
     sessions: Sessions, place: Place, lock: bytes, body: bytes, random: Random
 ) -> tuple[Sessions, bytes, bytes]:
     """``double_ratchet.decrypt`` in the ratchet that ``place`` belongs to; it may become the present one."""
-    if sessions.present and _has(sessions.present, place):
-        state, plaintext, token = ratchet.decrypt(sessions.present, place, lock, body, random)
-        return _bounded(replace(sessions, present=state)), plaintext, token
-    if sessions.asking and _has(sessions.asking.state, place):
-        state, plaintext, token = ratchet.decrypt(sessions.asking.state, place, lock, body, random)
-        answered = replace(sessions, present=state, asking=None, past=_left(sessions), confirm=True)
-        return _bounded(answered), plaintext, token
-    for at, offer in enumerate(sessions.offered):
-        if _has(offer.state, place):
-            state, plaintext, token = ratchet.decrypt(offer.state, place, lock, body, random)
-            return _bounded(_confirmed(sessions, at, state)), plaintext, token
-    for at, old in enumerate(sessions.past):
-        if _has(old, place):
-            state, plaintext, token = ratchet.decrypt(old, place, lock, body, random)
-            before, after = sessions.past[:at], sessions.past[at + 1 :]
-            # Both may have reset at once. One side leads; the other goes on where it hears the first.
-            stays = sessions.leads or place in old.skipped or not ratchet.can_write(state)
-            if sessions.present is None or stays:
-                return _bounded(replace(sessions, past=(*before, state, *after))), plaintext, token
-            past = (*before, *after, sessions.present)
-            return _bounded(replace(sessions, present=state, past=past, confirm=False)), plaintext, token
-    raise AuthError("a message of a session that is over")
+    refused = AuthError("a message of a session that is over")
+    for state in sessions.readable():
+        # Who forgot a reset and answered it again has two that begin alike.
+        if place.header_key not in (state.hkr, state.nhkr) and place not in state.skipped:
+            continue
+        try:
+            stepped, plaintext, token = ratchet.decrypt(state, place, lock, body, random)
+        except AuthError as error:
+            refused = error
+            continue
+        return _bounded(_heard(sessions, state, stepped, place in state.skipped)), plaintext, token
+    raise refused
 
 
 def locks(sessions: Sessions) -> dict[bytes, Place]:
@@ -203,30 +193,26 @@ def deep_locks(sessions: Sessions) -> dict[bytes, Place]:
     return {lock: place for state in sessions.readable() for lock, place in ratchet.deep_locks(state).items()}
 
 
-def _has(state: State, place: Place) -> bool:
-    return place.header_key in (state.hkr, state.nhkr) or place in state.skipped
-
-
-def _left(sessions: Sessions) -> tuple[State, ...]:
-    """What is only read from now on."""
-    return (*sessions.past, sessions.present) if sessions.present else sessions.past
-
-
-def _confirmed(sessions: Sessions, at: int, state: State) -> Sessions:
-    """They wrote in the ratchet that was offered ``at``: it is the present one, and our own reset is over.
-
-    What was offered before it was given up by them when they asked again.
-    """
-    past = [*sessions.past, *(offer.state for offer in sessions.offered[:at])]
-    past += [sessions.asking.state] if sessions.asking else []
-    past += [sessions.present] if sessions.present else []
+def _heard(sessions: Sessions, state: State, stepped: State, late: bool) -> Sessions:
+    """A letter took ``state`` on to ``stepped``; ``late``: it was overtaken by one that was read before."""
+    if state is sessions.present:
+        return replace(sessions, present=stepped)
+    left = (*sessions.past, sessions.present) if sessions.present else sessions.past
+    if sessions.asking and state is sessions.asking.state:
+        return replace(sessions, present=stepped, asking=None, past=left, confirm=True)
+    for at, offer in enumerate(sessions.offered):
+        if offer.state is state:
+            # What was offered before was given up by them when they asked again.
+            given_up = (other.state for other in sessions.offered[:at])
+            left = (*sessions.past, *given_up, *left[len(sessions.past) :])
+            rest = sessions.offered[at + 1 :]
+            return replace(sessions, present=stepped, asking=None, offered=rest, past=left, confirm=False)
+    # Both may have reset at once. One side leads; the other goes on where it hears the first.
+    if sessions.present is None or sessions.leads or late or not ratchet.can_write(stepped):
+        past = tuple(stepped if old is state else old for old in sessions.past)
+        return replace(sessions, past=past)
     return replace(
-        sessions,
-        present=state,
-        asking=None,
-        offered=sessions.offered[at + 1 :],
-        past=tuple(past),
-        confirm=False,
+        sessions, present=stepped, past=tuple(old for old in left if old is not state), confirm=False
     )
 
 
