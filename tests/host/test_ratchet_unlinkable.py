@@ -125,12 +125,12 @@ def test_no_six_bytes_come_again(on_air):
 
 def naked(header_key, number, body):
     """Our letters if the header were not masked."""
-    return xor(body[:33], kdf.header_mask(header_key, number)[:33]) + body[33:]
+    return kdf.masked(header_key, number, body[:33]) + body[33:]
 
 
 def masked_the_same(header_key, number, body):
     """Our letters if every header of a chain had the same mask."""
-    return xor(naked(header_key, number, body)[:33], kdf.header_mask(header_key, 0)[:33]) + body[33:]
+    return kdf.masked(header_key, 0, naked(header_key, number, body)[:33]) + body[33:]
 
 
 @pytest.mark.parametrize("broken", [naked, masked_the_same])

@@ -7,7 +7,8 @@ one: what fails changes nothing.
 """
 
 from collections.abc import Mapping
-from itertools import islice
+from functools import lru_cache
+from itertools import islice, repeat
 
 from hedgerow.identity import keys
 from hedgerow.identity.keys import Random
@@ -15,7 +16,6 @@ from hedgerow.ratchet import kdf
 from hedgerow.ratchet.state import Place, State
 from hedgerow_core.envelope import padded_body_size
 from hedgerow_core.errors import AuthError, LimitError, PeerError
-from hedgerow_core.mac import xor
 
 WINDOW = 256
 JUMP = 25_000
@@ -56,14 +56,12 @@ def encrypt(state: State, plaintext: bytes) -> tuple[State, bytes, bytes, bytes]
     if state.ns >= JUMP:
         raise LimitError("a chain above the limit")
     chain, message_key = kdf.chain_step(state.cks)
-    header = state.dhp + (
-        bytes((state.pn,)) if state.pn < _LONG_MARK else bytes((_LONG_MARK,)) + state.pn.to_bytes(4, "big")
-    )
-    masked = xor(header, kdf.header_mask(state.hks, state.ns)[: len(header)])
+    previous = bytes((state.pn,)) if state.pn < _LONG_MARK else b"\xff" + state.pn.to_bytes(4, "big")
+    masked = kdf.masked(state.hks, state.ns, state.dhp + previous)
     token = kdf.token(state.hks, state.ns)
     lock = kdf.lock_of(token)
     overhead = len(masked) + keys.AEAD_TAG_BYTES
-    padded = keys.pad(plaintext, padded_body_size(overhead + len(plaintext) + 1) - overhead)
+    padded = keys.pad(plaintext, _body_size(overhead + len(plaintext) + 1) - overhead)
     sealed = keys.seal(kdf.seal_key(message_key), padded, state.ad + lock + masked)
     return state.changed(cks=chain, ns=state.ns + 1), lock, masked + sealed, token
 
@@ -123,7 +121,7 @@ def deep_locks(state: State) -> dict[bytes, Place]:
 
 def places(header_key: bytes, first: int, end: int) -> list[Place]:
     """The places from ``first`` to before ``end``."""
-    return [Place(header_key, number) for number in range(first, end)]
+    return list(map(Place, repeat(header_key), range(first, end)))
 
 
 def lock_at(place: Place) -> bytes:
@@ -138,6 +136,10 @@ def _locks_between(state: State, start: int, end: int) -> dict[bytes, Place]:
             some = kdf.locks(header_key, first + start, first + end)
             found.update(zip(some, places(header_key, first + start, first + end), strict=True))
     return found
+
+
+# A conversation has few sizes.
+_body_size = lru_cache(maxsize=256)(padded_body_size)
 
 
 def _turned(state: State, root: bytes, their_public: bytes, random: Random) -> State:
@@ -175,7 +177,7 @@ def _header(place: Place, body: bytes) -> tuple[int, bytes, int]:
     """(size, ratchet key, length of the previous chain) behind the mask."""
     if len(body) < _LONG_HEADER_BYTES:
         raise PeerError("a damaged message")
-    header = xor(body[:_LONG_HEADER_BYTES], kdf.header_mask(*place)[:_LONG_HEADER_BYTES])
+    header = kdf.masked(*place, body[:_LONG_HEADER_BYTES])
     if header[keys.KEY_BYTES] != _LONG_MARK:
         return _SHORT_HEADER_BYTES, header[: keys.KEY_BYTES], header[keys.KEY_BYTES]
     previous = int.from_bytes(header[_SHORT_HEADER_BYTES:], "big")

@@ -73,12 +73,14 @@ def locks(header_key: bytes, first: int, end: int) -> list[bytes]:
     return found
 
 
-def header_mask(header_key: bytes, number: int) -> bytes:
-    """What hides the header of message ``number``: 64 bytes, of which it takes as many as it needs."""
+def masked(header_key: bytes, number: int, header: bytes) -> bytes:
+    """The header of message ``number``, hidden; or shown, where it was. At most 64 bytes."""
     inner, outer = _expanding(header_key)
     info = b"mask" + number.to_bytes(4, "big")
     first = _mac(inner, outer, info + b"\x01")
-    return first + _mac(inner, outer, first + info + b"\x02")
+    mask = first + _mac(inner, outer, first + info + b"\x02")
+    size = len(header)
+    return (int.from_bytes(header, "big") ^ int.from_bytes(mask[:size], "big")).to_bytes(size, "big")
 
 
 def _keyed(key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:

@@ -50,8 +50,7 @@ class State:
     def changed(self, **changes: Any) -> "State":
         """A copy with some fields changed; quicker than ``dataclasses.replace``."""
         copy = object.__new__(State)
-        copy.__dict__.update(self.__dict__)
-        copy.__dict__.update(changes)
+        object.__setattr__(copy, "__dict__", {**self.__dict__, **changes})
         return copy
 
     def to_cbor(self) -> bytes:
