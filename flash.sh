@@ -7,12 +7,15 @@ AIOBLE=0.6.2
 
 usage() {
     cat <<'END'
-Usage: ./flash.sh PORT --board KIND --name NAME --mesh-key-file FILE [--image FILE] [--dry-run]
+Usage: ./flash.sh PORT --board KIND --name NAME --mesh-key-file FILE [--trace]
+                  [--battery-pin NUMBER] [--image FILE] [--dry-run]
 
   PORT                  the board's serial port
   --board KIND          a file of boards/ without .toml: esp32, esp32-s3, esp32-c3
   --name NAME           what you call this board; names its pairing key file too
   --mesh-key-file FILE  the key of your neighbourhood, the same for all its boards; made on first use
+  --trace               this board answers `hedgerow trace` and passes it on; without it, it does neither
+  --battery-pin NUMBER  the pin that measures the battery, behind two equal resistors
   --image FILE          MicroPython's .bin: erase the board and write this first (a new board needs it)
   --dry-run             print the steps; touch neither the board nor any file
 
@@ -27,16 +30,19 @@ die() {
 }
 
 port='' board='' name='' mesh_key_file='' image='' dry_run=''
+more=()
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) usage && exit 0 ;;
         --dry-run) dry_run=1 ;;
-        --board | --name | --mesh-key-file | --image)
+        --trace) more+=(--trace) ;;
+        --board | --name | --mesh-key-file | --battery-pin | --image)
             [ $# -gt 1 ] || die "$1 needs a value: see ./flash.sh --help."
             case $1 in
                 --board) board=$2 ;;
                 --name) name=$2 ;;
                 --mesh-key-file) mesh_key_file=$2 ;;
+                --battery-pin) more+=("--battery-pin=$2") ;;
                 --image) image=$2 ;;
             esac
             shift
@@ -91,7 +97,7 @@ python=$top/.venv/bin/python
 [ -x "$python" ] || python=$(command -v python3) || die "Python is missing: run \`make setup\` and try again."
 
 provision=("$python" "$top/tools/provision")
-settings=("--name=$name" "--mesh-key-file=$mesh_key_file" "--profile=$(setting profile)")
+settings=("--name=$name" "--mesh-key-file=$mesh_key_file" "--profile=$(setting profile)" ${more[@]+"${more[@]}"})
 keys=$("${provision[@]}" build --check "${settings[@]}" nowhere) || exit 1
 
 out=out log=''

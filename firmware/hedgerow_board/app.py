@@ -19,7 +19,7 @@ from hedgerow_board.settings import SAVER
 from hedgerow_board.timekeeper import Timekeeper
 from hedgerow_board.watchdog import Watchdog
 from hedgerow_board.wire import Wire
-from hedgerow_core import limits, service
+from hedgerow_core import counts, limits, service
 from hedgerow_core.admission import Admission
 from hedgerow_core.carrier import Carrier
 from hedgerow_core.mac import hkdf, hmac_sha256
@@ -28,6 +28,8 @@ from hedgerow_core.shelf import Shelf
 from hedgerow_core.sketch import Sketch
 
 _ROUND_MS = 5_000
+_EMPTY_UV = 3_300_000  # of a cell of lithium
+_FULL_UV = 4_200_000
 _EXPIRE_MS = 60_000
 _WELL_MS = 10 * 60_000  # without trouble, or in safe mode
 _CALM_MS = 20_000  # before another start where even safe mode ends badly
@@ -52,7 +54,7 @@ class Board:
         self.now = journal.now
         self.lines: list = []
         self.alarm = Alarm(self)
-        self.too_large = 0  # links ended for want of memory
+        self.probes: list = []  # (hedgerow_core.probe)
         # Before the shelf: what aioble takes of the heap is no room for letters. In safe mode there is the
         # cable only: what ended the last starts is most likely in the rest.
         self.radio = None if journal.safe else Radio(self)
@@ -63,6 +65,7 @@ class Board:
         self.shelf.admission = Admission(self.shelf.max_bytes)
         standing = 0 if settings.profile == SAVER else limits.STANDING_LINKS
         self.carrier = Carrier(os.urandom(6), self.now(), standing)
+        self.counts = self.carrier.counts = self.shelf.counts
 
     def _open_shelf(self) -> Shelf:
         """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on
@@ -105,10 +108,42 @@ class Board:
         if self.radio is not None:
             self.radio.refresh()
 
-    def serve(self, link: object, message: bytes) -> None:
+    def battery(self) -> int:
+        """Percent and one, by the voltage behind a divider of two equal resistors; 0 where there is none."""
+        pin = self.settings.battery_pin
+        if pin < 0:
+            return 0
+        adc = machine.ADC(pin, atten=machine.ADC.ATTN_11DB)
+        return min(max((2 * adc.read_uv() - _EMPTY_UV) * 100 // (_FULL_UV - _EMPTY_UV), 0), 100) + 1
+
+    def look(self) -> int:
+        """Bytes of heap that are free after a collection; the least of them is kept."""
+        gc.collect()
+        free = gc.mem_free()
+        if not 0 < self.counts[counts.LOW_WATER] <= free:
+            self.counts[counts.LOW_WATER] = free
+        return free
+
+    def aside(self, name: str, line: object, message: bytes) -> None:
+        """Let a module that is seldom needed answer a message; then it leaves the heap."""
+        whole = "hedgerow_board." + name
+        try:
+            found = __import__(whole, None, None, (name,)).answer(self, line, message)
+            if found:
+                line.link.service(found)
+        except MemoryError:
+            self.counts[counts.NO_MEMORY] += 1
+        # Where the memory ended within the import, it may be there in part.
+        package = sys.modules["hedgerow_board"]
+        if whole in sys.modules:
+            del sys.modules[whole]
+        if hasattr(package, name):
+            delattr(package, name)
+
+    def serve(self, line: object, message: bytes) -> None:
         """Answer a service message of the paired host."""
         if message[0] == service.STATUS:
-            gc.collect()
+            free = self.look()
             shelf = self.shelf
             damage = self.damage
             if damage == service.SOUND and shelf.damaged:
@@ -119,22 +154,20 @@ class Board:
                 shelf.held_bytes(),
                 shelf.load(),
                 self.journal.uptime_s(),
-                gc.mem_free(),
+                free,
                 self.journal.starts,
                 len(self.carrier.neighbours(self.now())),
                 len(self.lines),
                 damage,
                 1 if self.journal.safe else 0,
-                self.too_large,
+                self.counts[counts.NO_MEMORY],
                 shelf.proof_count(),
             )
-            link.service(service.encode_status(numbers, self.settings.name))
+            line.link.service(service.encode_status(numbers, self.settings.name))
         else:
-            from hedgerow_board.care import answer
-
-            found = answer(self, message)
-            if found:
-                link.service(found)
+            kind = message[0]
+            name = "care" if kind < service.COUNTS else "view" if kind < service.TRACE else "trace"
+            self.aside(name, line, message)
 
     async def keep(self) -> None:
         """Look after the tasks, and let old envelopes go."""
@@ -153,6 +186,9 @@ class Board:
                 self.journal.well()
                 if self.journal.safe:
                     machine.reset()
+            self.look()
+            if self.probes:
+                self.aside("trace", None, b"")
             if now >= expire:
                 expire = now + _EXPIRE_MS
                 self._each_minute(now)

@@ -13,9 +13,9 @@ import bluetooth
 from hedgerow_board.line import Line
 from hedgerow_board.settings import SAVER
 from hedgerow_board.watchdog import BEACON, RADIO
-from hedgerow_core import beacon, limits
+from hedgerow_core import beacon, counts, limits
 from hedgerow_core.link import Link, Packets
-from hedgerow_core.service import NAME
+from hedgerow_core.service import ECHO, NAME, PROBE, VERSION
 from hedgerow_core.session import INITIATOR, MESH, PAIR, RESPONDER
 
 SERVICE = bluetooth.UUID("8d1f0001-6c0b-4b6e-9d5a-0e5f4c7a51e1")
@@ -291,6 +291,8 @@ class Radio:
         found = beacon.parse(data, board.settings.mesh_key, address[1:])
         if found is not None:
             board.carrier.heard(found, address, rssi, now, takes_calls)
+        else:
+            board.counts[counts.STRANGE] = (board.counts[counts.STRANGE] + 1) & counts.WRAP
 
     def _next_call(self) -> object:
         board = self._board
@@ -327,24 +329,33 @@ class Radio:
     def up(self, line: Line) -> None:
         """The other end of ``line`` proved who it is."""
         if line.link.kind == MESH:
+            self._board.counts[counts.MET] += 1
             self._greet(line)
         else:
             self.tend()
             self.refresh()
 
     def _greet(self, line: Line) -> None:
-        line.link.service(bytes((NAME,)) + self._board.carrier.beacon_id + b"\1" + self._address())
+        board = self._board
+        about = bytes((VERSION, board.battery()))
+        line.link.service(bytes((NAME,)) + board.carrier.beacon_id + b"\1" + self._address() + about)
         line.wake()
+        if board.probes:
+            board.aside("trace", line, b"")
 
     def named(self, line: Line, message: bytes) -> None:
         """The other end of ``line`` says who it is."""
-        if message[0] == NAME and len(message) == 14:
+        board = self._board
+        if message[0] == NAME and 14 <= len(message) <= 16:
             for contact in self._contacts.values():
                 if contact.line is line:
-                    double = self._board.carrier.named(contact.handle, message[1:7], message[7:])
+                    double = board.carrier.named(contact.handle, message[1:7], message[7:14], message[14:])
                     if double >= 0:
                         self._hang_up(double)
                     return
+        elif (message[0] == PROBE and board.settings.trace) or (message[0] == ECHO and board.probes):
+            # Without its owner's consent a board asks for its own host, and does nothing for others.
+            board.aside("trace", line, message)
 
     async def _call(self, address: bytes) -> None:
         """Call a neighbour; the link then runs by itself."""
@@ -391,7 +402,7 @@ class Radio:
             await line.run()
         except self._broken as error:
             if isinstance(error, MemoryError):
-                board.too_large += 1
+                board.counts[counts.NO_MEMORY] += 1
         self._hang_up(handle)
         # Its end is told, or not: the place is free in any case.
         for _ in range(_PART_TRIES):

@@ -14,7 +14,7 @@ __all__ = ["MemoryStore", "answer"]
 _LAST_WORDS_MS = 500  # for an answer to reach the host before the board restarts
 
 
-def answer(board: object, message: bytes) -> bytes:
+def answer(board: object, line: object, message: bytes) -> bytes:
     """The answer to a service message of the paired host that comes seldom; nothing where there is none."""
     if len(message) == 2:
         if message[0] == service.LOG:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 
+from hedgerow_core import counts, limits
 from hedgerow_core.session import PAIR
 
 _IDLE_MS = 60_000
@@ -68,7 +69,7 @@ class Line:
             if name == "stored" or name == "acked":
                 self.useful += 1
             elif name == "service" and self.link.kind == PAIR:
-                board.serve(self.link, value)
+                board.serve(self, value)
             elif board.radio is not None:
                 if name == "service":
                     board.radio.named(self, value)
@@ -81,7 +82,7 @@ class Line:
 
     def _too_much(self) -> None:
         # One link less is better than a board less.
-        self._board.too_large += 1
+        self._board.counts[counts.NO_MEMORY] += 1
         self.link.close("memory")
         gc.collect()
 
@@ -128,7 +129,7 @@ class Line:
                 now = board.now()
                 due = link.deadline()
                 if not self._stays and link.settled:
-                    leave = self.active + _LINGER_MS
+                    leave = self.active + (limits.SEEK_MS if board.probes else _LINGER_MS)
                     if now >= leave:
                         return
                     due = leave if due is None else min(due, leave)

@@ -15,16 +15,21 @@ class SettingsError(HedgerowError):
 
 
 # ``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds (0: as
-# many as the memory allows), the ``slot`` that the files hold, and the ``profile``. No class: its methods
-# would keep all of this module in a board's heap.
-Settings = namedtuple("Settings", ("name", "mesh_key", "pairing_key", "shelf_count", "slot", "profile"))
+# many as the memory allows), the ``slot`` that the files hold, the ``profile``, whether it takes part in
+# ``trace``, and the ``battery_pin`` (-1: none). No class: its methods would keep all of it in the heap.
+Settings = namedtuple(
+    "Settings",
+    ("name", "mesh_key", "pairing_key", "shelf_count", "slot", "profile", "trace", "battery_pin"),
+)
 
 
 def _read(data: bytes, at: int) -> tuple:
-    """(number, text or bytes, position behind it) at ``at``: the whole codec would cost heap for one file."""
+    """(number, truth, text or bytes, position behind it) at ``at``: the whole codec would cost heap."""
     major, number, at = read_head(data, at)
     if major == 0:
         return number, at
+    if major == 7 and 20 <= number <= 21:
+        return number == 21, at
     raw = data[at : at + number]
     if len(raw) == number:
         if major == 2:
@@ -102,7 +107,17 @@ def _parse(slot: bytes) -> "Settings":
     count = found.get("shelf_count", 0)
     if not isinstance(count, int) or not 0 <= count <= limits.BOARD_LETTERS:
         raise SettingsError("The settings of this board have a wrong shelf_count: flash it again.")
-    return Settings(str(found.get("name", "board")), keys[0], keys[1], count, slot, found.get("profile"))
+    pin = found.get("battery_pin")
+    return Settings(
+        str(found.get("name", "board")),
+        keys[0],
+        keys[1],
+        count,
+        slot,
+        found.get("profile"),
+        found.get("trace") is True,
+        pin if isinstance(pin, int) and not isinstance(pin, bool) else -1,
+    )
 
 
 def save(content: bytes, paths: tuple = SETTINGS) -> None:

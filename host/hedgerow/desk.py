@@ -21,6 +21,7 @@ from hedgerow.outbox import Outbox
 from hedgerow.people import invite as invites
 from hedgerow.people import request as requests
 from hedgerow.people.names import clean_name
+from hedgerow.pings import Pings
 from hedgerow.proofs import Proofs
 from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet.state import Place, State
@@ -70,6 +71,7 @@ class Desk:
             database, self.outbox, random, self.name, lambda data: self.kept(State.from_cbor, data)
         )
         self._proofs = Proofs(database, shelf)
+        self.pings = Pings(database)
         self.covers = Covers(database, shelf, self._proofs, random)
         self._chores_ms: int | None = None  # None: at once
         self._stale = False
@@ -336,11 +338,18 @@ class Desk:
             again = rows.has(self._database, owner.contact, written, shown)
             if not again:
                 rows.insert(self._database, owner.contact, False, written, shown, envelope, now, late)
+            if written.kind == entries.PONG and not again:
+                self.pings.answered(written.text, owner.contact, now)
             self._proofs.keep(token, now)
         self.adopt(owner.contact, state)
         if not row["connected"]:
             self._events.append(Connected(row["name"]))
             self._send_waiting(now)
+        if written.kind == entries.PING and not (again or late):
+            reply = self.pings.reply_to(written.text, owner.contact, envelope.hops, now)
+            if reply is not None:
+                with suppress(errors.Unanswered):
+                    self.seal(owner.contact, entries.PONG, reply, now)
         if shown and not again:
             self._events.append(
                 Received(

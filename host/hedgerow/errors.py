@@ -59,6 +59,26 @@ class UnknownContact(UserError):
     """There is no contact named {name}: `hedgerow contacts` lists them."""
 
 
+class NotConnected(UserError):
+    """{name} has not answered your request yet: wait until `hedgerow contacts` shows a contact."""
+
+
+class NothingToTrace(UserError):
+    """Say whom to look for: the name of a contact or of a board; --allow and --deny need none."""
+
+
+class NoBoardToTrace(UserError):
+    """{name} is no contact of yours; to look for a board of that name, say with --board where to start."""
+
+
+class BoardNotFound(UserError):
+    """No echo from {name}: it may be out of reach, or its owner, or one on the way, did not allow traces."""
+
+
+class NoPong(UserError):
+    """{name} did not answer within {wait_s} s: they may be away, or never said `hedgerow trace --allow`."""
+
+
 class EmptyText(UserError):
     """There is nothing to send: write a text behind the name."""
 

@@ -19,6 +19,7 @@ from hedgerow.outbox import EXPIRED, STATE_COLUMNS, state_of
 from hedgerow.people import invite as invites
 from hedgerow.people import request as requests
 from hedgerow.people.names import checked_name
+from hedgerow.pings import NONCE_BYTES, Pings
 from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import Envelope
@@ -82,6 +83,25 @@ class Node:
     def choose_profile(self, profile: str, now: int) -> None:
         """Trade traffic for privacy: PRIVATE sends covers."""
         self._desk.covers.choose(profile, now)
+
+    @property
+    def pings(self) -> Pings:
+        """Whether we answer pings, and what came of ours."""
+        return self._desk.pings
+
+    def ping(self, name: str, now: int) -> bytes:
+        """Ask the computer of the contact ``name`` for an answer; by what ``pings.answer`` finds it."""
+        row = self._database.row("SELECT id, connected FROM contacts WHERE name = ?", _encodable(name))
+        if row is None:
+            raise errors.UnknownContact(name=name)
+        if not row["connected"]:
+            raise errors.NotConnected(name=name)
+        self._now = now
+        nonce = self._random(NONCE_BYTES)
+        with self._database.transaction():
+            envelope = self._desk.seal(row["id"], entries.PING, nonce.hex(), now)
+            self.pings.sent(nonce, row["id"], envelope.hops, now)
+        return nonce
 
     # Links
 

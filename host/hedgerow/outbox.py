@@ -5,6 +5,7 @@ import sqlite3
 
 from hedgerow.database import Database
 from hedgerow_core import limits
+from hedgerow_core.counts import EVICTED
 from hedgerow_core.envelope import TTL_MINUTES, Envelope, decode
 from hedgerow_core.errors import PeerError
 from hedgerow_core.shelf import KNOWN, REFUSED, Shelf
@@ -113,7 +114,7 @@ class Outbox:
 
         The shelf never takes back an envelope that it once let go to make room.
         """
-        lost = (self._shelf.evicted, self._shelf.damaged)
+        lost = (self._shelf.counts[EVICTED], self._shelf.damaged)
         if lost == self._lost and not self.refused:
             return []
         self.refused = False
@@ -139,5 +140,5 @@ class Outbox:
                 break
             if status == KNOWN and not self._shelf.proof_of(envelope):
                 evicted.append((bytes(row["envelope"]), row["contact"], row["entry"]))
-        self._lost = (self._shelf.evicted, self._shelf.damaged)
+        self._lost = (self._shelf.counts[EVICTED], self._shelf.damaged)
         return evicted

@@ -32,6 +32,12 @@ STREAM_IN_FLIGHT_BYTES = 200  # UART0 of an ESP32 keeps 260 bytes and drops the 
 RETRY_MS = 4_000
 STALL_MS = 20_000  # no progress while something is in flight: the link is given up
 SERVICE_BYTES = 480
+ANSWER_BYTES = 229  # of an answer that fills one frame of ours
+TRACE_HOPS = 8  # links that a probe crosses
+PROBES = 4  # that a board remembers at once, the last of them its host's
+PROBE_MS = 15_000  # so long it does, and no echo is worth anything later
+PROBE_DONE_MS = 5_000  # so long where nothing is awaited any more
+SEEK_MS = 10_000  # so long a board that passes a probe on calls neighbours that know what it knows
 
 # Carrier
 LINKS = 3  # lines of a board at once, its host's among them

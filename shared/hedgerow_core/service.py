@@ -10,7 +10,17 @@ LOG = 0x48  # host -> board: one part of what you remember
 LOG_IS = 0x49
 REPAIR = 0x4A  # host -> board: mend this damage, and lose what it takes with it
 REPAIR_IS = 0x4B
-NAME = 0x4C  # board -> board: the beacon id and the address that I have from now on
+NAME = 0x4C  # board -> board: the beacon id and the address that I have from now on, my version and battery
+COUNTS = 0x50  # host -> board: what did you count?
+COUNTS_IS = 0x51
+NODES = 0x52  # host -> board: one page of who is around you
+NODES_IS = 0x53
+TRACE = 0x54  # host -> board: look for a board
+TRACE_IS = 0x55
+PROBE = 0x56  # board -> board, see hedgerow_core.probe
+ECHO = 0x57
+
+VERSION = 0x01  # of this firmware in NAME: major 3 bits, minor 5 bits; 0 is unknown
 
 # What is damaged on a board.
 SOUND = 0

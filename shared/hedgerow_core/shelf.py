@@ -3,7 +3,7 @@
 Policy only; a store behind it keeps the records (flash on a board, SQLite on a host, memory in tests).
 """
 
-from hedgerow_core import index, limits
+from hedgerow_core import counts, index, limits
 from hedgerow_core.admission import Admission
 from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import BULK, NORMAL, TTL_MINUTES, URGENT, Envelope, decode, proof_id
@@ -60,8 +60,7 @@ class Shelf:
     ) -> None:
         self.serial = 0
         self.sketch = sketch  # of the ids here, where those who meet compare sketches
-        self.evicted = 0
-        self.refused = [0, 0, 0]  # of letters: whose lifetime was over, without room, above a link's share
+        self.counts = counts.made()
         self.damaged = 0
         self.durable = True  # false where nothing survives a loss of power: then nothing is acknowledged
         self.clock = clock
@@ -197,10 +196,11 @@ class Shelf:
         """Keep ``envelope``: KEPT, KNOWN (nothing changed, or it is proved), REFUSED (expired, no room) or
         LATER (``source`` brought too much)."""
         minute = self._time(now)
+        self.counts[counts.OFFERED] += 1
         if self.knows(envelope.id):
             return KNOWN
         if envelope.expired():
-            self.refused[0] += 1
+            self.counts[counts.OVER] += 1
             return REFUSED
         expiry = minute + TTL_MINUTES[envelope.ttl] - envelope.age
         if self._proof_of(envelope, minute) >= 0:
@@ -213,14 +213,15 @@ class Shelf:
             return KNOWN
         admission = self.admission
         if admission is not None and not admission.admits(source, len(record), now, self.load() < _SPARE):
-            self.refused[2] += 1
+            self.counts[counts.ABOVE_SHARE] += 1
             return LATER
         if not self._make_room(len(record), record[5] & index.RANK_MASK):
-            self.refused[1] += 1
+            self.counts[counts.NO_ROOM] += 1
             return REFUSED
         place = self._append(record)
         self._unsafe.append(envelope.id)
         self._add(envelope.id, envelope.proof_hash(), place, expiry, len(record), record[5])
+        self.counts[counts.KEPT] += 1
         return KEPT
 
     def _share(self, source: int, now: int) -> int:
@@ -248,7 +249,7 @@ class Shelf:
             victim = self._index.victim(rank)
             if victim < 0:
                 return False
-            self.evicted += 1
+            self.counts[counts.EVICTED] += 1
             self._forget(victim)
         return True
 
@@ -317,6 +318,7 @@ class Shelf:
         for slot in matches:
             # No tombstone: who has the letter yet is to be met, and gets the proof for it.
             self._store.drop(index.place_of(self._take(slot)), False)
+        self.counts[counts.PURGED] += len(matches)
         self._add_proof(token, place, self._swept + left, record)
         return PROVED
 
@@ -419,6 +421,7 @@ class Shelf:
                 # Its record says when it is over: no note is needed. Nor a tombstone: it ends everywhere.
                 self._store.drop(index.place_of(self._take(slot)), False)
                 count += 1
+        self.counts[counts.EXPIRED] += count
         for identity in self._tombstones.expire(minute, everything):
             self._fold(identity)
         return count

@@ -133,7 +133,7 @@ def test_the_board_gets_compiled_modules_and_settings_that_it_accepts(desk):
     result = desk.flash()
     assert result.returncode == 0, result.stderr
     modules = {path.relative_to(desk.board / "lib") for path in (desk.board / "lib").rglob("*.*")}
-    names = {f"hedgerow_board/{name}.mpy" for name in ("app", "care", "start")}
+    names = {f"hedgerow_board/{name}.mpy" for name in ("app", "care", "start", "trace", "view")}
     assert modules == {Path(name) for name in (*names, "hedgerow_console.mpy")}
     assert (desk.board / "main.py").read_bytes() == (TOP / "firmware" / "main.py").read_bytes()
     found = cbor.decode(slots.content((desk.board / "settings.a").read_bytes()))
@@ -145,6 +145,16 @@ def test_the_board_gets_compiled_modules_and_settings_that_it_accepts(desk):
     assert taken.pairing_key == bytes.fromhex(pairing.read_text().strip())
     assert taken.mesh_key != taken.pairing_key
     assert f"Its pairing key: {pairing}" in result.stdout
+
+
+def test_a_board_takes_part_in_traces_and_measures_its_battery_only_where_its_owner_said_so(desk):
+    assert desk.flash().returncode == 0
+    assert (taken_by(desk).trace, taken_by(desk).battery_pin) == (False, -1)
+    assert desk.flash("--trace", "--battery-pin", "34").returncode == 0
+    assert (taken_by(desk).trace, taken_by(desk).battery_pin) == (True, 34)
+    for pin in ("34a", "-1", "99", ""):
+        result = desk.flash("--battery-pin", pin)
+        assert result.returncode == 1 and "takes the number of a pin" in result.stderr
 
 
 def test_keys_are_made_once_and_for_their_owner_only(desk):

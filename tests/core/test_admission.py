@@ -1,4 +1,4 @@
-from hedgerow_core import limits
+from hedgerow_core import counts, limits
 from hedgerow_core.admission import HOST, YOUNG, Admission
 from hedgerow_core.envelope import BULK, NORMAL, URGENT
 from hedgerow_core.shelf import KEPT, KNOWN, LATER, SOURCE_HOST
@@ -158,7 +158,7 @@ def test_a_letter_above_the_share_is_counted_and_may_come_later_and_a_known_one_
     while one.put(letter(each), 0, number) == KEPT:
         each += 1
     assert one.put(letter(each), 0, number) == LATER
-    assert one.refused[2] == 2 and not one.knows(letter(each).id)
+    assert one.counts[counts.ABOVE_SHARE] == 2 and not one.knows(letter(each).id)
     room = one.admission.room(number, 0)
     assert one.put(letter(each - 1), 0, number) == KNOWN
     assert one.admission.room(number, 0) == room
@@ -192,7 +192,7 @@ def test_who_brought_too_much_is_asked_for_the_rest_when_there_is_room_again():
     one, two = shelf(300), admitting(max_count=200, max_bytes=20_000)
     a, b = links(one, two)
     now = run(a, b)
-    assert b.settled and two.refused[2] > 0
+    assert b.settled and two.counts[counts.ABOVE_SHARE] > 0
     before = b.peer.stored_count
     assert 150 < before < 250
     asked = a.peer.put_count
@@ -218,7 +218,7 @@ def test_who_goes_on_putting_above_its_share_is_hung_up_on():
         now = run(a, b, now, 6)
         if b.closed:
             break
-    assert b.closed and two.refused[2] > limits.LATER
+    assert b.closed and two.counts[counts.ABOVE_SHARE] > limits.LATER
     b.close()
     assert two.admission.open(b"?", now) == 2, "and its bucket is free"
 

@@ -53,6 +53,18 @@ def test_one_module_does_what_several_did():
         assert gone not in text
 
 
+def test_functions_that_name_only_each_other_are_left_out():
+    text = bundled(
+        codec=(
+            "def ping(n):\n    return pong(n)\ndef pong(n):\n    return ping(n) + 77\n"
+            "def head():\n    return 5\n"
+        ),
+        app="from codec import head\ndef main():\n    return head()\n",
+    )
+    assert run(text, "main()") == 5
+    assert "77" not in text
+
+
 def test_a_name_that_a_function_binds_itself_is_not_taken_for_the_module():
     text = bundled(
         beacon="def parse(data):\n    return data * 2\n",
@@ -109,7 +121,9 @@ def test_the_boards_module_holds_no_word_that_only_people_need():
 
 def test_what_is_seldom_needed_lies_apart_and_takes_no_heap_meanwhile():
     folder = firmware() / "hedgerow_board"
-    assert {path.name for path in folder.iterdir()} == {"app.mpy", "care.mpy", "start.mpy"}
+    assert {path.name for path in folder.iterdir()} == {
+        f"{name}.mpy" for name in ("app", "care", "start", "trace", "view")
+    }
     for name, words in (("start", b"This board has no settings"), ("care", b"VfsLfs2")):
         assert words in (folder / f"{name}.mpy").read_bytes()
         assert words not in (folder / "app.mpy").read_bytes()

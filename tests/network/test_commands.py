@@ -31,10 +31,10 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def running_lab(folder: Path):
+def running_lab(folder: Path, scenario: str = SCENARIO):
     """The boards of a lab, by name, and a function that steers it."""
     file = folder / "lab.toml"
-    file.write_text(SCENARIO)
+    file.write_text(scenario)
     place = ["--run-dir", str(folder / "run")]
     lab = subprocess.Popen(
         [*LAB, "up", str(file), *place, "--json"], stdout=subprocess.PIPE, text=True, env=environment()
@@ -72,6 +72,15 @@ class Person:
             env=environment(),
             timeout=PATIENCE_S,
             check=False,
+        )
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """A command that goes on."""
+        return subprocess.Popen(
+            [*HEDGEROW, "--home", str(self.home), *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
         )
 
     def sync(self) -> str:

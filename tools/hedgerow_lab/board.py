@@ -58,6 +58,7 @@ class Machine:
     flash_blocks: int = 128
     ticks_offset: int = 0
     settings: bytes | None = None
+    battery_uv: int | None = None  # at the pin that measures it, which has half of the voltage
     probe: bool = False  # whether it says how its heap is when it is asked
 
 
@@ -127,6 +128,7 @@ class Board:
                     "console": machine.console,
                     "probe": machine.probe,
                     "costs": costs.COSTS,
+                    "battery_uv": machine.battery_uv,
                     "ticks_offset": machine.ticks_offset,
                     "seed": f"{self._boots:02x}{self._seed}",
                     "address": self.address.hex(),

@@ -26,6 +26,8 @@ _ROOTS = {
     _APP: {f"{_APP}.main"},
     "hedgerow_board.start": {"hedgerow_board.start.begin"},
     "hedgerow_board.care": {"hedgerow_board.care.answer", "hedgerow_core.store.MemoryStore"},
+    "hedgerow_board.view": {"hedgerow_board.view.answer"},
+    "hedgerow_board.trace": {"hedgerow_board.trace.answer"},
 }
 # Types whose objects the firmware meets besides its own.
 _BUILT_IN = (
@@ -77,11 +79,13 @@ def firmware(top: Path = TOP, cache: Path = _CACHE) -> Path:
 
     def made() -> dict[str, str]:
         files = {}
+        whole = {name: text for name, text in sources.items() if name not in _ROOTS or name == _APP}
+        # Names that are used on the firmware's objects stay as they are there.
+        shared = _names_from_outside([*mirrors.values(), shrink.bundle(whole, _ROOTS[_APP])])
         for module, roots in _ROOTS.items():
             if module != _APP:
                 parts = {name: text for name, text in sources.items() if name not in _ROOTS or name == module}
-                files[module] = shrink.bundle(parts, roots)
-        whole = {name: text for name, text in sources.items() if name not in files}
+                files[module] = shrink.bundle(parts, roots, shared)
         outside = _names_from_outside([*mirrors.values(), *files.values()])
         files[_APP] = shrink.bundle(whole, _ROOTS[_APP], outside)
         named = {f"{module.replace('.', '/')}.py": text for module, text in files.items()}

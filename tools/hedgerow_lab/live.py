@@ -75,8 +75,10 @@ def world(scenario: Scenario, seed: int, folder: Folder, clock: RealClock) -> tu
                 "name": board.name,
                 "mesh_key": key("mesh", board.mesh),
                 "pairing_key": keys[board.name],
+                **board.extras(),
             }
-            lab.add_board(board.name, settings=settings, power_on_ms=board.power_on_ms)
+            made = lab.add_board(board.name, settings=settings, power_on_ms=board.power_on_ms)
+            made.machine.battery_uv = board.battery_uv
         for a, b in scenario.links:
             lab.hear(a, b, loss=scenario.loss)
     except BaseException:

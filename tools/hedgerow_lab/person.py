@@ -105,11 +105,15 @@ class Person:
         if self._link is not None and self._line is not None:
             for data in self._link.outgoing(self.unix_ms):
                 self._line.write(data)
-            due = self._link.deadline()
-            now = self._lab.now_ms
-            if due is not None and not now < self._pump_ms < now + _TICK_MS and due < self.unix_ms + _TICK_MS:
-                self._pump_ms = now + max(due - self.unix_ms, 1)
-                self._lab.at(self._pump_ms, self._pump)
+            self._pump_later(self._link.deadline())
+
+    def _pump_later(self, due: int | None) -> None:
+        """The rest, where the cable has to wait for it."""
+        wait = 0 if due is None else due - self.unix_ms
+        now = self._lab.now_ms
+        if 0 < wait < _TICK_MS and not now < self._pump_ms <= now + wait:
+            self._pump_ms = now + wait
+            self._lab.at(self._pump_ms, self._pump)
 
     def _tick(self, plugged: int) -> None:
         if plugged != self._plugged or self._link is None:

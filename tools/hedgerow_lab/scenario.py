@@ -20,12 +20,25 @@ class ScenarioError(HedgerowError):
 
 @dataclass
 class Board:
-    """A board; ``mesh`` names the neighbourhood whose key it holds."""
+    """A board; ``mesh`` names the neighbourhood whose key it holds. ``trace``: it takes part in probes;
+    ``battery_mv``: the voltage of its battery, None where it has none."""
 
     name: str
     mesh: str = "hedgerow"
     power_on_ms: int | None = None
     shelf_count: int = 300
+    trace: bool = False
+    battery_mv: int | None = None
+
+    @property
+    def battery_uv(self) -> int | None:
+        """What its pin measures: half of the voltage."""
+        return None if self.battery_mv is None else self.battery_mv * 500
+
+    def extras(self) -> dict[str, object]:
+        """Settings that only some boards have."""
+        found: dict[str, object] = {"trace": True} if self.trace else {}
+        return found if self.battery_mv is None else {**found, "battery_pin": 34}
 
 
 @dataclass

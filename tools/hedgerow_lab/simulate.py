@@ -98,11 +98,13 @@ class Simulation:
                 "mesh_key": key("mesh", board.mesh),
                 "pairing_key": key("pairing", board.name),
                 "shelf_count": board.shelf_count,
+                **board.extras(),
             }
             heap_bytes = BOARD_HEAP_BYTES + board.shelf_count * _HEAP_BYTES_A_LETTER
-            self.lab.add_board(
+            made = self.lab.add_board(
                 board.name, settings=settings, power_on_ms=board.power_on_ms, heap_bytes=heap_bytes
             )
+            made.machine.battery_uv = board.battery_uv
         for a, b in scenario.links:
             self.lab.hear(a, b, loss=scenario.loss)
         for member in scenario.members:

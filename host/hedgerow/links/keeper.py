@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from hedgerow import errors, links
 from hedgerow.events import Connected, Received
 from hedgerow.node import Node
-from hedgerow_core import service
+from hedgerow_core import limits, probe, service, survey
 from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link
 
@@ -146,6 +146,56 @@ class Keeper:
                     part += 1
                 return service.decode_log(log)
         raise errors.OtherVersion
+
+    async def counts(self) -> tuple[int, list[int], int, list[int]]:
+        """What the board counted, as ``hedgerow_core.survey.decode_counts`` gives it."""
+        answer = await self.ask(bytes((service.COUNTS,)), service.COUNTS_IS)
+        try:
+            return survey.decode_counts(answer)
+        except PeerError:
+            raise errors.OtherVersion from None
+
+    async def nodes(self) -> list[tuple[bytes, int, int, int, int, int, int, int]]:
+        """Who is around the board, as ``hedgerow_core.survey.decode_nodes`` gives it."""
+        nodes: list[tuple[bytes, int, int, int, int, int, int, int]] = []
+        page, pages = 0, 1
+        while page < pages:
+            answer = await self.ask(bytes((service.NODES, page)), service.NODES_IS)
+            try:
+                _, pages, found = survey.decode_nodes(answer)
+            except PeerError:
+                if page:
+                    break  # somebody went meanwhile, and with them the last page
+                raise errors.OtherVersion from None
+            # Rows move between two pages, so somebody may be on both.
+            nodes += [node for node in found if node not in nodes or not any(node[0])]
+            page += 1
+        return nodes
+
+    async def trace(self, nonce: bytes, name: str) -> list[tuple[int, str]]:
+        """The way to the board ``name``, as ``hedgerow_core.probe.hops_of`` gives it. BoardNotFound where no
+        echo comes."""
+        try:
+            answer = await self.ask(probe.question(nonce, name), service.TRACE_IS, limits.PROBE_MS / 1000)
+            found, hops = probe.hops_of(answer)
+        except errors.BoardSilent:
+            if self._link is None or self._link.closed:
+                raise
+            raise errors.BoardNotFound(name=name) from None
+        except PeerError:
+            raise errors.OtherVersion from None
+        if found != nonce or not hops:
+            raise errors.BoardNotFound(name=name)
+        return hops
+
+    async def watch(self, done: Callable[[], bool], patience_s: float) -> bool:
+        """Exchange until ``done``; whether it came to that in time."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._until(done)
+        except TimeoutError:
+            return False
+        return True
 
     async def repair(self, damage: int) -> int:
         """Let the board mend ``damage``; what came of it, as in ``hedgerow_core.service``."""

@@ -14,6 +14,8 @@ from hedgerow_core.errors import PeerError
 HELLO = 1  # the text is the writer's name: the answer to a contact request
 TEXT = 2
 _DELAYED_TEXT = 3
+PING = 8  # asks their computer for a PONG (hedgerow.pings)
+PONG = 9
 
 _EPOCH_MINUTES = 1_735_689_600 // 60
 _MINUTE_MS = 60_000
@@ -82,7 +84,7 @@ def encode(entry: Entry) -> bytes:
 
 def decode(data: bytes) -> Entry:
     """Read an entry. PeerError where it is damaged or of a kind unknown here."""
-    if not data or data[0] not in (HELLO, TEXT, _DELAYED_TEXT):
+    if not data or data[0] not in (HELLO, TEXT, _DELAYED_TEXT, PING, PONG):
         raise PeerError("an entry of an unknown kind")
     sequence, at = _decode_number(data, 1)
     behind, at = _decode_number(data, at)

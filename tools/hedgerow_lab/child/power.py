@@ -33,6 +33,11 @@ def switch_on(config):
         probe.install()
     machine._unique = unhexlify(config["address"])
     machine._cause = config["reset_cause"]
+    if config["battery_uv"] is not None:
+        import battery
+
+        battery._uv = config["battery_uv"]
+        machine.ADC = battery.ADC
     machine._rtc_memory = unhexlify(config["rtc_memory"])
 
     import esp32

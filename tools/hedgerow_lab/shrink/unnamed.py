@@ -19,14 +19,12 @@ def drop_unnamed(trees: Trees, roots: Collection[str]) -> None:
         wanted = {*roots, *imports_of(trees)}
         for module, tree in list(trees.items()):
             last = module.rpartition(".")[2]
+            named = {name for name in map(_bound_by, tree.body) if name is not None}
+            first = {name for name in named if f"{module}.{name}" in wanted or f"{last}.{name}" in dotted}
+            reached = _reached(tree, first)
             for node in list(tree.body):
                 name = _bound_by(node)
-                others = [part for other in tree.body if other is not node for part in ast.walk(other)]
-                if name is None or any(isinstance(part, ast.Name) and part.id == name for part in others):
-                    keep = True
-                else:
-                    keep = f"{module}.{name}" in wanted or f"{last}.{name}" in dotted
-                if not keep:
+                if name is not None and name not in reached:
                     tree.body.remove(node)
                     changed = True
                 elif isinstance(node, ast.ClassDef) and f"{module}.{name}" not in roots:
@@ -35,6 +33,19 @@ def drop_unnamed(trees: Trees, roots: Collection[str]) -> None:
                             node.body.remove(method)
                             changed = True
             drop_imports(tree)
+
+
+def _reached(tree: ast.Module, first: set[str]) -> set[str]:
+    """What ``first``, and statements that bind nothing, name, and what that names: two that name each other
+    are no reason to keep them."""
+    reached = set(first)
+    left = list(tree.body)
+    while True:
+        now = [node for node in left if (bound := _bound_by(node)) is None or bound in reached]
+        if not now:
+            return reached
+        left = [node for node in left if node not in now]
+        reached |= {part.id for node in now for part in ast.walk(node) if isinstance(part, ast.Name)}
 
 
 def _bound_by(node: ast.stmt) -> str | None:
