@@ -83,7 +83,11 @@ def _reachable(key):
 
 
 TURNS = st.lists(
-    st.tuples(st.sampled_from(["write", "write", "read", "read", "lose", "restart"]), st.booleans(), st.integers(0, 99)),
+    st.tuples(
+        st.sampled_from(["write", "write", "read", "read", "lose", "restart"]),
+        st.booleans(),
+        st.integers(0, 99),
+    ),
     max_size=24,
 )
 

@@ -357,7 +357,9 @@ def test_damaged_sessions_end_in_one_named_error(data):
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["ask", "write", "write", "take", "take", "take", "lose", "again", "restore", "forget"]),
+        st.sampled_from(
+            ["ask", "write", "write", "take", "take", "take", "lose", "again", "restore", "forget"]
+        ),
         st.booleans(),
         st.integers(0, 1 << 16),
     ),

@@ -6,7 +6,9 @@ from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet.windows import Windows
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["write", "write", "read", "read", "back"]), st.booleans(), st.integers(0, 400)),
+    st.tuples(
+        st.sampled_from(["write", "write", "read", "read", "back"]), st.booleans(), st.integers(0, 400)
+    ),
     max_size=30,
 )
 

@@ -134,7 +134,9 @@ def main(quick: bool) -> None:
         plain = "the same less the characters themselves"
         others = {name: bytes_ - size for name, bytes_ in beside[size].items()}
         print_line(f"dm_overhead_{size}", count - size, None, others, plain)
-    print_line("dm_proof_bytes", proof, None, {}, "the proof that it was read, on its way back, without framing")
+    print_line(
+        "dm_proof_bytes", proof, None, {}, "the proof that it was read, on its way back, without framing"
+    )
 
 
 def print_line(metric: str, value: int, goal: object, beside: dict[str, int], how: str) -> None:

@@ -133,9 +133,7 @@ class DoubleRatchetPeer:
             @staticmethod
             def _build_associated_data(associated_data: bytes, header: Header) -> bytes:
                 numbers = (header.previous_sending_chain_length, header.sending_chain_length)
-                return (
-                    associated_data + header.ratchet_pub + b"".join(n.to_bytes(4, "big") for n in numbers)
-                )
+                return associated_data + header.ratchet_pub + b"".join(n.to_bytes(4, "big") for n in numbers)
 
         class RootKdf(kdf_hkdf.KDF):
             @staticmethod
@@ -308,9 +306,7 @@ def main(quick: bool) -> None:
     print_line("ratchet_state_bytes", size, "bytes", 64_000, sizes, how)
 
 
-def print_line(
-    metric: str, value: float, unit: str, goal: object, beside: dict[str, Any], how: str
-) -> None:
+def print_line(metric: str, value: float, unit: str, goal: object, beside: dict[str, Any], how: str) -> None:
     """One figure."""
     fields = {"metric": metric, "value": value, "unit": unit, "goal": goal, "peers": beside, "how": how}
     print(json.dumps(fields), flush=True)
