@@ -1,7 +1,7 @@
 """Another Double Ratchet, of the package DoubleRatchet, that speaks our wire form.
 
-The package has no header encryption and gets keys, chains and skipped messages from its own code; locks and masks are
-laid around it here, from the header keys that its root chain gives as third part.
+The package has no header encryption and gets keys, chains and skipped messages from its own code; locks and
+masks are laid around it here, from the header keys that its root chain gives as third part.
 """
 
 from doubleratchet import AEAD, KDF, AuthenticationFailedException, EncryptedMessage, Header

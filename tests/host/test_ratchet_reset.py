@@ -304,7 +304,7 @@ def test_a_forged_reset_costs_one_diffie_hellman():
 
 
 def test_a_reset_looks_like_the_contact_request_of_somebody():
-    """A shared lock, 288 bytes; a repetition shows the same stop, as that of a request does, and no key twice."""
+    """A shared lock, 288 bytes; a repetition shows the same stop, as a request does, and no key twice."""
     mine = devices(ALICE, BOB)
     asked = reset.create(mine, source("looks"))
     one, other = (reset.body_for_slot(mine, asked, slot) for slot in (1, 2))

@@ -1,5 +1,6 @@
-"""Whether letters of one conversation can be told from letters of others by what does not change on the way."""
+"""Whether letters of one conversation can be told from others by what does not change on the way."""
 
+import itertools
 import math
 import random as generators
 from collections.abc import Callable
@@ -55,7 +56,7 @@ LOOKS = {
     "the tag": lambda prefix: prefix[-16:],
     "all of it under the mesh key": under_mesh_key,
     "the sum": lambda prefix: bytes((sum(prefix) % 256,)),
-    "the order": lambda prefix: bytes(a < b for a, b in zip(prefix, prefix[1:], strict=False)),
+    "the order": lambda prefix: bytes(a < b for a, b in itertools.pairwise(prefix)),
 }
 
 

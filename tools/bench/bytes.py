@@ -1,8 +1,8 @@
 """Bytes on the air of one letter to one person, beside LXMF, Olm, Megolm, OMEMO and Meshtastic.
 
-Everything that a carrier must hand on to deliver it: address, header, ciphertext, authentication. LXMF, Olm and Megolm
-run; OMEMO and Meshtastic are computed from their specifications. Olm and Megolm have no address, so theirs is less
-than a letter needs.
+Everything that a carrier must hand on to deliver it: address, header, ciphertext, authentication. LXMF, Olm
+and Megolm run; OMEMO and Meshtastic are computed from their specifications. Olm and Megolm have no address,
+so theirs is less than a letter needs.
 """
 
 import base64
@@ -102,7 +102,7 @@ def omemo(size: int) -> int:
 
 
 def meshtastic(size: int) -> int:
-    """A direct message under public keys: header 16, nonce 4 and tag 8, and Data of protobuf: port, text, bit field."""
+    """A direct message under public keys: header 16, nonce 4, tag 8, protobuf of port, text, bit field."""
     return 16 + 4 + 8 + 2 + (2 if size < 128 else 3) + size + 2
 
 

@@ -1,9 +1,11 @@
-"""Sealing and opening a letter, beside DoubleRatchet, vodozemac (Olm, Rust) and the bare ciphers; overtaken letters.
+"""Sealing and opening a letter, beside DoubleRatchet, vodozemac (Olm, Rust) and the bare ciphers.
 
 All take turns in each round, in one process and on its processor time, so that a ratio means something. Ours
-includes the look-up by lock and the locks that are derived for the next letters; the others are handed their header.
+includes the look-up by lock and the locks that are derived for the next letters; the others are handed their
+header.
 """
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -35,7 +37,7 @@ class Conversation(Protocol):
         """One writes, the other reads; the next time the other way round."""
 
     def overtaken(self) -> tuple[int, int]:
-        """(how many of 1,000 letters are read that come behind a later one, bytes of the reader's state then)."""
+        """(how many of 1,000 letters that were overtaken are read, bytes of the reader's state then)."""
 
 
 class Ours:
@@ -102,7 +104,7 @@ class Floor:
 
     def turn(self) -> None:
         self.one_way()
-        # The writer's agreement was made when it read; who reads agrees twice, with its old key and its new one.
+        # The writer agreed when it read; who reads agrees twice, with its old key and its new one.
         self._public = keys.dh_public(keys.dh(self._private, self._public))
         keys.dh(self._private, self._public)
 
@@ -237,10 +239,8 @@ class VodozemacPeer:
         size = len(self._sides[1].pickle(bytes(32)))
         read = 0
         for letter in letters:
-            try:
+            with contextlib.suppress(self._failure):
                 read += self._sides[1].decrypt(letter) == TEXT
-            except self._failure:
-                pass
         return read, size
 
 
@@ -301,7 +301,7 @@ def main(quick: bool) -> None:
     how = f"{SKIPPED} letters that arrive behind a later one; more is better"
     recovered = {name: some[0] for name, some in beside.items()}
     print_line("ratchet_recovered_of_1000", read, "letters", SKIPPED, recovered, how)
-    how = f"the reader's state as it is stored, with {SKIPPED} keys that were jumped over; fewer keys, fewer bytes"
+    how = f"the reader's state as stored, with {SKIPPED} keys jumped over; who keeps fewer needs fewer bytes"
     sizes = {name: some[1] for name, some in beside.items()}
     print_line("ratchet_state_bytes", size, "bytes", 64_000, sizes, how)
 

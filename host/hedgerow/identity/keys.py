@@ -1,4 +1,4 @@
-"""X25519 and Ed25519 (RFC 7748, 8032) of PyNaCl, ChaCha20-Poly1305 (RFC 8439) of cryptography: the faster each."""
+"""X25519 and Ed25519 (RFC 7748, 8032) of PyNaCl, ChaCha20-Poly1305 (RFC 8439) of cryptography."""
 
 from collections.abc import Callable
 

@@ -71,8 +71,8 @@ def decrypt(
 ) -> tuple[State, bytes, bytes]:
     """(state, plaintext, token) of the message at ``place``, which ``locks`` gave for its lock.
 
-    AuthError where the message is not authentic, PeerError where it is damaged. A forged one costs one Diffie-Hellman
-    and ``place.number`` steps of a chain at most.
+    AuthError where the message is not authentic, PeerError where it is damaged. A forged one costs one
+    Diffie-Hellman and ``place.number`` steps of a chain at most.
     """
     header_key, number = place
     header_bytes, ratchet_key, previous = _header(place, body)

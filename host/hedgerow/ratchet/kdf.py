@@ -1,7 +1,7 @@
 """The key derivations of the ratchet (Signal, "The Double Ratchet Algorithm", sections 2.2, 4 and 7.2).
 
-HMAC-SHA256 (RFC 2104) and HKDF (RFC 5869) are written out: keys of 32 bytes only, and what depends on a header
-key alone is computed once a chain. That is half of the time that a message takes.
+HMAC-SHA256 (RFC 2104) and HKDF (RFC 5869) are written out: keys of 32 bytes only, and what depends on a
+header key alone is computed once a chain. That is half of the time that a message takes.
 """
 
 import hashlib
@@ -93,7 +93,7 @@ def _keyed(key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
 
 @lru_cache(maxsize=64)
 def _expanding(header_key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
-    # HKDF-Extract of a header key. What is remembered here opens no message: it tells locks, and hides headers.
+    # HKDF-Extract of a header key. What is remembered opens no message: it tells locks and hides headers.
     return _keyed(_mac(*_NO_SALT, header_key))
 
 

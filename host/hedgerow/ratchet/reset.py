@@ -2,8 +2,9 @@
 
     stop hash 16 | EK masked 32 | sealed, of one size
 
-X3DH without prekeys (docs/protocol.md, "Reset"): the static secret of both device keys says who it is from, a fresh
-EK makes the session new. Who answers starts the ratchet as its writer, with EK as the other side's ratchet key.
+X3DH without prekeys (docs/protocol.md, "Reset"): the static secret of both device keys says who it is from, a
+fresh EK makes the session new. Who answers starts the ratchet as its writer, with EK as the other side's
+ratchet key.
 """
 
 import hashlib
@@ -28,7 +29,7 @@ BODY_BYTES = padded_body_size(250)
 
 @dataclass(frozen=True, repr=False)
 class Pair:
-    """Two devices: who we are and who they are (account key | device key), and the secret of both for ever."""
+    """Two devices: who we and they are (account key | device key), and the secret of both for ever."""
 
     ours: bytes
     theirs: bytes

@@ -1,8 +1,8 @@
 """All ratchets with one device: the present one, and those that a reset begins or leaves behind.
 
-State in, state out, as in ``double_ratchet``. A reset of theirs does no harm to what works: the ratchet that answers
-it is only offered, and becomes the present one when a letter was read in it, which proves that the other side holds
-the key it asked with. So a reset that is heard again costs nothing but an answer.
+State in, state out, as in ``double_ratchet``. A reset of theirs does no harm to what works: the ratchet that
+answers it is only offered, and becomes the present one when a letter was read in it, which proves that the
+other side holds the key it asked with. So a reset that is heard again costs nothing but an answer.
 """
 
 from dataclasses import dataclass, replace
@@ -43,9 +43,9 @@ class Asking:
 class Sessions:
     """What is kept of one contact's device.
 
-    ``present`` is written in; ``past`` are only read, the oldest first; ``offered`` wait for a letter of theirs;
-    ``seen`` are the ids of resets that were answered. ``confirm``: our reset was answered, and a letter of ours is
-    still due that tells them. ``leads``: see ``Pair``.
+    ``present`` is written in; ``past`` are only read, the oldest first; ``offered`` wait for a letter of
+    theirs; ``seen`` are the ids of resets that were answered. ``confirm``: our reset was answered, and a
+    letter of ours is still due that tells them. ``leads``: see ``Pair``.
     """
 
     present: State | None
@@ -107,8 +107,8 @@ def _read_asking(found: list[Any]) -> Asking:
 def ask(sessions: Sessions, devices: Pair, random: Random) -> Sessions:
     """Begin a reset, instead of one that was not answered yet.
 
-    The ratchets that were there are still read. They may be an old copy, whose next key was used already: nothing
-    is written on a chain that they have.
+    The ratchets that were there are still read. They may be an old copy, whose next key was used already:
+    nothing is written on a chain that they have.
     """
     asked = reset.create(devices, random)
     state = ratchet.start_reader(asked.root, asked.ad, asked.ephemeral_private)
@@ -124,8 +124,8 @@ def receive(
 ) -> tuple[Sessions, bytes, bytes, bool]:
     """(sessions, id of the reset, stop 16, whether it is new) of a reset of theirs.
 
-    Where ``id`` is offered afterwards, a letter is due in that ratchet (``encrypt_offer``): at once for a new one, at
-    most daily for one that comes again. PeerError where it is damaged or forged.
+    Where ``id`` is offered afterwards, a letter is due in that ratchet (``encrypt_offer``): at once for a new
+    one, at most daily for one that comes again. PeerError where it is damaged or forged.
     """
     got = reset.open(devices, slot, body)
     if got.id in sessions.seen:

@@ -27,8 +27,8 @@ class State:
     """The variables of the specification (section 4.3); empty bytes stand for None.
 
     ``dhs`` and ``dhp`` are our private and public ratchet key, ``dhr`` their public one; ``hks``, ``hkr``,
-    ``nhks``, ``nhkr`` the header keys; ``ad`` is bound into every message. ``skipped`` has the keys of messages
-    that were jumped over, the oldest first.
+    ``nhks``, ``nhkr`` the header keys; ``ad`` is bound into every message. ``skipped`` has the keys of
+    messages that were jumped over, the oldest first.
     """
 
     ad: bytes
