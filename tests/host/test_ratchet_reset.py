@@ -24,6 +24,8 @@ def devices(account, other):
 class Host:
     """What a host does with one contact: it reads, answers resets and confirms answers."""
 
+    clock = 0
+
     def __init__(self, account, other, state, random):
         self.devices = devices(account, other)
         self.sessions = Sessions(state)
@@ -41,7 +43,8 @@ class Host:
         return False
 
     def ask(self):
-        self.sessions = sessions.ask(self.sessions, self.devices, self.random)
+        Host.clock += 1
+        self.sessions = sessions.ask(self.sessions, self.devices, Host.clock, self.random)
         self.repeat()
 
     def repeat(self):
@@ -105,16 +108,25 @@ def settle(alice, bob):
 
 
 def check_that_both_write(alice, bob):
-    """Letters both ways, of both sides at once and in turn, all of which arrive; and one session for both."""
-    for turn in range(4):
+    """Letters that cross, then letters in turn: all of them arrive, and both are in one session."""
+    for turn in range(3):
+        for host in (alice, bob):
+            assert host.write(b"crossing %d" % turn)
+        crossing = alice.out[:], bob.out[:]
+        alice.out.clear(), bob.out.clear()
+        for letter in crossing[0]:
+            assert bob.take(letter)
+        for letter in crossing[1]:
+            assert alice.take(letter)
+        for host in (alice, bob):
+            assert host.read[-1] == b"crossing %d" % turn
+    assert alice.sessions.present.ad == bob.sessions.present.ad
+    for turn in range(3):
         for writer, reader in ((alice, bob), (bob, alice)):
             text = b"%d of %d" % (turn, id(writer))
             assert writer.write(text)
-            if turn:
-                deliver(writer, reader)
-                assert reader.read[-1] == text
-        settle(alice, bob)
-    assert alice.sessions.present.ad == bob.sessions.present.ad
+            deliver(writer, reader)
+            assert reader.read[-1] == text
 
 
 def test_who_lost_the_ratchet_goes_on_after_a_reset():
@@ -212,26 +224,53 @@ def test_a_great_many_old_resets_leave_a_bounded_number_of_sessions():
     assert len(bob.sessions.to_cbor()) < 10_000
 
 
-def test_after_a_restore_no_key_is_used_twice():
+@pytest.mark.parametrize("who", [0, 1])
+def test_after_a_restore_no_key_is_used_twice(who):
     """A copy of the day before would seal another text under a key that was used already."""
-    alice, bob = two()
-    backup = alice.sessions
-    bob.write(b"on the way")
-    alice.write(b"written after the backup")
-    used = alice.out.pop(0)[0]
-    alice.sessions = backup
-    alice.ask()
-    letters = set()
-    deliver(bob, alice)  # written in the old session: it is still read
-    assert alice.read[-1] == b"on the way"
-    for _ in range(3):
-        letters.update(lock for lock, _ in alice.out)
-        deliver(alice, bob)
-        deliver(bob, alice)
-        alice.write(b"after the reset")
-    assert used not in letters and len(letters) >= 3
-    settle(alice, bob)
-    check_that_both_write(alice, bob)
+    hosts = two()
+    host, other = hosts[who], hosts[1 - who]
+    other.write(b"before")
+    deliver(other, host)
+    backup = host.sessions
+    host.write(b"written after the backup")
+    used = {lock for lock, _ in host.out}
+    deliver(host, other)
+    host.sessions = backup
+    other.write(b"of the chain that was there")
+    other.write(b"and another")
+    late = other.out[:]
+    other.out.clear()
+    host.ask()
+    host.take(late[0])
+    settle(host, other)
+    for letter in (late[1], None):
+        if letter is not None:
+            assert host.take(letter)
+        assert host.write(b"after the reset")
+        assert used.isdisjoint({lock for lock, _ in host.out})
+        settle(host, other)
+    assert host.read[-2:] == [b"of the chain that was there", b"and another"]
+    assert other.read[-2:] == [b"after the reset"] * 2
+    check_that_both_write(host, other)
+
+
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_letter_that_was_overtaken_does_not_lead_back_to_the_old_session(who):
+    hosts = two()
+    host, other = hosts[who], hosts[1 - who]
+    host.write(b"turn")
+    deliver(host, other)
+    other.write(b"overtaken")
+    overtaken = other.out.pop()
+    other.write(b"overtaking")
+    deliver(other, host)
+    other.sessions = Sessions(None)
+    other.ask()
+    settle(host, other)
+    present = host.sessions.present
+    assert host.take(overtaken) and host.read[-1] == b"overtaken"
+    assert host.sessions.present is present
+    check_that_both_write(host, other)
 
 
 def test_letters_of_the_old_session_that_are_late_are_still_read():
@@ -254,6 +293,20 @@ def test_a_reset_is_found_only_by_whom_it_is_for():
     assert lock not in reset.locks(devices(BOB, MALLORY)) and lock not in reset.locks(devices(MALLORY, ALICE))
     everybody = [*reset.locks(bob.devices), *reset.locks(alice.devices)]
     assert len(set(everybody)) == 512
+
+
+def test_old_resets_that_arrive_late_do_not_push_out_the_one_that_counts():
+    alice, bob = two()
+    for _ in range(7):
+        alice.ask()
+    bob.take(alice.out.pop())
+    answer = bob.out.pop()
+    while alice.out:
+        bob.take(alice.out.pop(0))
+    bob.out.clear()
+    assert alice.take(answer)
+    settle(alice, bob)
+    check_that_both_write(alice, bob)
 
 
 @given(st.integers(0, 8 * reset.BODY_BYTES - 1))
@@ -281,14 +334,14 @@ def test_whatever_lies_under_the_lock_of_a_reset_ends_in_one_named_error(body):
 
 def test_a_reset_from_somebody_who_knows_all_public_keys_is_refused():
     forger = replace(devices(MALLORY, BOB), ours=devices(ALICE, BOB).ours)
-    body = reset.body_for_slot(forger, reset.create(forger, source("forger")), 3)
+    body = reset.body_for_slot(forger, reset.create(forger, 7, source("forger")), 3)
     with pytest.raises(PeerError):
         reset.open(devices(BOB, ALICE), 3, body)
 
 
 def test_a_reset_is_refused_in_the_other_direction_and_in_another_slot():
     mine, theirs = devices(ALICE, BOB), devices(BOB, ALICE)
-    body = reset.body_for_slot(mine, reset.create(mine, source("slot")), 3)
+    body = reset.body_for_slot(mine, reset.create(mine, 7, source("slot")), 3)
     assert reset.open(theirs, 3, body)
     with pytest.raises(PeerError):
         reset.open(mine, 3, body)
@@ -306,7 +359,7 @@ def test_a_forged_reset_costs_one_diffie_hellman():
 def test_a_reset_looks_like_the_contact_request_of_somebody():
     """A shared lock, 288 bytes; a repetition shows the same stop, as a request does, and no key twice."""
     mine = devices(ALICE, BOB)
-    asked = reset.create(mine, source("looks"))
+    asked = reset.create(mine, 7, source("looks"))
     one, other = (reset.body_for_slot(mine, asked, slot) for slot in (1, 2))
     envelope = make(NORMAL, TTL_DEFAULT, reset.our_lock(mine, 1), one, shared=True)
     assert len(envelope.encode()) == 288

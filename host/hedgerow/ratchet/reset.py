@@ -22,6 +22,8 @@ SLOTS = 256
 ID_BYTES = 8
 _LOCK_BYTES = 12
 _STOP_BYTES = 16
+_MINUTE_BYTES = 4
+_MINUTE_MAX = (1 << 8 * _MINUTE_BYTES) - 1
 _HEAD_BYTES = _STOP_BYTES + keys.KEY_BYTES
 # With the envelope around it 288 bytes, like the contact request of who has a short name.
 BODY_BYTES = padded_body_size(250)
@@ -51,26 +53,29 @@ class Asked:
     ad: bytes
     ephemeral_private: bytes
     stop: bytes
+    minute: int
 
     def fields(self) -> list[object]:
         """The fields in order, for CBOR."""
-        return [self.root, self.ad, self.ephemeral_private, self.stop]
+        return [self.root, self.ad, self.ephemeral_private, self.stop, self.minute]
 
     @classmethod
     def read(cls, found: object) -> "Asked":
         """What ``fields`` gave. PeerError where it is damaged."""
-        return cls(*stored.check(found, *[bytes] * 4))
+        return cls(*stored.check(found, *[bytes] * 4, int))
 
 
 @dataclass(frozen=True, repr=False)
 class Received:
-    """What a reset of the other side tells."""
+    """What a reset of the other side tells; ``minute`` is of their clock, and only sets two of theirs in
+    order."""
 
     id: bytes
     root: bytes
     ad: bytes
     ephemeral: bytes
     stop: bytes
+    minute: int
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,12 +107,13 @@ def our_lock(devices: Pair, slot: int) -> bytes:
     return _lock(_static_keys(devices, devices.ours, devices.theirs)[0], slot)
 
 
-def create(devices: Pair, random: Random) -> Asked:
-    """A new reset of ours."""
+def create(devices: Pair, minute: int, random: Random) -> Asked:
+    """A new reset of ours; ``minute`` is our clock, in minutes since the year 2025."""
     ephemeral = random(keys.KEY_BYTES)
     public = keys.dh_public(ephemeral)
     agreed = _agree(devices, devices.ours, devices.theirs, keys.dh(ephemeral, devices.their_public), public)
-    return Asked(agreed.root, _ad(devices.ours, devices.theirs, public), ephemeral, agreed.stop)
+    ad = _ad(devices.ours, devices.theirs, public)
+    return Asked(agreed.root, ad, ephemeral, agreed.stop, min(max(minute, 0), _MINUTE_MAX))
 
 
 def body_for_slot(devices: Pair, asked: Asked, slot: int) -> bytes:
@@ -117,7 +123,9 @@ def body_for_slot(devices: Pair, asked: Asked, slot: int) -> bytes:
     agreed = _agree(devices, devices.ours, devices.theirs, dh2, public)
     stop_hash = _stop_hash(asked.stop)
     mask = _mask(_static_keys(devices, devices.ours, devices.theirs)[1], slot, stop_hash)
-    padded = keys.pad(b"", BODY_BYTES - _HEAD_BYTES - keys.AEAD_TAG_BYTES)
+    padded = keys.pad(
+        asked.minute.to_bytes(_MINUTE_BYTES, "big"), BODY_BYTES - _HEAD_BYTES - keys.AEAD_TAG_BYTES
+    )
     return stop_hash + xor(public, mask) + keys.seal(agreed.seal_key, padded, asked.ad)
 
 
@@ -131,10 +139,12 @@ def open(devices: Pair, slot: int, body: bytes) -> Received:
     dh2 = keys.dh(devices.our_private, ephemeral)
     agreed = _agree(devices, devices.theirs, devices.ours, dh2, ephemeral)
     ad = _ad(devices.theirs, devices.ours, ephemeral)
-    keys.unseal(agreed.seal_key, body[_HEAD_BYTES:], ad)
+    minute = keys.unpad(keys.unseal(agreed.seal_key, body[_HEAD_BYTES:], ad))
+    if len(minute) != _MINUTE_BYTES:
+        raise PeerError("a damaged reset")
     if not equal(stop_hash, _stop_hash(agreed.stop)):
         raise AuthError("a reset with another stop")
-    return Received(_id(ephemeral), agreed.root, ad, ephemeral, agreed.stop)
+    return Received(_id(ephemeral), agreed.root, ad, ephemeral, agreed.stop, int.from_bytes(minute, "big"))
 
 
 def _static_keys(devices: Pair, sender: bytes, reader: bytes) -> tuple[bytes, bytes]:

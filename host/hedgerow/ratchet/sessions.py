@@ -25,9 +25,10 @@ SEEN = 64
 
 @dataclass(frozen=True, repr=False)
 class Offer:
-    """The ratchet that answers the reset ``id``."""
+    """The ratchet that answers the reset ``id``, which they sent at ``minute``."""
 
     id: bytes
+    minute: int
     state: State
 
 
@@ -44,8 +45,8 @@ class Sessions:
     """What is kept of one contact's device.
 
     ``present`` is written in; ``past`` are only read, the oldest first; ``offered`` wait for a letter of
-    theirs; ``seen`` are the ids of resets that were answered. ``confirm``: our reset was answered, and a
-    letter of ours is still due that tells them. ``leads``: see ``Pair``.
+    theirs, in the order in which they asked; ``seen`` are the ids of resets that were answered. ``confirm``:
+    our reset was answered, and a letter of ours is still due that tells them. ``leads``: see ``Pair``.
     """
 
     present: State | None
@@ -67,7 +68,7 @@ class Sessions:
         if self == Sessions(self.present) and self.present:
             return self.present.to_cbor()
         asking = [self.asking.asked.fields(), self.asking.state.fields()] if self.asking else []
-        offered = [[offer.id, offer.state.fields()] for offer in self.offered]
+        offered = [[offer.id, offer.minute, offer.state.fields()] for offer in self.offered]
         return stored.write(
             [
                 self.present.fields() if self.present else [],
@@ -87,11 +88,11 @@ class Sessions:
         if isinstance(found, list) and len(found) == 3:
             return cls(State.read(found))
         present, asking, offered, past, seen, confirm, leads = stored.check(found, *[list] * 5, bool, bool)
-        offers = [stored.check(offer, bytes, list) for offer in offered]
+        offers = [stored.check(offer, bytes, int, list) for offer in offered]
         return cls(
             State.read(present) if present else None,
             _read_asking(asking) if asking else None,
-            tuple(Offer(identity, State.read(state)) for identity, state in offers),
+            tuple(Offer(identity, minute, State.read(state)) for identity, minute, state in offers),
             tuple(State.read(state) for state in past),
             tuple(stored.check(seen, *[bytes] * len(seen))),
             confirm,
@@ -104,13 +105,13 @@ def _read_asking(found: list[Any]) -> Asking:
     return Asking(Asked.read(asked), State.read(state))
 
 
-def ask(sessions: Sessions, devices: Pair, random: Random) -> Sessions:
-    """Begin a reset, instead of one that was not answered yet.
+def ask(sessions: Sessions, devices: Pair, minute: int, random: Random) -> Sessions:
+    """Begin a reset, instead of one that was not answered yet; ``minute`` as for ``reset.create``.
 
     The ratchets that were there are still read. They may be an old copy, whose next key was used already:
     nothing is written on a chain that they have.
     """
-    asked = reset.create(devices, random)
+    asked = reset.create(devices, minute, random)
     state = ratchet.start_reader(asked.root, asked.ad, asked.ephemeral_private)
     left = (*sessions.past, *(offer.state for offer in sessions.offered))
     if sessions.present:
@@ -130,10 +131,10 @@ def receive(
     got = reset.open(devices, slot, body)
     if got.id in sessions.seen:
         return sessions, got.id, got.stop, False
-    offer = Offer(got.id, ratchet.start_writer(got.root, got.ad, got.ephemeral, random))
+    offer = Offer(got.id, got.minute, ratchet.start_writer(got.root, got.ad, got.ephemeral, random))
     changed = replace(
         sessions,
-        offered=(*sessions.offered, offer),
+        offered=tuple(sorted((*sessions.offered, offer), key=lambda other: other.minute)),
         seen=(*sessions.seen, got.id)[-SEEN:],
         leads=devices.leads,
     )
@@ -160,7 +161,7 @@ def encrypt_offer(
     for at, offer in enumerate(sessions.offered):
         if offer.id == identity:
             state, lock, body, token = ratchet.encrypt(offer.state, plaintext)
-            offered = (*sessions.offered[:at], Offer(identity, state), *sessions.offered[at + 1 :])
+            offered = (*sessions.offered[:at], replace(offer, state=state), *sessions.offered[at + 1 :])
             return replace(sessions, offered=offered), lock, body, token
     raise LimitError("a reset that was answered already")
 
