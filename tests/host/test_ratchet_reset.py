@@ -234,12 +234,12 @@ def test_after_a_restore_no_key_is_used_twice(who):
     backup = host.sessions
     host.write(b"written after the backup")
     used = {lock for lock, _ in host.out}
-    deliver(host, other)
-    host.sessions = backup
     other.write(b"of the chain that was there")
     other.write(b"and another")
     late = other.out[:]
     other.out.clear()
+    deliver(host, other)
+    host.sessions = backup
     host.ask()
     host.take(late[0])
     settle(host, other)

@@ -1,7 +1,6 @@
 """Whether letters of one conversation can be told from others by what does not change on the way."""
 
 import itertools
-import itertools
 import math
 import random as generators
 from collections.abc import Callable

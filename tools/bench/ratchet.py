@@ -6,7 +6,6 @@ header.
 """
 
 import contextlib
-import contextlib
 import hashlib
 import hmac
 import json
