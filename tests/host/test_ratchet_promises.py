@@ -175,6 +175,24 @@ def test_a_state_never_grows_past_its_bound(steps):
             assert len(talk.states[who].to_cbor()) <= 700 + 5 * 76
 
 
+def test_many_small_gaps_leave_no_more_keys_than_a_great_one():
+    """Three of four letters are lost, over several turns: the keys of the newest are kept."""
+    with patch.object(ratchet, "WINDOW", 60), patch.object(ratchet, "SKIPPED_KEYS", 10):
+        talk = Talk()
+        lost = []
+        for _ in range(4):
+            for _ in range(4):
+                for _ in range(4):
+                    talk.write(True)
+                lost += talk.waiting[False][-4:-1]
+                talk.deliver(False, -1)
+                assert len(talk.states[False].skipped) == min(10, len(lost))
+            talk.write(False)
+            talk.deliver(True)
+        known = ratchet.locks(talk.states[False])
+        assert [talk.on_air[index][1] in known for index in lost] == [False] * 38 + [True] * 10
+
+
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 60)), min_size=1, max_size=12))
 @settings(max_examples=60, deadline=None)
 def test_no_gap_stalls_a_conversation(turns):
