@@ -328,6 +328,8 @@ class Peer:
 
     def leave(self) -> None:
         """The link is over."""
+        if isinstance(self._reconcile, BySketch):
+            self._reconcile.stop()
         if self._source != SOURCE_HOST and self._shelf.admission is not None:
             self._shelf.admission.close(self._source)
             self._source = SOURCE_MESH
