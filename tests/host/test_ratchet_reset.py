@@ -70,6 +70,7 @@ class Host:
         place = sessions.locks(self.sessions).get(lock)
         if place is None:
             return False
+        due = self.sessions.confirm
         try:
             self.sessions, text, _ = sessions.decrypt(self.sessions, place, lock, body, self.random)
         except AuthError:
@@ -80,7 +81,7 @@ class Host:
         self.opened.add(letter)
         if text != HELLO:
             self.read.append(text)
-        if self.sessions.confirm:
+        if self.sessions.confirm and not due:
             self.write(HELLO)
         return True
 
@@ -137,7 +138,25 @@ def test_who_lost_the_ratchet_goes_on_after_a_reset():
     alice.ask()
     assert not alice.write(b"too early")
     settle(alice, bob)
-    assert alice.sessions.asking is None and not alice.sessions.confirm
+    assert alice.sessions.asking is None and alice.sessions.confirm
+    check_that_both_write(alice, bob)
+    assert not alice.sessions.confirm
+
+
+def test_a_confirmation_that_was_lost_is_due_until_one_was_proved():
+    alice, bob = two()
+    alice.sessions = Sessions(None)
+    alice.ask()
+    deliver(alice, bob)
+    deliver(bob, alice)
+    alice.out.clear()
+    assert alice.sessions.confirm and bob.sessions.offered
+    assert alice.write(HELLO)
+    assert alice.sessions.confirm
+    settle(alice, bob)
+    assert not bob.sessions.offered
+    alice.sessions = sessions.proved(alice.sessions)
+    assert not alice.sessions.confirm
     check_that_both_write(alice, bob)
 
 
@@ -463,4 +482,6 @@ def test_whatever_was_lost_restored_or_replayed_both_write_again_in_the_end(step
                 if host.sessions.asking:
                     # What is not answered for a week is asked anew.
                     host.ask() if day % 7 == 6 else host.repeat()
+                elif host.sessions.confirm:
+                    host.write(HELLO)
         check_that_both_write(alice, bob)

@@ -46,7 +46,8 @@ class Sessions:
 
     ``present`` is written in; ``past`` are only read, the oldest first; ``offered`` wait for a letter of
     theirs, in the order in which they asked; ``seen`` are the ids of resets that were answered. ``confirm``:
-    our reset was answered, and a letter of ours is still due that tells them. ``leads``: see ``Pair``.
+    our reset was answered, and they do not know that we know; a letter is due at once, and daily until one of
+    ours was proved (``proved``) or answered. ``leads``: see ``Pair``.
     """
 
     present: State | None
@@ -151,7 +152,12 @@ def encrypt(sessions: Sessions, plaintext: bytes) -> tuple[Sessions, bytes, byte
     if sessions.present is None:
         raise LimitError("the other side has not answered the reset yet")
     state, lock, body, token = ratchet.encrypt(sessions.present, plaintext)
-    return replace(sessions, present=state, confirm=False), lock, body, token
+    return replace(sessions, present=state), lock, body, token
+
+
+def proved(sessions: Sessions) -> Sessions:
+    """A letter that we wrote in the present ratchet was proved: they know it."""
+    return replace(sessions, confirm=False)
 
 
 def encrypt_offer(
@@ -197,7 +203,8 @@ def deep_locks(sessions: Sessions) -> dict[bytes, Place]:
 def _heard(sessions: Sessions, state: State, stepped: State, late: bool) -> Sessions:
     """A letter took ``state`` on to ``stepped``; ``late``: it was overtaken by one that was read before."""
     if state is sessions.present:
-        return replace(sessions, present=stepped)
+        # A new chain of theirs answers one of ours.
+        return replace(sessions, present=stepped, confirm=sessions.confirm and stepped.hkr == state.hkr)
     left = (*sessions.past, sessions.present) if sessions.present else sessions.past
     if sessions.asking and state is sessions.asking.state:
         return replace(sessions, present=stepped, asking=None, past=left, confirm=True)
