@@ -74,7 +74,7 @@ class Host:
         try:
             self.sessions, text, _ = sessions.decrypt(self.sessions, place, lock, body, self.random)
         except AuthError:
-            # Written to the answer that we gave before a restore, which is lost; our reset is on its way.
+            # Somebody restored, and forgot an answer; their reset is on its way.
             assert self.restored
             return False
         assert letter not in self.opened, "a letter was read twice"
@@ -464,11 +464,11 @@ def test_whatever_was_lost_restored_or_replayed_both_write_again_in_the_end(step
                 host.take(heard[host][pick % len(heard[host])])
             elif what == "restore":
                 host.sessions = backups[host][pick % len(backups[host])]
-                host.restored = True
+                alice.restored = bob.restored = True
                 host.ask()
             elif what == "forget":
                 host.sessions = Sessions(None)
-                host.restored = True
+                alice.restored = bob.restored = True
                 host.ask()
             backups[host].append(host.sessions)
             host.sessions = Sessions.from_cbor(host.sessions.to_cbor())
@@ -484,4 +484,19 @@ def test_whatever_was_lost_restored_or_replayed_both_write_again_in_the_end(step
                     host.ask() if day % 7 == 6 else host.repeat()
                 elif host.sessions.confirm:
                     host.write(HELLO)
+        check_that_both_write(alice, bob)
+
+
+def test_all_sessions_together_keep_a_bounded_number_of_keys():
+    with patch.object(ratchet, "SKIPPED_KEYS", 10):
+        alice, bob = two()
+        for _ in range(4):
+            for _ in range(7):
+                bob.write(b"lost")
+            bob.out[:-1] = []
+            deliver(bob, alice)
+            kept = [len(state.skipped) for state in alice.sessions.readable()]
+            assert sum(kept) <= 10 and kept[0] == 6
+            alice.ask()
+            settle(alice, bob)
         check_that_both_write(alice, bob)
