@@ -127,9 +127,8 @@ def fuzz_ratchet(data: bytes) -> str:
                 written.append((lock, body))
             continue
         places = ratchet._locks_between(reader, 0, _WINDOW)
-        for row in reader.skipped[:_WINDOW]:
-            place = ratchet.Place(ratchet.Chain.SKIPPED, row.header_key, row.number)
-            places[ratchet.kdf.lock_of(ratchet.kdf.token(row.header_key, row.number))] = place
+        for place in list(reader.skipped)[:_WINDOW]:
+            places[ratchet.lock_at(place)] = place
         chosen = part[0] if part else 0
         authentic = what & 3 == 1 and bool(written)
         if authentic:
