@@ -1,4 +1,4 @@
-"""`hedgerow say` and `hedgerow hear` as somebody types them; with boards in tests/network/test_street_lab.py."""
+"""`hedgerow say` and `hedgerow hear` as somebody types them; with boards in tests/network."""
 
 import json
 import os
