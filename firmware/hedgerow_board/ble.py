@@ -11,7 +11,7 @@ import sys
 import bluetooth
 
 from hedgerow_board.line import Line
-from hedgerow_board.settings import SAVER
+from hedgerow_board.settings import RELAY, SAVER
 from hedgerow_board.watchdog import BEACON, RADIO
 from hedgerow_core import beacon, counts, limits
 from hedgerow_core.link import Link, Packets
@@ -37,7 +37,8 @@ _NOTIFIED = 18
 _MTU = 247  # one packet of the link layer with data length extension
 _ATT_HEAD = 3
 _CREDIT_BYTES = 800  # unacknowledged on a link: three of them fit into the stack's queue
-_PACKETS = 24  # that wait to be read, of all links
+_PACKETS = 10  # that wait to be read, of all links: what is more is said again
+_HEARD_MOST = 12  # beacons that wait to be read
 _ROTATE_MS = 15 * 60_000
 _SCAN_MS = 3_000
 _LOOK_MS = 100  # how often a scan asks whom to call
@@ -163,7 +164,7 @@ class Radio:
             if event == _HEARD:
                 # aioble would keep an object for every telephone in earshot, and one for each address of it.
                 if beacon.is_ours(data[4]):
-                    if len(self._heard) < limits.NEIGHBOURS:
+                    if len(self._heard) < _HEARD_MOST:
                         address = bytes((data[0],)) + bytes(data[1])
                         self._heard.append((address, not data[2], data[3], bytes(data[4])))
                     self._scan_flag.set()
@@ -265,7 +266,9 @@ class Radio:
         self._scanning = True
         look_at = 0
         async with self._aioble.scan(
-            _SAVER_SCAN_MS if self._saves() else _SCAN_MS, _SCAN_INTERVAL_US, _SCAN_WINDOW_US
+            _SAVER_SCAN_MS if self._saves() else _SCAN_MS,
+            _SCAN_INTERVAL_US,
+            _SCAN_INTERVAL_US if board.settings.profile == RELAY else _SCAN_WINDOW_US,
         ):
             while self._scanning:
                 await self._scan_flag.wait()

@@ -8,6 +8,7 @@ from hedgerow_core.cbor import read_head
 from hedgerow_core.errors import HedgerowError, PeerError
 
 SAVER = "saver"  # the profile that spares the battery
+RELAY = "relay"  # the one for a board that has its power from the wall
 
 
 class SettingsError(HedgerowError):

@@ -70,6 +70,7 @@ CREATE TABLE pairing_keys (key BLOB PRIMARY KEY, used_ms INTEGER NOT NULL);
 CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NULL);
 """
     + migrations.SENDINGS_AND_PROOFS
+    + migrations.STREETS
 )
 
 
@@ -104,7 +105,8 @@ class Database:
     ) -> "Database":
         """Make a new home; ``first`` is a statement that belongs to it from its first moment.
 
-        ``protect`` wraps its store key, ``now`` is unix time in ms. HomeExists where there is a home. Nothing stays behind where it fails.
+        ``protect`` wraps its store key, ``now`` is unix time in ms. HomeExists where there is a home. Nothing
+        stays behind where it fails.
         """
         path = home / _FILE
         store_key = os.urandom(ciphers.KEY_BYTES)
@@ -128,11 +130,13 @@ class Database:
             made._vault = Vault.begin(home, connection, store_key, made.transaction, now)
             connection.execute(first, values)
             connection.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
+        except BaseException as error:
             if connection is not None:
                 connection.close()
             forget(home)
-            raise CannotWrite(home=home, reason=_reason(error)) from None
+            if isinstance(error, (sqlite3.Error, OSError)):
+                raise CannotWrite(home=home, reason=_reason(error)) from None
+            raise
         return made
 
     @classmethod

@@ -12,7 +12,7 @@ from typing import TypeVar
 from hedgerow import errors
 from hedgerow.covers import Covers
 from hedgerow.database import Database
-from hedgerow.events import Connected, Received
+from hedgerow.events import Connected, Event, Received
 from hedgerow.identity.account import Account, Card
 from hedgerow.log import entry as entries
 from hedgerow.log import rows
@@ -26,6 +26,7 @@ from hedgerow.proofs import Proofs
 from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet.state import Place, State
 from hedgerow.sealing import Sealer
+from hedgerow.street.channel import Street
 from hedgerow_core import envelope as envelopes
 from hedgerow_core.envelope import Envelope
 from hedgerow_core.errors import PeerError
@@ -76,7 +77,10 @@ class Desk:
         self._chores_ms: int | None = None  # None: at once
         self._stale = False
         self._states: dict[int, State] = {}
-        self._events: list[Connected | Received] = []
+        self._events: list[Event] = []
+        self.street = Street(
+            database, shelf, self.account, self.name, random, lambda heard: self._events.append(heard)
+        )
         self.reload(now)
 
     def reload(self, now: int) -> None:
@@ -90,6 +94,7 @@ class Desk:
         ):
             self.watch_invite(self.kept(invites.InviteSecret.from_cbor, stored["secret"]))
         self._proofs.reload()
+        self.street.reload()
         self._chores_ms = None
         self._stale = False
 
@@ -106,11 +111,14 @@ class Desk:
             self.shelf.catch_up(now)
             raise
 
-    def poll(self, now: int) -> list[Connected | Received]:
+    def poll(self, now: int) -> list[Event]:
         """Open what is new, repeat what was not answered; what happened."""
         if self._stale:
             self.reload(now)
-        anything = self.mailbox.collect(now, self._proofs.answer, lambda proof: self.outbox.proof(proof, now))
+        anything = self.mailbox.collect(
+            now, lambda envelope: self._came(envelope, now), lambda proof: self.outbox.proof(proof, now)
+        )
+        self.street.work(now)
         self._open_mail(now)
         due = self._chores_ms is None or not 0 <= now - self._chores_ms < _CHORES_MS
         if due:
@@ -127,6 +135,10 @@ class Desk:
             self._restock(now)
         happened, self._events = self._events, []
         return happened
+
+    def _came(self, envelope: Envelope, now: int) -> None:
+        self._proofs.answer(envelope)
+        self.street.look(envelope, now)
 
     def _open_mail(self, now: int) -> None:
         self.mailbox.open(now, lambda envelope, owner: self._open(envelope, owner, now))
@@ -340,8 +352,8 @@ class Desk:
             )
             written = entries.decode(plaintext)
             self._database.run(
-                "UPDATE contacts SET ratchet = seal_hour(?), connected = 1, request = NULL, clock = ?, seen = ?"
-                " WHERE id = ?",
+                "UPDATE contacts SET ratchet = seal_hour(?), connected = 1, request = NULL, clock = ?,"
+                " seen = ? WHERE id = ?",
                 state.to_cbor(),
                 max(row["clock"], written.clock),
                 max(row["seen"], written.sequence),

@@ -28,7 +28,7 @@ class HomeLocked(UserError):
 
 
 class WrongPassphrase(UserError):
-    """This passphrase is wrong: try again, or begin in another folder with `hedgerow init --recover`."""
+    """This passphrase is wrong: try again, or begin elsewhere with `hedgerow init --recover`."""
 
 
 class NoPassphrase(UserError):
@@ -36,7 +36,7 @@ class NoPassphrase(UserError):
 
 
 class PassphraseMissing(UserError):
-    """A passphrase is needed: type it on a terminal, set HEDGEROW_PASSPHRASE, or give it as a line of input."""
+    """A passphrase is needed: type it on a terminal, set HEDGEROW_PASSPHRASE, or give it as input."""
 
 
 class PassphrasesDiffer(UserError):
@@ -56,7 +56,7 @@ class NoUnlocking(UserError):
 
 
 class HomeCopied(UserError):
-    """{home} is a copy, or was put back from one: if no other goes on, `hedgerow adopt` makes it the only one."""
+    """{home} is a copy, or was put back: where no other goes on, `hedgerow adopt` makes it the only one."""
 
 
 class BadPhrase(UserError):
@@ -129,6 +129,30 @@ class EmptyText(UserError):
 
 class TextTooLong(UserError):
     """This text has {size} bytes, {limit} fit into a letter: send it in parts."""
+
+
+class NothingToSay(UserError):
+    """There is nothing to say: write a text behind the command, in quotes."""
+
+
+class NoStreet(UserError):
+    """No street is known yet: name a board with --board once, it tells this computer its mesh's."""
+
+
+class StreetSilent(UserError):
+    """The board does not tell its street: flash it again with this version."""
+
+
+class SaidTooMuch(UserError):
+    """Everybody on the street has to read this, so wait {wait} before you say more."""
+
+
+class SosTooOften(UserError):
+    """Your last SOS is still going round: the next one can follow in {wait}."""
+
+
+class NoRoomToSay(UserError):
+    """This computer carries all it can, so nothing was said: link to a board, and say it again."""
 
 
 class UnknownLetter(UserError):

@@ -24,6 +24,30 @@ class Received:
 
 
 @dataclass(frozen=True)
+class Heard:
+    """Somebody said something to everybody on a street; all members of the mesh can read it.
+
+    ``name`` is the contact's here, where ``contact`` is true, else what they call themselves; ``mark`` tells
+    those apart who call themselves alike, for one day. ``at_ms``, by which it is sorted, is ``written_ms``;
+    where the date in it does not fit our clock (``late``), it is when it came. ``carried``: whether a board
+    has it that we said.
+    """
+
+    id: int
+    name: str
+    contact: bool
+    mark: str
+    mine: bool
+    sos: bool
+    text: str
+    written_ms: int
+    received_ms: int
+    at_ms: int
+    late: bool
+    carried: bool
+
+
+@dataclass(frozen=True)
 class Contact:
     """A row of ``hedgerow contacts``; ``asked``: they have our request, no answer came yet."""
 
@@ -51,3 +75,6 @@ class Letter:
     state: str | None = None
     declined: bool = False
     late: bool = False
+
+
+Event = Connected | Received | Heard

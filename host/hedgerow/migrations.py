@@ -12,7 +12,7 @@ from hedgerow_core.envelope import TTL_MINUTES, decode
 from hedgerow_core.errors import PeerError
 from hedgerow_core.shelf import SOURCE_HOST, record_of
 
-VERSION = 3
+VERSION = 4
 
 # Since version 2: what became of what we sent, and the proofs that we give.
 SENDINGS_AND_PROOFS = """
@@ -41,7 +41,33 @@ CREATE INDEX proofs_age ON proofs (kept_ms);
 CREATE INDEX entries_place ON entries (contact, mine, sequence);
 """
 
-# Since version 3: by which a reset finds its way. Of contacts made before it is not known.
+# Since version 3: the streets that our boards told of, and what was said there. A letter that is left out
+# because its writer said too much has no text.
+STREETS = """
+CREATE TABLE streets (key BLOB PRIMARY KEY, met_ms INTEGER NOT NULL);
+CREATE TABLE street_letters (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    letter BLOB NOT NULL UNIQUE,
+    mine INTEGER NOT NULL,
+    sos INTEGER NOT NULL,
+    pseudonym BLOB NOT NULL,
+    contact INTEGER REFERENCES contacts(id),
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    written_ms INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    late INTEGER NOT NULL,
+    left_out INTEGER NOT NULL,
+    envelope BLOB NOT NULL,
+    carried_ms INTEGER
+);
+CREATE INDEX street_letters_said ON street_letters (at_ms, pseudonym) WHERE left_out = 0;
+CREATE INDEX street_letters_left_out ON street_letters (received_ms) WHERE left_out = 1;
+CREATE INDEX street_letters_waiting ON street_letters (envelope) WHERE mine = 1 AND carried_ms IS NULL;
+"""
+
+# Since version 4: by which a reset finds its way. Of contacts made before it is not known.
 _DEVICE_DH = "ALTER TABLE contacts ADD COLUMN device_dh BLOB"
 
 _COLUMNS = """
@@ -59,13 +85,14 @@ def migrate(connection: sqlite3.Connection, home: Path) -> None:
         # Another process may have been faster.
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == 1:
-            for statement in (_COLUMNS + SENDINGS_AND_PROOFS).split(";"):
-                connection.execute(statement)
+            _execute(connection, _COLUMNS + SENDINGS_AND_PROOFS)
             _convert_shelf(connection)
-        if version <= 2:
+        if version in (1, 2):
+            _execute(connection, STREETS)
+        if version in (1, 2, 3):
             connection.execute(_DEVICE_DH)
             _seal(connection, home)
-            connection.execute("PRAGMA user_version = 3")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -76,13 +103,18 @@ def migrate(connection: sqlite3.Connection, home: Path) -> None:
 
 
 def _seal(connection: sqlite3.Connection, home: Path) -> None:
-    """Since version 3: what is secret is sealed. The keystore is without a passphrase until one is set."""
+    """Since version 4: what is secret is sealed. The keystore is without a passphrase until one is set."""
     store_key = os.urandom(ciphers.KEY_BYTES)
     keystore.save(home, keystore.plain(os.urandom(keystore.HOME_ID_BYTES), store_key))
     Vault.begin(home, connection, store_key, nullcontext, 0)
     for fields, seal in ((FLEETING, "seal_hour"), (LASTING, "seal_long")):
         for table, column in fields:
             connection.execute(f"UPDATE {table} SET {column} = {seal}({column})")
+
+
+def _execute(connection: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";"):
+        connection.execute(statement)
 
 
 def _convert_shelf(connection: sqlite3.Connection) -> None:

@@ -11,7 +11,7 @@ from typing import cast
 from hedgerow import errors
 from hedgerow.database import Database, Protect, ShelfStore, Unlock, without_asking
 from hedgerow.desk import Desk
-from hedgerow.events import Connected, Contact, Letter, Received
+from hedgerow.events import Contact, Event, Heard, Letter
 from hedgerow.identity.account import Account
 from hedgerow.identity.phrase import ENTROPY_BYTES
 from hedgerow.links.cable import CableLink
@@ -22,6 +22,7 @@ from hedgerow.people import request as requests
 from hedgerow.people.names import checked_name
 from hedgerow.pings import NONCE_BYTES, Pings
 from hedgerow.ratchet import double_ratchet as ratchet
+from hedgerow.street.channel import Street
 from hedgerow.vault import keystore
 from hedgerow.vault.vault import Vault
 from hedgerow_core.clock import Clock
@@ -122,6 +123,16 @@ class Node:
         """Whether we answer pings, and what came of ours."""
         return self._desk.pings
 
+    @property
+    def street(self) -> Street:
+        """What all members of the mesh can read."""
+        return self._desk.street
+
+    def say(self, text: str, sos: bool, now: int) -> Heard:
+        """Say ``text`` to all members of the mesh; ``sos`` goes before everything else."""
+        with self._desk.changing(now):
+            return self.street.say(text, sos, now)
+
     def ping(self, name: str, now: int) -> bytes:
         """Ask the computer of the contact ``name`` for an answer; by what ``pings.answer`` finds it."""
         row = self._database.row("SELECT id, connected FROM contacts WHERE name = ?", _encodable(name))
@@ -157,11 +168,14 @@ class Node:
     def attach(self, pairing_key: bytes, now: int) -> Link:
         """A link to a board over a byte stream; feed it with what the line brings."""
         session = Session(INITIATOR, {PAIR: pairing_key}, self._random(32), now)
-        return CableLink(Stream(), session, self.shelf, now, ask_ms=_ASK_MS)
+        link = CableLink(Stream(), session, self.shelf, now, ask_ms=_ASK_MS)
+        link.on_street = self.street.learn
+        return link
 
     def acked(self, identity: bytes, now: int) -> None:
         """A board keeps this envelope: it would survive a loss of power there."""
         self._desk.outbox.acked(identity, now)
+        self.street.acked(identity, now)
 
     def declined(self, identity: bytes, now: int) -> None:
         """A board did not keep this envelope."""
@@ -294,8 +308,8 @@ class Node:
 
     def _letters(self, which: str, *values: object) -> list[Letter]:
         rows = self._database.rows(
-            "SELECT e.id, c.name, e.mine, unseal(e.text) AS text, e.written_ms, e.received_ms, e.late, s.declined_ms,"
-            f" {STATE_COLUMNS} FROM entries e JOIN contacts c ON c.id = e.contact"
+            "SELECT e.id, c.name, e.mine, unseal(e.text) AS text, e.written_ms, e.received_ms, e.late,"
+            f" s.declined_ms, {STATE_COLUMNS} FROM entries e JOIN contacts c ON c.id = e.contact"
             " LEFT JOIN sendings s ON e.mine = 1 AND s.envelope = e.envelope"
             f" WHERE e.text != '' AND ({which})"
             " ORDER BY c.id, e.sequence = 0, e.clock, e.mine, e.id",
@@ -317,7 +331,7 @@ class Node:
             for row in rows
         ]
 
-    def poll(self, now: int) -> list[Connected | Received]:
+    def poll(self, now: int) -> list[Event]:
         """Open what is for us on the shelf, repeat what was not answered; what happened."""
         self._now = now
         self.refresh(now)

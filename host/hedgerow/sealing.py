@@ -56,7 +56,8 @@ class Sealer:
     def again(self, entry: int, now: int) -> tuple[int, State, Envelope]:
         """Seal and send an entry that had to wait, or did not arrive; with its contact."""
         row = self._database.rows(
-            "SELECT contact, sequence, clock, reference, written_ms, unseal(text) AS text FROM entries WHERE id = ?",
+            "SELECT contact, sequence, clock, reference, written_ms, unseal(text) AS text FROM entries"
+            " WHERE id = ?",
             entry,
         )[0]
         contact = int(row["contact"])

@@ -33,5 +33,10 @@ def remove(flat: "bytes | bytearray", identity: bytes) -> "bytes | bytearray":
 
 
 def cut(flat: "bytes | bytearray", at: int, size: int) -> "bytes | bytearray":
-    """``flat`` without ``size`` bytes at ``at``; a new piece, for a bytearray keeps the room it once had."""
-    return flat[:at] + flat[at + size :] if len(flat) > size else b""
+    """``flat`` without ``size`` bytes at ``at``."""
+    if len(flat) <= size:
+        return b""
+    if not isinstance(flat, bytearray):
+        flat = bytearray(flat)
+    flat[at : at + size] = b""
+    return flat

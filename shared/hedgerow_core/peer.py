@@ -59,6 +59,7 @@ class Peer:
         self._short = 0  # so many letters came above its share: we ask for the rest later
         self._member = member
         self._tell_held = tell_held
+        self._times = limits.HOST_TIMES if tell_held else 1
         self._told: bool | None = None  # whether our clock was certain when we told them
         self._theirs: bool | None = None  # whether theirs is
         self._gives = gives_sketch
@@ -192,7 +193,7 @@ class Peer:
 
     def _ask_once(self, identity: bytes) -> None:
         if not self._shelf.knows(identity) and not self._asked(identity):
-            if len(self._ask) + len(self._wanted) < limits.ASK_IDS * ids.SIZE:
+            if len(self._ask) + len(self._wanted) < limits.ASK_IDS * self._times * ids.SIZE:
                 self._ask = ids.add(self._ask, identity)
             else:
                 self._more = True
@@ -297,7 +298,7 @@ class Peer:
     def _queue_once(self, identity: bytes) -> None:
         if identity and ids.where(self._queue, identity) < 0 and ids.where(self._in_flight, identity) < 0:
             queue = self._queue
-            if len(queue) < limits.QUEUE_IDS * ids.SIZE:
+            if len(queue) < limits.QUEUE_IDS * self._times * ids.SIZE:
                 # Urgent before normal before bulk.
                 rank = self._shelf.rank(identity)
                 at = len(queue)
@@ -325,9 +326,12 @@ class Peer:
     def _later(self) -> None:
         self._short += 1
         self._ask = b""
+        self._more = False  # until there is room again
 
     def leave(self) -> None:
         """The link is over."""
+        if isinstance(self._reconcile, BySketch):
+            self._reconcile.stop()
         if self._source != SOURCE_HOST and self._shelf.admission is not None:
             self._shelf.admission.close(self._source)
             self._source = SOURCE_MESH
@@ -458,6 +462,7 @@ class Peer:
             for index, at in enumerate(range(0, len(data), limits.PUT_BYTES)):
                 last = _PUT_LAST if at + limits.PUT_BYTES >= len(data) else 0
                 out.append(bytes((_PUT, index | last)) + data[at : at + limits.PUT_BYTES])
+            break  # the next one when this is sent: a board has no room for all of them at once
         if proofs:
             out.append(bytes((_PROOF,)) + proofs)
 

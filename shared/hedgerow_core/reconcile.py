@@ -63,7 +63,6 @@ class BySketch:
         self._first = self._next = 0
         self._end = _PART_CELLS  # cells that the other side waits for, or we do
         self._changes = sketch.changes
-        self._decoder: Decoder | None = None
         self._tries = 0
         self._answer = b""
 
@@ -90,6 +89,10 @@ class BySketch:
     def _say(self, status: int, first: int = 0, end: int = 0) -> None:
         self._answer = bytes((status,)) + first.to_bytes(2, "big") + end.to_bytes(2, "big")
 
+    def _decoding(self) -> Decoder | None:
+        decoder = self._sketch.decoder
+        return decoder if decoder is not None and decoder.owner is self else None
+
     def take(self, part: bytes, count: int) -> bytes:
         """Read cells: all ids of the difference that are known now, 8 bytes each, once there will be no more
         cells. PeerError where the part is damaged."""
@@ -97,17 +100,18 @@ class BySketch:
         if self._gives or size < 0 or size % CELL_BYTES:
             raise PeerError("a damaged sketch")
         first = part[0] << 8 | part[1]
-        decoder = self._decoder
+        decoder = self._decoding()
         if first == 0:
             self._tries += decoder is not None
-            decoder = self._decoder = Decoder(self._sketch)
+            # Another link that was at it begins again when it is quiet: there is room for one.
+            decoder = self._sketch.decoder = Decoder(self._sketch, self)
         if decoder is None or first != decoder.received:
             # A part was lost, and is asked for when it is quiet; or it was our answer.
             if self.received:
                 self._say(_DONE)
             return b""
         if decoder.changes != self._sketch.changes:
-            self._decoder = None
+            self._sketch.decoder = None
             self._tries += 1
             self._say(_MORE, 0, self._end)
             return b""
@@ -117,7 +121,7 @@ class BySketch:
             if decoder.complete:
                 self._say(_DONE)
                 self.sent = self.received = True
-                self._decoder = None
+                self._sketch.decoder = None
                 return decoder.found
             if decoder.received < self._end:
                 return b""
@@ -128,6 +132,7 @@ class BySketch:
                 self._say(_MORE, decoder.received, end)
                 return b""
         self.failed = True
+        self._sketch.decoder = None
         self._say(_LISTS)
         return decoder.found
 
@@ -151,16 +156,22 @@ class BySketch:
         """Nothing came for a while: say the last once more. False where there was nothing yet."""
         if self._gives:
             self._next = self._first
-        elif self._decoder is not None:
-            self._say(_MORE, self._decoder.received, self._end)
         else:
-            return False
+            decoder = self._decoding()
+            if decoder is None:
+                return False
+            self._say(_MORE, decoder.received, self._end)
         return True
 
     def restart(self) -> None:
         """What came does not count: it is asked for anew."""
         self.received = self.sent = False
-        self._decoder = None
+        self.stop()
+
+    def stop(self) -> None:
+        """Nothing more comes."""
+        if self._decoding() is not None:
+            self._sketch.decoder = None
 
 
 def split_ids(data: bytes) -> list[bytes]:

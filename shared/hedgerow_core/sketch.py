@@ -67,12 +67,14 @@ class Cells:
 
 
 class Sketch(Cells):
-    """The first ``count`` cells of a set that changes. ``changes`` counts how often it did."""
+    """The first ``count`` cells of a set that changes. ``changes`` counts how often it did; ``decoder`` is
+    the one at work."""
 
     def __init__(self, key: bytes, count: int) -> None:
         Cells.__init__(self, count)
         self.key = key
         self.changes = 0
+        self.decoder: Decoder | None = None
 
     def change(self, identity: bytes) -> None:
         """``identity`` came, or went."""
@@ -93,8 +95,9 @@ class Decoder(Cells):
     ``found`` are the ids peeled so far, 8 bytes each; ``received`` counts cells.
     """
 
-    def __init__(self, sketch: Sketch) -> None:
+    def __init__(self, sketch: Sketch, owner: object = None) -> None:
         Cells.__init__(self, 0)
+        self.owner = owner
         self.changes = sketch.changes
         self.found = b""
         self.received = 0

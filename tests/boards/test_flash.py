@@ -137,7 +137,7 @@ def test_the_board_gets_compiled_modules_and_settings_that_it_accepts(desk):
     assert modules == {Path(name) for name in (*names, "hedgerow_console.mpy")}
     assert (desk.board / "main.py").read_bytes() == (TOP / "firmware" / "main.py").read_bytes()
     found = cbor.decode(slots.content((desk.board / "settings.a").read_bytes()))
-    assert sorted(found) == ["beacon_ms", "mesh_key", "name", "pairing_key", "profile"]
+    assert sorted(found) == ["mesh_key", "name", "pairing_key", "profile"]
     taken = taken_by(desk)
     pairing = desk.keys.parent / "mill.pairing-key"
     assert taken.name == "mill"

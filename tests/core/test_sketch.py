@@ -159,3 +159,37 @@ def test_a_sketch_that_never_decodes_ends_in_lists():
         if answer:
             assert answer[0] in (1, 2)
     assert first <= limits.SKETCH_CELLS + 18
+
+
+def test_a_board_decodes_one_sketch_at_a_time_and_still_becomes_equal_to_two_others():
+    middle = sketched(60)
+    left, right = sketched(60, start=10), sketched(60, start=20)
+    ends = []
+    for other in (left, right):
+        caller, called = links(other, middle, lambda: Packets(244))
+        ends += [(caller, called)]
+    now = 0
+    decoders = []
+    for _ in range(3_000):
+        quiet = True
+        for caller, called in ends:
+            for giver, taker in ((caller, called), (called, caller)):
+                for data in giver.outgoing(now):
+                    quiet = False
+                    taker.receive(data, now)
+                    if middle.sketch.decoder is not None:
+                        decoders.append(middle.sketch.decoder.owner)
+        for caller, called in ends:
+            caller.push(now)
+            called.push(now)
+        if quiet:
+            now += 500
+            for caller, called in ends:
+                caller.tick(now)
+                called.tick(now)
+            if left.summary() == middle.summary() == right.summary():
+                break
+        now += 10
+    assert left.summary() == middle.summary() == right.summary()
+    assert len({id(owner) for owner in decoders}) >= 2
+    assert middle.sketch.decoder is None

@@ -198,6 +198,16 @@ def test_an_open_link_needs_no_packets_to_stay_open(tmp_path):
         assert links(lab) == 1 and lab.counters["packets"] == packets
 
 
+def test_a_relay_hears_more_of_the_beacons_than_others(tmp_path):
+    heard = {}
+    for profile in ("balanced", "relay"):
+        with star(tmp_path / profile, "b", "c", profile=profile) as lab:
+            before = lab.air.counters["scan_results"]
+            lab.run_until(lab.now_ms + 120_000)
+            heard[profile] = lab.air.counters["scan_results"] - before
+    assert heard["relay"] > 1.5 * heard["balanced"]
+
+
 def test_a_board_that_saves_power_listens_less_keeps_no_link_and_still_gets_letters(tmp_path):
     scans = {}
     for profile in ("balanced", "saver"):

@@ -27,7 +27,7 @@ def read(path):
 
 
 def test_good_settings_are_read(paths):
-    write(paths[0], slots.seal(1, cbor.encode({**GOOD, "beacon_ms": 1000, "profile": "relay"})))
+    write(paths[0], slots.seal(1, cbor.encode({**GOOD, "later": 1000, "profile": "relay"})))
     settings = load(paths=paths)
     assert (settings.name, settings.mesh_key, settings.pairing_key) == tuple(GOOD.values())
     assert read(paths[1]) == read(paths[0])  # the second file comes back

@@ -14,6 +14,7 @@ from node_support import settle
 from people_support import source
 
 from hedgerow import cli
+from hedgerow.migrations import VERSION
 from hedgerow.node import Node
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -237,7 +238,7 @@ def test_a_home_of_a_later_version_is_told_and_left_alone(village):
     connection = sqlite3.connect(alice.home / "hedgerow.db")
     connection.execute("PRAGMA user_version = 99")
     assert "version 99 of the data" in alice.wrong("contacts")
-    connection.execute("PRAGMA user_version = 3")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.close()
     assert len(alice.texts()) == 2
 

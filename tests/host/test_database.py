@@ -11,6 +11,7 @@ from test_cli import PATHS
 
 from hedgerow import errors
 from hedgerow.database import Database, ShelfStore
+from hedgerow.migrations import VERSION
 from hedgerow.node import Node
 
 FIRST = "INSERT INTO account (id, name, keys, deep_ms) VALUES (1, 'Alice', x'00', 0)"
@@ -92,6 +93,7 @@ def test_a_letter_that_found_no_room_can_be_sent_later_and_arrives_once():
 WRITER = """
 import os, sys
 from pathlib import Path
+from hedgerow.migrations import VERSION
 from hedgerow.node import Node
 node = Node.open(Path(sys.argv[1]), os.urandom, int(sys.argv[2]))
 for number in range(10_000):
@@ -126,12 +128,12 @@ def test_no_letter_that_was_confirmed_is_lost_when_the_program_is_killed(lines):
         assert [text for _, text in village.read("Bob")] == [*mine, "after the crash"]
 
 
-@pytest.mark.parametrize("version", [0, 4, 99])
+@pytest.mark.parametrize("version", [0, VERSION + 1, 99])
 def test_data_of_another_version_gives_a_sentence(tmp_path, database, version):
     connection = sqlite3.connect(tmp_path / "home" / "hedgerow.db")
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
-    with pytest.raises(errors.HomeDamaged, match=rf"version {version} of the data, not 3\)"):
+    with pytest.raises(errors.HomeDamaged, match=rf"version {version} of the data, not {VERSION}\)"):
         Database.open(tmp_path / "home")
 
 

@@ -9,7 +9,9 @@ from people_support import NOW
 
 from hedgerow import errors
 from hedgerow.database import Database
+from hedgerow.migrations import VERSION
 from hedgerow.outbox import DELIVERED, EXPIRED
+from hedgerow.vault import datakey, keystore
 from hedgerow.vault.vault import FLEETING, LASTING
 from hedgerow_core.envelope import TTL_MINUTES
 
@@ -113,7 +115,7 @@ def version(village, who):
 
 
 def test_contacts_and_letters_are_still_there_and_those_on_the_way_arrive(village):
-    assert version(village, ALICE) == 3
+    assert version(village, ALICE) == VERSION
     assert [letter.text for letter in village.nodes[ALICE].inbox()] == ["read before", "on the way", "waits"]
     village.exchange()
     assert village.read(BOB) == [(ALICE, "on the way")] and village.read("Dora") == [(ALICE, "waits")]
@@ -134,6 +136,33 @@ def test_what_became_of_old_letters_is_told_only_where_it_is_known(village):
     assert old.state == EXPIRED
     village.nodes[ALICE].send_again(old.id, village.now)
     village.exchange()
+    assert village.read(BOB) == [(ALICE, "on the way")]
+
+
+def unsealed(home, *statements):
+    """Turn a closed home into one of before version 4, in which nothing was sealed."""
+    keys = Database.open(home)
+    keys._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for table, column in (*FLEETING, *LASTING):
+        keys._connection.execute(f"UPDATE {table} SET {column} = unseal({column})")
+    for statement in ("DROP TABLE vault", "ALTER TABLE contacts DROP COLUMN device_dh", *statements):
+        keys._connection.execute(statement)
+    keys.close()
+    for name in (*keystore.slot_file(home).paths, *datakey.slot_file(home).paths):
+        name.unlink()
+
+
+def test_a_home_of_version_2_hears_and_says_things_on_the_street(village):
+    for node in village.nodes.values():
+        node.close()
+    unsealed(village.home(BOB), "DROP TABLE streets", "DROP TABLE street_letters", "PRAGMA user_version = 2")
+    for who in village.nodes:
+        village.reopen(who)
+        village.nodes[who].street.learn(bytes(32), village.now)
+    assert version(village, BOB) == VERSION
+    village.nodes[ALICE].say("anyone?", False, village.now)
+    village.exchange()
+    assert [heard.text for heard in village.nodes[BOB].street.heard(0)] == ["anyone?"]
     assert village.read(BOB) == [(ALICE, "on the way")]
 
 

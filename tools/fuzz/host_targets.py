@@ -1,4 +1,4 @@
-"""What is fuzzed of the host: invites, contact requests, ratchet, entries."""
+"""What is fuzzed of the host: invites, contact requests, ratchet, entries, street letters."""
 
 import base64
 import hashlib
@@ -10,10 +10,14 @@ from hedgerow.log import entry
 from hedgerow.people import invite, request
 from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet.state import State
-from hedgerow_core import cbor
+from hedgerow.street import keys as street_keys
+from hedgerow.street import letter as street_letter
+from hedgerow.street.channel import _harmless
+from hedgerow_core import cbor, envelope
 from hedgerow_core.errors import PeerError
 
 NOW = 1_800_000_000_000
+STREET = bytes(range(32))
 _PREFIX = "hedgerow:invite/1/"
 _HEAD_BYTES = 48  # of a request: stop hash and masked key
 _WINDOW = 12  # places of each chain that the ratchet's inputs choose from
@@ -36,6 +40,8 @@ MALLORY = Account.create(_source("mallory"))
 KEPT, URI = invite.create(ALICE, "Alice", _source("invite"), NOW)
 INVITE = invite.parse(URI, NOW)
 ASKED = request.create(MALLORY, "Mallory", INVITE, _source("request"))
+WRITER = street_keys.pseudonym(MALLORY.device_seed, STREET, 700)
+WRITER_HEAD = b"\1" + bytes(3) + WRITER.key + WRITER.certificate
 
 
 def _uri(content: bytes) -> str:
@@ -121,9 +127,8 @@ def fuzz_ratchet(data: bytes) -> str:
                 written.append((lock, body))
             continue
         places = ratchet._locks_between(reader, 0, _WINDOW)
-        for row in reader.skipped[:_WINDOW]:
-            place = ratchet.Place(ratchet.Chain.SKIPPED, row.header_key, row.number)
-            places[ratchet.kdf.lock_of(ratchet.kdf.token(row.header_key, row.number))] = place
+        for place in list(reader.skipped)[:_WINDOW]:
+            places[ratchet.lock_at(place)] = place
         chosen = part[0] if part else 0
         authentic = what & 3 == 1 and bool(written)
         if authentic:
@@ -162,7 +167,37 @@ def fuzz_entry(data: bytes) -> str:
     return told(found)
 
 
+def fuzz_street(data: bytes) -> str:
+    """As an envelope, sealed by a member, or signed by one."""
+    how, rest = data[:1], data[1:]
+    try:
+        if how == b"\0":
+            found = envelope.decode(rest)
+        else:
+            lock, key = street_keys.of_letter(STREET, bytes(16))
+            outer = envelope.make(rest[0] & 1 if rest else 0, street_letter.TTL, lock, b"", shared=True)
+            plain = rest[1:901]
+            if how == b"\1":
+                head, tail = WRITER_HEAD[:1] + plain[:3].ljust(3) + WRITER_HEAD[4:], plain[3:]
+                if outer.priority:
+                    head = b"\2" + head[1:]
+                signed = street_letter._signed(outer, bytes(16), head, tail)
+                plain = head + keys.sign(WRITER.seed, signed) + tail
+            sealed = keys.seal(key, keys.pad(plain, len(plain) + 1), bytes((outer.flags, outer.ttl)))
+            found = envelope.Envelope(outer.flags, outer.ttl, lock, bytes(16) + sealed, 0, 0)
+        if not street_letter.is_for(found, STREET):
+            return "nothing"
+        said = street_letter.open(STREET, found)
+    except PeerError as error:
+        return refusal(error)
+    holds(len(said.text.encode()) <= street_letter.TEXT_BYTES and said.text != "", "a text out of its bounds")
+    shown = _harmless(said.text)
+    holds(shown != "" and all(c.isprintable() or c == "\n" for c in shown), "a text that is not harmless")
+    return told(said.id, said.sos, said.written_ms, said.name, said.text)
+
+
 TARGETS = {
+    "street": fuzz_street,
     "invite": fuzz_invite,
     "request": fuzz_request,
     "ratchet": fuzz_ratchet,
@@ -172,6 +207,14 @@ TARGETS = {
 
 def seeds(name: str) -> list[bytes]:
     """Inputs to begin with."""
+    if name == "street":
+        sent = street_letter.seal(STREET, WRITER, "Mallory", "Hello", False, NOW, _source("street"))
+        return [
+            b"\0" + sent.encode(),
+            b"\1\0\x12\x34\x56\3EveHello",
+            b"\1\1\x12\x34\x56\3EveHelp",
+            b"\2\0" + bytes(170),
+        ]
     if name == "invite":
         text = URI.removeprefix(_PREFIX)
         content = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))[:-4]

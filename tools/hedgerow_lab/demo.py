@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from hedgerow.events import Connected, Received
+from hedgerow.events import Connected, Event, Received
 from hedgerow_core import envelope as envelopes
 from hedgerow_core.errors import HedgerowError
 from hedgerow_lab.build import BuildError
@@ -117,11 +117,13 @@ class Demo:
         held = [f"{name} {count}" for name, count in self._simulation.known.items()]
         self._note("sealed letters on the boards: " + ", ".join(held), "dim")
 
-    def _happened(self, who: str, event: Connected | Received, now_ms: int) -> None:
+    def _happened(self, who: str, event: Event, now_ms: int) -> None:
         if isinstance(event, Connected):
             self._connected += 1
             self._note(f"{_first(who)}'s laptop: {_first(event.name)} is a contact now", "green")
             return
+        if not isinstance(event, Received):
+            return  # nobody says anything on the street
         self.delivered += 1
         links = event.hops - self._origins[event.envelope]
         self.hops_max = max(self.hops_max, links)

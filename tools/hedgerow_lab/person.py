@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hedgerow import errors
-from hedgerow.events import Connected, Received
+from hedgerow.events import Event
 from hedgerow.node import Node
 from hedgerow_core import limits, service
 from hedgerow_core.link import Link
@@ -24,7 +24,7 @@ class Person:
     def __init__(self, lab: Lab, name: str, home: Path, seed: int, epoch_ms: int = EPOCH_MS) -> None:
         self.name = name
         self.failure: errors.UserError | None = None
-        self.on_event: Callable[[Connected | Received, int], None] = lambda event, now: None
+        self.on_event: Callable[[Event, int], None] = lambda event, now: None
         self.status: tuple[int, ...] = ()  # what the board last said of itself (hedgerow_core.service)
         self._lab = lab
         self._epoch_ms = epoch_ms

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from hedgerow.events import Connected, Received
+from hedgerow.events import Event as Happened
+from hedgerow.events import Received
 from hedgerow_core import beacon
 from hedgerow_lab.behaviours import maker
 from hedgerow_lab.clock import Clock
@@ -235,7 +236,7 @@ class Simulation:
                 found[board] = held - proofs
         return found
 
-    def _happened(self, who: str, event: Connected | Received, now_ms: int) -> None:
+    def _happened(self, who: str, event: Happened, now_ms: int) -> None:
         if isinstance(event, Received):
             self.lab.note(who, "reads", f"{event.name}: {_one_line(event.text)}")
             letter = self.letters.get(event.text)

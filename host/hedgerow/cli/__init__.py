@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow import __version__, covers
-from hedgerow.cli import boards, linking
+from hedgerow.cli import boards, linking, street
 from hedgerow.cli.terminal import (
     AsJson,
     clock,
@@ -279,6 +279,7 @@ def _print_letters(node: Node, letters: list[Letter]) -> None:
 
 
 linking.register(app)
+street.register(app)
 boards.register(app)
 
 

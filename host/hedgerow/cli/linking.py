@@ -19,7 +19,7 @@ from hedgerow.cli.terminal import (
     print_letter_json,
     shown,
 )
-from hedgerow.events import Connected, Letter, Received
+from hedgerow.events import Event, Letter, Received
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
 
@@ -107,7 +107,7 @@ def follow(
             group.create_task(watch())
             if board is not None:
                 keys = keys_for(node, key_file)
-                states = _state_printer(board, as_json, sys.stderr)
+                states = state_printer(board, as_json, sys.stderr)
                 group.create_task(Keeper(node, board, keys, now_ms, lambda found: None, states).keep())
 
     run_until_interrupted(go)
@@ -118,7 +118,7 @@ def sync(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_j
     node = open_node(context)
     opened: list[Received] = []
 
-    def event(found: Connected | Received) -> None:
+    def event(found: Event) -> None:
         if isinstance(found, Received):
             opened.append(found)
         if not as_json:
@@ -144,14 +144,14 @@ def run(
     """Keep boards linked until Ctrl-C; letters come and go as they are written."""
     node = open_node(context)
 
-    def event(found: Connected | Received) -> None:
+    def event(found: Event) -> None:
         print_event(found, as_json)
 
     async def keep() -> None:
         async with asyncio.TaskGroup() as group:
             for url in boards:
                 keeper = Keeper(
-                    node, url, keys_for(node, key_file), now_ms, event, _state_printer(url, as_json)
+                    node, url, keys_for(node, key_file), now_ms, event, state_printer(url, as_json)
                 )
                 group.create_task(keeper.keep())
 
@@ -159,7 +159,7 @@ def run(
     node.close()
 
 
-def _state_printer(
+def state_printer(
     url: str, as_json: bool, stream: TextIO = sys.stdout
 ) -> Callable[[str, errors.UserError | None], None]:
     last: list[object] = [None]

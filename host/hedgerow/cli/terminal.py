@@ -7,9 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from hedgerow.events import Connected, Letter, Received
+from hedgerow.events import Connected, Event, Heard, Letter
 from hedgerow.node import Node
 from hedgerow.outbox import QUEUED
+
+# Of everything that is said on a street.
+VISIBLE = "visible to all members"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
@@ -39,13 +42,22 @@ def clock(unix_ms: int) -> str:
     return time.strftime("%d %b %H:%M", time.localtime(unix_ms / 1000))
 
 
-def print_event(event: Connected | Received, as_json: bool = False) -> None:
+def print_event(event: Event, as_json: bool = False) -> None:
     """What a node tells."""
     if isinstance(event, Connected):
         if as_json:
             print_json(event="connected", name=event.name)
         else:
             print(f"{event.name} is a contact now.", flush=True)
+    elif isinstance(event, Heard):
+        if as_json:
+            print_json(event="street", **heard_fields(event))
+        elif event.sos:
+            dated = f", dated {clock(event.written_ms)}" if event.late else ""
+            said = shown(event.text).replace("\n", " / ")
+            print(f"SOS on the street ({VISIBLE}), from {heard_name(event)}{dated}: {said}", flush=True)
+        else:
+            print(f"New on the street ({VISIBLE}), from {heard_name(event)}: `hedgerow hear`.", flush=True)
     elif as_json:
         print_json(
             event="received", name=event.name, text=event.text, written_ms=event.written_ms, late=event.late
@@ -54,6 +66,29 @@ def print_event(event: Connected | Received, as_json: bool = False) -> None:
         print(f"An old letter from {event.name} came late: of {clock(event.written_ms)}.", flush=True)
     else:
         print(f"New from {event.name}.", flush=True)
+
+
+def heard_name(heard: Heard) -> str:
+    """Who said it: a contact by our name for them, others by what they call themselves and their mark."""
+    return "you" if heard.mine else heard.name if heard.contact else f"{heard.name} ~{heard.mark}"
+
+
+def heard_fields(heard: Heard) -> dict[str, Any]:
+    """What was said on a street, for JSON."""
+    return {
+        "visible_to": "all members",
+        "name": heard.name,
+        "contact": heard.contact,
+        "mark": heard.mark,
+        "mine": heard.mine,
+        "sos": heard.sos,
+        "text": heard.text,
+        "written_ms": heard.written_ms,
+        "received_ms": heard.received_ms,
+        "late": heard.late,
+        "carried": heard.carried if heard.mine else None,
+        "id": heard.id,
+    }
 
 
 def print_letter_json(letter: Letter) -> None:

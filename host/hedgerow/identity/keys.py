@@ -1,7 +1,9 @@
-"""X25519, Ed25519 and ChaCha20-Poly1305 (RFC 7748, 8032, 8439), as PyNaCl has them."""
+"""X25519 and Ed25519 (RFC 7748, 8032) of PyNaCl, ChaCha20-Poly1305 (RFC 8439) of cryptography."""
 
 from collections.abc import Callable
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from nacl import bindings
 from nacl.exceptions import CryptoError
 
@@ -51,7 +53,7 @@ def verify(key: bytes, signature: bytes, message: bytes) -> bool:
 
 def seal(key: bytes, plaintext: bytes, associated: bytes) -> bytes:
     """Encrypt with a key that is never used again, hence the zero nonce; 16 bytes longer."""
-    return bindings.crypto_aead_chacha20poly1305_ietf_encrypt(plaintext, associated, _ZERO_NONCE, key)
+    return ChaCha20Poly1305(key).encrypt(_ZERO_NONCE, plaintext, associated)
 
 
 def unseal(key: bytes, ciphertext: bytes, associated: bytes) -> bytes:
@@ -59,8 +61,8 @@ def unseal(key: bytes, ciphertext: bytes, associated: bytes) -> bytes:
     if len(ciphertext) < AEAD_TAG_BYTES:
         raise AuthError("a ciphertext that is too short")
     try:
-        return bindings.crypto_aead_chacha20poly1305_ietf_decrypt(ciphertext, associated, _ZERO_NONCE, key)
-    except CryptoError:
+        return ChaCha20Poly1305(key).decrypt(_ZERO_NONCE, ciphertext, associated)
+    except InvalidTag:
         raise AuthError("a ciphertext that is not authentic") from None
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from hedgerow import errors, links
-from hedgerow.events import Connected, Received
+from hedgerow.events import Event
 from hedgerow.node import Node
 from hedgerow_core import limits, probe, service, survey
 from hedgerow_core.errors import PeerError
@@ -42,7 +42,7 @@ class Keeper:
         url: str,
         keys: Sequence[bytes],
         now: Callable[[], int],
-        on_event: Callable[[Connected | Received], None],
+        on_event: Callable[[Event], None],
         on_state: Callable[[str, errors.UserError | None], None] = lambda state, error: None,
     ) -> None:
         self.given = 0  # envelopes that the board acknowledged

@@ -6,15 +6,16 @@ the previous chain is skipped only after the message was authentic. Every call t
 one: what fails changes nothing.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import islice, repeat
 
 from hedgerow.identity import keys
 from hedgerow.identity.keys import Random
 from hedgerow.ratchet import kdf
-from hedgerow.ratchet.state import Chain, Place, Skipped, State
+from hedgerow.ratchet.state import Place, State
 from hedgerow_core.envelope import padded_body_size
 from hedgerow_core.errors import AuthError, LimitError, PeerError
-from hedgerow_core.mac import xor
 
 WINDOW = 256
 JUMP = 25_000
@@ -30,13 +31,13 @@ def start_writer(root: bytes, ad: bytes, their_public: bytes, random: Random) ->
     hks, nhkr = kdf.shared_header_keys(root)
     dhs = random(keys.KEY_BYTES)
     rk, cks, nhks = kdf.root_step(root, keys.dh(dhs, their_public))
-    return State(ad, rk, dhs, dhr=their_public, cks=cks, hks=hks, nhks=nhks, nhkr=nhkr)
+    return State(ad, rk, dhs, keys.dh_public(dhs), dhr=their_public, cks=cks, hks=hks, nhks=nhks, nhkr=nhkr)
 
 
 def start_reader(root: bytes, ad: bytes, private: bytes) -> State:
     """The side that reads first (RatchetInitBobHE); ``private`` is its ratchet key."""
     nhkr, nhks = kdf.shared_header_keys(root)
-    return State(ad, root, private, nhks=nhks, nhkr=nhkr)
+    return State(ad, root, private, keys.dh_public(private), nhks=nhks, nhkr=nhkr)
 
 
 def can_write(state: State) -> bool:
@@ -55,16 +56,14 @@ def encrypt(state: State, plaintext: bytes) -> tuple[State, bytes, bytes, bytes]
     if state.ns >= JUMP:
         raise LimitError("a chain above the limit")
     chain, message_key = kdf.chain_step(state.cks)
-    header = keys.dh_public(state.dhs) + (
-        bytes((state.pn,)) if state.pn < _LONG_MARK else bytes((_LONG_MARK,)) + state.pn.to_bytes(4, "big")
-    )
-    masked = xor(header, kdf.header_mask(state.hks, state.ns, len(header)))
+    previous = bytes((state.pn,)) if state.pn < _LONG_MARK else b"\xff" + state.pn.to_bytes(4, "big")
+    masked = kdf.masked(state.hks, state.ns, state.dhp + previous)
     token = kdf.token(state.hks, state.ns)
     lock = kdf.lock_of(token)
     overhead = len(masked) + keys.AEAD_TAG_BYTES
-    padded = keys.pad(plaintext, padded_body_size(overhead + len(plaintext) + 1) - overhead)
+    padded = keys.pad(plaintext, _body_size(overhead + len(plaintext) + 1) - overhead)
     sealed = keys.seal(kdf.seal_key(message_key), padded, state.ad + lock + masked)
-    return replace(state, cks=chain, ns=state.ns + 1), lock, masked + sealed, token
+    return state.changed(cks=chain, ns=state.ns + 1), lock, masked + sealed, token
 
 
 def decrypt(
@@ -72,58 +71,46 @@ def decrypt(
 ) -> tuple[State, bytes, bytes]:
     """(state, plaintext, token) of the message at ``place``, which ``locks`` gave for its lock.
 
-    AuthError where the message is not authentic, PeerError where it is damaged.
+    AuthError where the message is not authentic, PeerError where it is damaged. A forged one costs one
+    Diffie-Hellman and ``place.number`` steps of a chain at most.
     """
-    token = kdf.token(place.header_key, place.number)
+    header_key, number = place
     header_bytes, ratchet_key, previous = _header(place, body)
-    opened = _Opened(state, lock, body[:header_bytes], body[header_bytes:])
-    # By the state, not by place.chain: the place may have been found before other letters were read.
-    for row in state.skipped:
-        if row.header_key == place.header_key and row.number == place.number:
-            plaintext = opened.with_key(row.message_key)
-            rest = tuple(other for other in state.skipped if other is not row)
-            return replace(state, skipped=rest), plaintext, token
-    if place.header_key == state.hkr:
-        if place.number < state.nr:
+    # What the message is, the state tells, not the place: that may have been found before others were read.
+    message_key = state.skipped.get(place)
+    if message_key is not None:
+        plaintext = _open(state, message_key, lock, body, header_bytes)
+        rest = {other: kept for other, kept in state.skipped.items() if other != place}
+        stepped = state.changed(skipped=rest)
+    elif header_key == state.hkr:
+        if number < state.nr:
             raise AuthError("a message that was read already")
-        chain, message_key, passed = _advance(state.ckr, state.hkr, state.nr, place.number)
-        plaintext = opened.with_key(message_key)
-        kept = (state.skipped + passed)[-SKIPPED_KEYS:]
-        return replace(state, ckr=chain, nr=place.number + 1, skipped=kept), plaintext, token
-    if place.header_key != state.nhkr:
+        if ratchet_key != state.dhr:
+            raise AuthError("a message with another ratchet key than its chain's")
+        chain, message_key, passed = _advance(state.ckr, header_key, state.nr, number)
+        plaintext = _open(state, message_key, lock, body, header_bytes)
+        stepped = state.changed(ckr=chain, nr=number + 1, skipped=_kept(state, passed))
+    elif header_key == state.nhkr:
+        if state.ckr and previous - state.nr > JUMP:
+            raise PeerError("a jump above the limit")
+        rk, chain, nhkr = kdf.root_step(state.rk, keys.dh(state.dhs, ratchet_key))
+        chain, message_key, passed = _advance(chain, header_key, 0, number)
+        plaintext = _open(state, message_key, lock, body, header_bytes)
+        # Only now, that it is authentic: its header says how many were left of the previous chain.
+        left = _advance(state.ckr, state.hkr, state.nr, previous)[2] if state.ckr else {}
+        stepped = _turned(state, rk, ratchet_key, random).changed(
+            ckr=chain, hkr=header_key, nhkr=nhkr, nr=number + 1, skipped=_kept(state, left | passed)
+        )
+    else:
         raise AuthError("a message of a chain that is over")
-    rk, ckr, nhkr = kdf.root_step(state.rk, keys.dh(state.dhs, ratchet_key))
-    ckr, message_key, passed = _advance(ckr, place.header_key, 0, place.number)
-    plaintext = opened.with_key(message_key)
-    if state.ckr:
-        passed = _advance(state.ckr, state.hkr, state.nr, previous)[2] + passed
-    dhs = random(keys.KEY_BYTES)
-    rk, cks, nhks = kdf.root_step(rk, keys.dh(dhs, ratchet_key))
-    stepped = replace(
-        state,
-        rk=rk,
-        dhs=dhs,
-        dhr=ratchet_key,
-        cks=cks,
-        ckr=ckr,
-        hks=state.nhks,
-        hkr=state.nhkr,
-        nhks=nhks,
-        nhkr=nhkr,
-        pn=state.ns,
-        ns=0,
-        nr=place.number + 1,
-        skipped=(state.skipped + passed)[-SKIPPED_KEYS:],
-    )
-    return stepped, plaintext, token
+    return stepped, plaintext, kdf.token(header_key, number)
 
 
 def locks(state: State) -> dict[bytes, Place]:
     """The locks that letters to us may have: dense windows of both chains, and what was jumped over."""
     found = _locks_between(state, 0, WINDOW)
-    for row in state.skipped:
-        place = Place(Chain.SKIPPED, row.header_key, row.number)
-        found[kdf.lock_of(kdf.token(row.header_key, row.number))] = place
+    for place in state.skipped:
+        found[lock_at(place)] = place
     return found
 
 
@@ -132,33 +119,65 @@ def deep_locks(state: State) -> dict[bytes, Place]:
     return _locks_between(state, WINDOW, JUMP)
 
 
+def places(header_key: bytes, first: int, end: int) -> list[Place]:
+    """The places from ``first`` to before ``end``."""
+    return list(map(Place, repeat(header_key), range(first, end)))
+
+
+def lock_at(place: Place) -> bytes:
+    """The lock of the message at ``place``, 12 bytes."""
+    return kdf.lock_of(kdf.token(*place))
+
+
 def _locks_between(state: State, start: int, end: int) -> dict[bytes, Place]:
-    found = {}
-    for chain, header_key, first in ((Chain.CURRENT, state.hkr, state.nr), (Chain.NEXT, state.nhkr, 0)):
+    found: dict[bytes, Place] = {}
+    for header_key, first in ((state.hkr, state.nr), (state.nhkr, 0)):
         if header_key:
-            for number in range(first + start, first + end):
-                found[kdf.lock_of(kdf.token(header_key, number))] = Place(chain, header_key, number)
+            some = kdf.locks(header_key, first + start, first + end)
+            found.update(zip(some, places(header_key, first + start, first + end), strict=True))
     return found
 
 
-class _Opened:
-    """A message whose key is still to be found."""
+# A conversation has few sizes.
+_body_size = lru_cache(maxsize=256)(padded_body_size)
 
-    def __init__(self, state: State, lock: bytes, masked: bytes, sealed: bytes) -> None:
-        self._associated = state.ad + lock + masked
-        self._sealed = sealed
 
-    def with_key(self, message_key: bytes) -> bytes:
-        """The plaintext. AuthError where it is not authentic."""
-        return keys.unpad(keys.unseal(kdf.seal_key(message_key), self._sealed, self._associated))
+def _turned(state: State, root: bytes, their_public: bytes, random: Random) -> State:
+    """The Diffie-Hellman step that answers theirs: a new key and a new chain to write on."""
+    dhs = random(keys.KEY_BYTES)
+    rk, cks, nhks = kdf.root_step(root, keys.dh(dhs, their_public))
+    return state.changed(
+        rk=rk,
+        dhs=dhs,
+        dhp=keys.dh_public(dhs),
+        dhr=their_public,
+        cks=cks,
+        hks=state.nhks,
+        nhks=nhks,
+        pn=state.ns,
+        ns=0,
+    )
+
+
+def _kept(state: State, passed: Mapping[Place, bytes]) -> Mapping[Place, bytes]:
+    """The keys of skipped messages with new ones, as many as may be kept."""
+    if not passed:
+        return state.skipped
+    kept = {**state.skipped, **passed}
+    return dict(islice(kept.items(), max(0, len(kept) - SKIPPED_KEYS), None))
+
+
+def _open(state: State, message_key: bytes, lock: bytes, body: bytes, header_bytes: int) -> bytes:
+    """The plaintext. AuthError where it is not authentic."""
+    associated = state.ad + lock + body[:header_bytes]
+    return keys.unpad(keys.unseal(kdf.seal_key(message_key), body[header_bytes:], associated))
 
 
 def _header(place: Place, body: bytes) -> tuple[int, bytes, int]:
     """(size, ratchet key, length of the previous chain) behind the mask."""
     if len(body) < _LONG_HEADER_BYTES:
         raise PeerError("a damaged message")
-    mask = kdf.header_mask(place.header_key, place.number, _LONG_HEADER_BYTES)
-    header = xor(body[:_LONG_HEADER_BYTES], mask)
+    header = kdf.masked(*place, body[:_LONG_HEADER_BYTES])
     if header[keys.KEY_BYTES] != _LONG_MARK:
         return _SHORT_HEADER_BYTES, header[: keys.KEY_BYTES], header[keys.KEY_BYTES]
     previous = int.from_bytes(header[_SHORT_HEADER_BYTES:], "big")
@@ -167,17 +186,19 @@ def _header(place: Place, body: bytes) -> tuple[int, bytes, int]:
 
 def _advance(
     chain: bytes, header_key: bytes, at: int, number: int
-) -> tuple[bytes, bytes, tuple[Skipped, ...]]:
+) -> tuple[bytes, bytes, dict[Place, bytes]]:
     """(chain key behind message ``number``, its key, the keys of those passed from ``at`` on).
 
     With ``number`` as the length of a chain that is over, the passed ones are all that were left.
     """
     if number - at > JUMP:
         raise PeerError("a jump above the limit")
-    passed = []
+    passed: dict[Place, bytes] = {}
+    first_kept = number - SKIPPED_KEYS
     while at < number:
         chain, message_key = kdf.chain_step(chain)
-        passed.append(Skipped(header_key, at, message_key))
+        if at >= first_kept:
+            passed[Place(header_key, at)] = message_key
         at += 1
     chain, message_key = kdf.chain_step(chain)
-    return chain, message_key, tuple(passed[-SKIPPED_KEYS:])
+    return chain, message_key, passed

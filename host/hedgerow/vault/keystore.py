@@ -1,4 +1,4 @@
-"""The keystore: the 32-byte store key of a home, wrapped under a passphrase, or a key of the system's keyring.
+"""The keystore: the 32-byte store key of a home, wrapped under a passphrase or a key of the keyring.
 
     [version 1, kind, home id 16, passes, memory in KiB, salt 16, wrapped]      docs/protocol.md, "Keystore"
 
