@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from hedgerow.cli import secrets
+from hedgerow.database import Unlock
 from hedgerow.events import Connected, Event, Heard, Letter
 from hedgerow.node import Node
 from hedgerow.outbox import QUEUED
@@ -22,9 +24,9 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def open_node(context: typer.Context) -> Node:
-    """The account in the home that the options name."""
-    return Node.open(context.obj, os.urandom, now_ms())
+def open_node(context: typer.Context, unlock: Unlock = secrets.unlock) -> Node:
+    """The account in the home that the options name; ``unlock`` gives the key that opens it."""
+    return Node.open(context.obj, os.urandom, now_ms(), unlock)
 
 
 def print_json(**fields: Any) -> None:
