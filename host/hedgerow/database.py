@@ -13,7 +13,7 @@ from hedgerow.vault.keystore import Keystore
 from hedgerow.vault.vault import Vault
 from hedgerow_core.errors import PeerError
 
-_FILE = "hedgerow.db"
+DATABASE_FILE = "hedgerow.db"
 _VERSION = migrations.VERSION
 _BUSY_SECONDS = 5.0
 Unlock = Callable[[Path, Keystore], bytes]
@@ -71,6 +71,7 @@ CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NUL
 """
     + migrations.SENDINGS_AND_PROOFS
     + migrations.STREETS
+    + migrations.RESETS
 )
 
 
@@ -108,7 +109,7 @@ class Database:
         ``protect`` wraps its store key, ``now`` is unix time in ms. HomeExists where there is a home. Nothing
         stays behind where it fails.
         """
-        path = home / _FILE
+        path = home / DATABASE_FILE
         store_key = os.urandom(ciphers.KEY_BYTES)
         wrapped = protect(os.urandom(keystore.HOME_ID_BYTES), store_key)
         try:
@@ -140,9 +141,12 @@ class Database:
         return made
 
     @classmethod
-    def open(cls, home: Path, unlock: Unlock = without_asking) -> "Database":
-        """Open a home; ``unlock`` gives its store key. NoHome where there is none."""
-        path = home / _FILE
+    def open(cls, home: Path, unlock: Unlock = without_asking, adopt: bool = False) -> "Database":
+        """Open a home; ``unlock`` gives its store key, with ``adopt`` a copy counts as the home from now on.
+
+        NoHome where there is none, HomeCopied for a copy.
+        """
+        path = home / DATABASE_FILE
         if not path.exists():
             raise NoHome(home=home)
         try:
@@ -160,13 +164,13 @@ class Database:
             raise HomeDamaged(home=home, reason=f"version {version} of the data, not {_VERSION}")
         found = cls(home, connection)
         try:
-            found._unlock(unlock)
+            found._unlock(unlock, adopt)
         except BaseException:
             connection.close()
             raise
         return found
 
-    def _unlock(self, unlock: Unlock) -> None:
+    def _unlock(self, unlock: Unlock, adopt: bool) -> None:
         found = keystore.load(self.home)
         if found is None:
             raise HomeDamaged(home=self.home, reason="its keystore is missing")
@@ -176,7 +180,10 @@ class Database:
             raise HomeDamaged(home=self.home, reason=str(error)) from None
         self._vault = Vault(self.home, self._connection, store_key, self.transaction)
         try:
-            self._vault.check()
+            if adopt:
+                self._vault.adopt()
+            else:
+                self._vault.check()
         except sqlite3.Error as error:
             raise _translate(self.home, error) from None
 
@@ -251,6 +258,23 @@ class Database:
         """The first row of a query."""
         found = self.rows(query, *values)
         return found[0] if found else None
+
+    def readable(self, query: str, *values: object) -> bytes | None:
+        """The first value of a query; None where its key is gone."""
+        try:
+            row = self._connection.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            if self._vault is None or self._vault.failure() is None:
+                raise self._translated(error) from None
+            return None
+        return None if row is None else row[0]
+
+    def copy_to(self, other: sqlite3.Connection) -> None:
+        """Copy all of it, as it is at one moment."""
+        try:
+            self._connection.backup(other)
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
 
     def changed_elsewhere(self) -> bool:
         """Whether another process wrote to this home since the last call."""
@@ -334,7 +358,7 @@ class ShelfStore:
 def forget(home: Path) -> None:
     """Take away the files of a home that was not made."""
     slots = (*keystore.slot_file(home).paths, *datakey.slot_file(home).paths)
-    for path in (*(home / (_FILE + end) for end in ("", "-wal", "-shm")), *slots):
+    for path in (*(home / (DATABASE_FILE + end) for end in ("", "-wal", "-shm")), *slots):
         path.unlink(missing_ok=True)
 
 

@@ -59,6 +59,30 @@ class HomeCopied(UserError):
     """{home} is a copy, or was put back: where no other goes on, `hedgerow adopt` makes it the only one."""
 
 
+class BackupDamaged(UserError):
+    """{path} is no whole backup: take another copy of it."""
+
+
+class BackupVersion(UserError):
+    """{path} was made by another version of Hedgerow: restore it with that version."""
+
+
+class BackupPassphrase(UserError):
+    """This is not the passphrase of {path}: try again."""
+
+
+class BackupExists(UserError):
+    """There is a file {path} already: choose another name."""
+
+
+class BackupMissing(UserError):
+    """{path} cannot be read ({reason}): check the name."""
+
+
+class NotWiped(UserError):
+    """Something is left: {left}. Delete it yourself, then the folder."""
+
+
 class BadPhrase(UserError):
     """This is no recovery phrase ({reason}): type its 24 words in their order."""
 
@@ -193,6 +217,10 @@ class BadKeyFile(UserError):
 
 class Unanswered(UserError):
     """{name} has answered none of {count} letters: wait for an answer, then write again."""
+
+
+class SessionPending(Unanswered):
+    """{name} has not answered the new session yet: wait for the answer, then try again."""
 
 
 class WrongPairingKey(UserError):

@@ -69,6 +69,14 @@ CREATE INDEX street_letters_waiting ON street_letters (envelope) WHERE mine = 1 
 
 # Since version 4: by which a reset finds its way. Of contacts made before it is not known.
 _DEVICE_DH = "ALTER TABLE contacts ADD COLUMN device_dh BLOB"
+# Contacts whom we asked for a new ratchet, or have to ask: ``sent_ms`` is 0 then.
+RESETS = """
+CREATE TABLE resets (
+    contact INTEGER PRIMARY KEY REFERENCES contacts(id),
+    begun_ms INTEGER NOT NULL,
+    sent_ms INTEGER NOT NULL
+);
+"""
 
 _COLUMNS = """
 ALTER TABLE contacts ADD COLUMN arrived_ms INTEGER;
@@ -90,7 +98,7 @@ def migrate(connection: sqlite3.Connection, home: Path) -> None:
         if version in (1, 2):
             _execute(connection, STREETS)
         if version in (1, 2, 3):
-            connection.execute(_DEVICE_DH)
+            _execute(connection, _DEVICE_DH + ";" + RESETS)
             _seal(connection, home)
             connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")

@@ -22,8 +22,9 @@ from hedgerow.people import request as requests
 from hedgerow.people.names import checked_name
 from hedgerow.pings import NONCE_BYTES, Pings
 from hedgerow.ratchet import double_ratchet as ratchet
+from hedgerow.ratchet.sessions import Sessions
 from hedgerow.street.channel import Street
-from hedgerow.vault import keystore
+from hedgerow.vault import backup, epoch, keystore
 from hedgerow.vault.vault import Vault
 from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import Envelope
@@ -91,6 +92,19 @@ class Node:
     def vault(self) -> Vault:
         """The keys of this home."""
         return self._database.vault
+
+    @classmethod
+    def adopt(cls, home: Path, unlock: Unlock = without_asking) -> int:
+        """Make a home that was copied or put back the only one; with how many contacts it begins anew."""
+        database = Database.open(home, unlock, adopt=True)
+        try:
+            return epoch.begin(database)
+        finally:
+            database.close()
+
+    def backup(self, passphrase: str) -> bytes:
+        """Everything that is needed to begin again elsewhere, under a passphrase."""
+        return backup.make(self._database, passphrase)
 
     @property
     def entropy(self) -> bytes:
@@ -212,14 +226,26 @@ class Node:
             raise errors.InviteDamaged from None
         if invite.card.account_key == self._desk.account.account_key:
             raise errors.InviteOwn
-        known = self._database.row("SELECT name FROM contacts WHERE account_key = ?", invite.card.account_key)
-        if known is not None:
-            raise errors.AlreadyContact(name=known["name"])
+        known = self._database.row(
+            "SELECT id, name FROM contacts WHERE account_key = ?"
+            " AND (device_key != ? OR device_dh IS NULL OR connected = 0 AND request IS NULL)",
+            invite.card.account_key,
+            invite.card.device_key,
+        )
+        same = self._database.row("SELECT name FROM contacts WHERE account_key = ?", invite.card.account_key)
+        if same is not None and known is None:
+            raise errors.AlreadyContact(name=same["name"])
         sent = requests.create(self._desk.account, self.name, invite, self._random)
         state = ratchet.start_reader(sent.root, sent.ad, sent.ephemeral_private)
+        started = Sessions(state)
         with self._desk.changing(now):
-            name = self._desk.free_name(invite.card.name)
-            contact = self._desk.insert_contact(name, invite.card, False, state)
+            if known is None:
+                name = self._desk.free_name(invite.card.name)
+                contact = self._desk.insert_contact(name, invite.card, False, started)
+            else:
+                # They have a new device, or we and they lost what we had in common.
+                name, contact = str(known["name"]), int(known["id"])
+                started = self._desk.replace(contact, invite.card, state)
             self._database.run(
                 "UPDATE contacts SET request = seal_hour(?), asked_ms = ? WHERE id = ?",
                 sent.to_cbor(),
@@ -227,7 +253,7 @@ class Node:
                 contact,
             )
             self._desk.sealer.request(contact, sent, now)
-        self._desk.adopt(contact, state)
+        self._desk.adopt(contact, started)
         return name
 
     def contacts(self) -> list[Contact]:

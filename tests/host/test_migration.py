@@ -145,7 +145,12 @@ def unsealed(home, *statements):
     keys._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for table, column in (*FLEETING, *LASTING):
         keys._connection.execute(f"UPDATE {table} SET {column} = unseal({column})")
-    for statement in ("DROP TABLE vault", "ALTER TABLE contacts DROP COLUMN device_dh", *statements):
+    for statement in (
+        "DROP TABLE vault",
+        "DROP TABLE resets",
+        "ALTER TABLE contacts DROP COLUMN device_dh",
+        *statements,
+    ):
         keys._connection.execute(statement)
     keys.close()
     for name in (*keystore.slot_file(home).paths, *datakey.slot_file(home).paths):

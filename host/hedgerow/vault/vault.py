@@ -97,6 +97,22 @@ class Vault:
             raise errors.HomeCopied(home=self.home)
         self._columns.use(keys, row["generation"])
 
+    def adopt(self) -> None:
+        """Be the home from now on, whatever it is a copy of. What was sealed under a key that is not here is
+        lost."""
+        keys = self._newest().keys
+        self._columns.use(keys, max(keys))
+        counter = max(self._newest().counter, self._row()["counter"]) + 1
+        values = (max(keys), counter, *map(marks.mark_of, self._file.paths))
+        statement = "UPDATE vault SET generation = ?, counter = ?, mark_a = ?, mark_b = ?"
+        # The marks of both are known at once: whoever stops here begins again.
+        self._connection.execute(statement, values)
+
+    def open_on(self, connection: sqlite3.Connection) -> None:
+        """Let another connection open what is sealed, too."""
+        other = Columns(connection, self._store_key)
+        other.use(self._newest().keys, self._columns.generation)
+
     def _own(self, row: sqlite3.Row) -> list[bool]:
         """Which slots are the files that we wrote last."""
         places = [marks.mark_of(path) for path in self._file.paths]
@@ -259,6 +275,11 @@ class Vault:
     def store_key(self) -> bytes:
         """For a program that keeps it while the home is unlocked."""
         return bytes(self._store_key)
+
+    @property
+    def data_keys(self) -> list[bytes]:
+        """The data keys that are there now."""
+        return list(self._newest().keys.values())
 
     def close(self) -> None:
         """Forget the keys."""
