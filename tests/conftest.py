@@ -1,7 +1,13 @@
-"""Names, at the head of every run, what the boards of the lab run on."""
+"""Names, at the head of every run, what the boards of the lab run on. No example has a deadline: machines are
+noisy, and benches measure."""
+
+from hypothesis import settings
 
 from hedgerow_lab.simulate import interpreter_name
 from hedgerow_lab.world import LabError, find_aioble, find_micropython
+
+settings.register_profile("hedgerow", deadline=None)
+settings.load_profile("hedgerow")
 
 
 def pytest_report_header() -> str:
