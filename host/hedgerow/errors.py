@@ -71,6 +71,10 @@ class BackupPassphrase(UserError):
     """This is not the passphrase of {path}: try again."""
 
 
+class BackupPassphraseMissing(UserError):
+    """A backup needs a passphrase: type it on a terminal, set HEDGEROW_BACKUP_PASSPHRASE, or give it as input."""
+
+
 class BackupExists(UserError):
     """There is a file {path} already: choose another name."""
 
@@ -80,7 +84,11 @@ class BackupMissing(UserError):
 
 
 class NotWiped(UserError):
-    """Something is left: {left}. Delete it yourself, then the folder."""
+    """This could not be wiped: {left}. Delete it yourself."""
+
+
+class BoardsNotErased(UserError):
+    """Not erased: {boards}. Each holds its mesh key, its pairing key and sealed letters: flash it anew."""
 
 
 class BadPhrase(UserError):
@@ -236,7 +244,7 @@ class BoardSilent(UserError):
 
 
 class NotConfirmed(UserError):
-    """Nothing was done, for there is no terminal to ask on: say --yes where letters on the board may go."""
+    """Nothing was done, for there is no terminal to ask on: say --yes where it may be lost."""
 
 
 class NothingDone(UserError):

@@ -24,7 +24,7 @@ from hedgerow.pings import NONCE_BYTES, Pings
 from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet.sessions import Sessions
 from hedgerow.street.channel import Street
-from hedgerow.vault import backup, epoch, keystore
+from hedgerow.vault import backup, epoch, keystore, wipe
 from hedgerow.vault.vault import Vault
 from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import Envelope
@@ -105,6 +105,10 @@ class Node:
     def backup(self, passphrase: str) -> bytes:
         """Everything that is needed to begin again elsewhere, under a passphrase."""
         return backup.make(self._database, passphrase)
+
+    def secrets(self) -> list[bytes]:
+        """Keys and texts, of which nothing may be left behind a wipe."""
+        return wipe.secrets_of(self._database)
 
     @property
     def entropy(self) -> bytes:

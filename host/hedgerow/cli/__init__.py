@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from enum import Enum
-from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow import __version__, covers, errors
-from hedgerow.cli import boards, linking, safety, secrets, street
+from hedgerow.cli import backups, boards, linking, safety, secrets, street, wiping
 from hedgerow.cli.terminal import (
     AsJson,
     clock,
@@ -87,14 +86,12 @@ def init(
     if (context.obj / "hedgerow.db").exists():
         raise errors.HomeExists(home=context.obj)
     entropy = entropy_of(secrets.ask("The 24 words")) if recover else os.urandom(ENTROPY_BYTES)
-    chosen = secrets.from_environment()
-    if not chosen and secrets.at_terminal():
-        chosen = secrets.new_passphrase("A passphrase for this computer, or nothing")
-    protect = keystore.plain if not chosen else partial(keystore.under_passphrase, passphrase=chosen)
+    protect = secrets.chosen_protection()
+    chosen = protect is not keystore.plain
     node = Node.create(context.obj, name, os.urandom, now_ms(), entropy, protect)
     words = words_of(entropy)
     if as_json:
-        print_json(name=node.name, home=str(context.obj), phrase=words, passphrase=bool(chosen))
+        print_json(name=node.name, home=str(context.obj), phrase=words, passphrase=chosen)
         node.close()
         return
     print(f"Welcome, {node.name}. Your account is in {context.obj}.")
@@ -309,6 +306,8 @@ linking.register(app)
 street.register(app)
 boards.register(app)
 safety.register(app)
+backups.register(app)
+wiping.register(app)
 
 
 def _poll(node: Node, quiet: bool) -> None:

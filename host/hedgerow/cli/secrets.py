@@ -5,14 +5,17 @@ import os
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from hedgerow import errors
+from hedgerow.database import Protect
 from hedgerow.vault import agent, keystore, system_keyring
 from hedgerow.vault.keystore import Keystore
 from hedgerow_core.errors import AuthError
 
 _VARIABLE = "HEDGEROW_PASSPHRASE"
+_BACKUP_VARIABLE = "HEDGEROW_BACKUP_PASSPHRASE"
 _TRIES = 3
 _REMIND_S = 24 * 3_600
 
@@ -40,6 +43,34 @@ def new_passphrase(question: str) -> str:
     if found and at_terminal() and ask("The same again") != found:
         raise errors.PassphrasesDiffer
     return found
+
+
+def for_backup(new: bool) -> str:
+    """The passphrase of a backup, which need not be that of the home; a new one is typed twice."""
+    found = os.environ.get(_BACKUP_VARIABLE, "")
+    if not found:
+        found = new_passphrase("A passphrase for the backup") if new else ask("Passphrase of the backup")
+    if not found:
+        raise errors.BackupPassphraseMissing
+    return found
+
+
+def chosen_protection() -> Protect:
+    """How a new home is protected: by a passphrase that was given, or typed twice; else not at all."""
+    chosen = from_environment()
+    if not chosen and at_terminal():
+        chosen = new_passphrase("A passphrase for this computer, or nothing")
+    return keystore.plain if not chosen else partial(keystore.under_passphrase, passphrase=chosen)
+
+
+def without_asking(home: Path, found: Keystore) -> bytes:
+    """The store key where it can be had without a question. HomeLocked or another UserError otherwise."""
+    if found.kind == keystore.PASSPHRASE and not from_environment():
+        kept = agent.ask(found.home_id, agent.KEY)
+        if not kept:
+            raise errors.HomeLocked(home=home)
+        return kept
+    return unlock(home, found)
 
 
 def passphrase_of(home: Path, found: Keystore) -> bytes:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import sys
 import time
 from typing import Annotated, Any
 
 import typer
 
+from hedgerow import errors
 from hedgerow.cli import secrets
 from hedgerow.database import Unlock
 from hedgerow.events import Connected, Event, Heard, Letter
@@ -32,6 +34,15 @@ def open_node(context: typer.Context, unlock: Unlock = secrets.unlock) -> Node:
 def print_json(**fields: Any) -> None:
     """One object, one line, at once."""
     print(json.dumps(fields, ensure_ascii=False), flush=True)
+
+
+def confirm(warning: str) -> None:
+    """Ask whether to go on. NothingDone where the answer is not yes, NotConfirmed where nobody can answer."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise errors.NotConfirmed
+    print(warning)
+    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise errors.NothingDone
 
 
 def shown(text: str) -> str:

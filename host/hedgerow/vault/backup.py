@@ -1,6 +1,6 @@
 """A backup: one encrypted file with everything that a home needs to begin again, but its ratchets.
 
-    "hedgerow backup" 0A | version 1 | passes 4 | memory in KiB 4 | salt 16 | sealed | SHA-256 of all this [:8]
+    "hedgerow backup" 0A | version 1 | passes 4 | memory in KiB 4 | salt 16 | sealed | SHA-256 of that [:8]
 
 Sealed is the zlib of an SQLite file, under Argon2id. The ratchets are left out: their keys move on, so an old
 copy could use one twice, and who steals a backup would read what was written long after it. A restored home
@@ -29,7 +29,7 @@ _NUMBER_BYTES = 4
 _HEAD_BYTES = len(MAGIC) + 1 + 2 * _NUMBER_BYTES + ciphers.SALT_BYTES
 _CHECK_BYTES = 8
 _PLAIN_MAX_BYTES = 1 << 31
-_TEMPORARY = "restoring.db"
+TEMPORARY = "restoring.db"
 
 # What others carry, what ends by itself, and what belongs to one computer.
 _LEFT_OUT = ("invites", "requests_seen", "shelf", "proofs", "resets", "covers", "cover_plan", "pings")
@@ -43,6 +43,7 @@ class Contents:
     name: str
     contacts: int
     letters: int
+    strangers: int  # contacts of an early version, who have to be added again
 
 
 def make(database: Database, passphrase: str) -> bytes:
@@ -106,10 +107,11 @@ def open_backup(path: Path, whole: bytes, passphrase: str) -> Contents:
                 raise errors.BackupDamaged(path=path)
             name = found.execute("SELECT name FROM account").fetchone()[0]
             contacts = found.execute("SELECT count(*) FROM contacts").fetchone()[0]
+            strangers = found.execute("SELECT count(*) FROM contacts WHERE device_dh IS NULL").fetchone()[0]
             letters = found.execute("SELECT count(*) FROM entries WHERE text != ''").fetchone()[0]
     except (sqlite3.Error, zlib.error, TypeError):
         raise errors.BackupDamaged(path=path) from None
-    return Contents(data, name, contacts, letters)
+    return Contents(data, name, contacts, letters, strangers)
 
 
 def write_file(path: Path, whole: bytes) -> None:
@@ -135,7 +137,7 @@ def restore(home: Path, contents: Contents, protect: Protect) -> None:
     """Make a home of a backup. HomeExists where there is one. A power loss leaves none, or all of it."""
     store_key = os.urandom(ciphers.KEY_BYTES)
     wrapped = protect(os.urandom(keystore.HOME_ID_BYTES), store_key)
-    path, temporary = home / DATABASE_FILE, home / _TEMPORARY
+    path, temporary = home / DATABASE_FILE, home / TEMPORARY
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists():
@@ -149,8 +151,7 @@ def restore(home: Path, contents: Contents, protect: Protect) -> None:
         _write_all(file, _sealed(home, contents, store_key))
         keystore.save(home, wrapped)
         # From here on there is a home. Another one that was made meanwhile is not written over.
-        os.link(temporary, path)
-        temporary.unlink()
+        _publish(temporary, path)
         sync_folder(home)
     except FileExistsError:
         raise errors.HomeExists(home=home) from None
@@ -160,6 +161,21 @@ def restore(home: Path, contents: Contents, protect: Protect) -> None:
         raise errors.CannotWrite(home=home, reason=reason) from None
     finally:
         os.close(file)
+
+
+def _publish(temporary: Path, path: Path) -> None:
+    """Give the database its name. FileExistsError where there is one."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # This file system has no links. Whoever is so fast as to make a home in between loses it.
+        if path.exists():
+            raise FileExistsError from None
+        temporary.rename(path)
+    else:
+        temporary.unlink()
 
 
 def _sealed(home: Path, contents: Contents, store_key: bytes) -> bytes:

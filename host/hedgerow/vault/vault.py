@@ -35,7 +35,13 @@ CREATE TABLE vault (
 # What is sealed under the data key: once used, none of it may be read again.
 FLEETING = (("contacts", "ratchet"), ("contacts", "request"), ("invites", "secret"))
 # What is sealed under the store key.
-LASTING = (("account", "keys"), ("entries", "text"), ("pairing_keys", "key"))
+LASTING = (
+    ("account", "keys"),
+    ("entries", "text"),
+    ("pairing_keys", "key"),
+    ("streets", "key"),
+    ("street_letters", "text"),
+)
 
 _LOCK_FILE = "locked"
 _MARKS = ("mark_a", "mark_b")

@@ -1,25 +1,25 @@
 """The end of a home: keys first, then all else, each overwritten where it lies; then a search of what is left.
 
-A disk may keep what was overwritten: flash drives write elsewhere, and snapshots are copies. What was sealed
-needs the keystore, which is 2 kB; what a passphrase protected needs that, too.
+A vacuum before would let go of blocks that are not overwritten, so nothing of SQLite's is asked to help. A disk
+may keep what was overwritten: flash drives write elsewhere, and snapshots are copies. What was sealed needs the
+keystore, which is 2 kB; what a passphrase protected needs that, too.
 """
 
 import base64
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from hedgerow.database import DATABASE_FILE, Database
 from hedgerow.identity.account import Account
 from hedgerow.identity.phrase import words_of
-from hedgerow.vault import agent, datakey, keystore, system_keyring
-from hedgerow.vault.slots import sync_folder
+from hedgerow.vault import agent, backup, datakey, keystore, system_keyring
+from hedgerow.vault.slots import SlotFile, sync_folder
 from hedgerow_core.errors import HedgerowError
 
 _ENDS = ("", "-wal", "-shm", "-journal")
-_NAMES = (DATABASE_FILE, "restoring.db")
+_NAMES = (DATABASE_FILE, backup.TEMPORARY)
 _OTHERS = ("locked", "reminded")
 _LEAST_BYTES = 8
 _CHUNK = 1 << 20
@@ -39,6 +39,8 @@ def secrets_of(database: Database) -> list[bytes]:
         "SELECT unseal(key) FROM pairing_keys",
         "SELECT unseal(ratchet) FROM contacts",
         "SELECT unseal(secret) FROM invites",
+        "SELECT unseal(key) FROM streets",
+        "SELECT unseal(text) FROM street_letters",
     ):
         with suppress(HedgerowError):
             found += [_bytes(row[0]) for row in database.rows(query)]
@@ -49,6 +51,20 @@ def _bytes(value: str | bytes | None) -> bytes:
     return value.encode() if isinstance(value, str) else value or b""
 
 
+def sealed_keys_of(home: Path) -> list[bytes]:
+    """The keys as they lie in their files, for a home that nobody can open: what a thief would need first."""
+    found = [content for file in _slot_files(home) for content in file.read() if content is not None]
+    with suppress(HedgerowError):
+        kept = keystore.load(home)
+        found += [kept.wrapped] if kept is not None else []
+    return found
+
+
+def there(home: Path) -> bool:
+    """Whether there is anything to be wiped, be it half of a home."""
+    return any(path.exists() for path in _files(home))
+
+
 def wipe(home: Path) -> list[Path]:
     """Take everything of ours out of ``home``, keys first; the files that could not be taken away."""
     with suppress(HedgerowError):
@@ -57,41 +73,29 @@ def wipe(home: Path) -> list[Path]:
             agent.ask(found.home_id, agent.FORGET)
             if found.kind == keystore.KEYRING:
                 system_keyring.erase(found.home_id)
-    left = [path for path in _key_files(home) if not _erase(path)]
-    with suppress(sqlite3.Error, OSError):
-        _empty(home / DATABASE_FILE)
-    names = [name + end for name in _NAMES for end in _ENDS] + list(_OTHERS)
-    left += [home / name for name in names if not _erase(home / name)]
+    left = [path for path in _files(home) if not _erase(path)]
     sync_folder(home)
     with suppress(OSError):
         home.rmdir()
     return left
 
 
-def _key_files(home: Path) -> Iterator[Path]:
-    yield from keystore.slot_file(home).paths
-    yield from datakey.slot_file(home).paths
+def _slot_files(home: Path) -> tuple[SlotFile, SlotFile]:
+    return keystore.slot_file(home), datakey.slot_file(home)
 
 
-def _empty(path: Path) -> None:
-    """Let SQLite forget, which also reaches programs that have it open."""
-    if not path.exists():
-        return
-    with closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as connection:
-        connection.execute("PRAGMA secure_delete = ON")
-        connection.execute("PRAGMA foreign_keys = OFF")
-        tables = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-        ).fetchall()
-        for (table,) in tables:
-            connection.execute(f'DROP TABLE "{table}"')
-        connection.execute("VACUUM")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+def _files(home: Path) -> Iterator[Path]:
+    for file in _slot_files(home):
+        yield from file.paths
+    for name in (*(name + end for name in _NAMES for end in _ENDS), *_OTHERS):
+        yield home / name
 
 
 def _erase(path: Path) -> bool:
     """Overwrite a file in place and delete it; whether it is gone."""
     try:
+        with suppress(PermissionError):
+            os.chmod(path, 0o600)
         file = os.open(path, os.O_WRONLY)
     except FileNotFoundError:
         return True
