@@ -72,7 +72,7 @@ class BackupPassphrase(UserError):
 
 
 class BackupPassphraseMissing(UserError):
-    """A backup needs a passphrase: type it on a terminal, set HEDGEROW_BACKUP_PASSPHRASE, or give it as input."""
+    """The backup's passphrase is needed: type it, set HEDGEROW_BACKUP_PASSPHRASE, or give it as input."""
 
 
 class BackupExists(UserError):
@@ -85,6 +85,10 @@ class BackupMissing(UserError):
 
 class NotWiped(UserError):
     """This could not be wiped: {left}. Delete it yourself."""
+
+
+class BoardGoesOn(UserError):
+    """{name} still takes its pairing key: flash it anew."""
 
 
 class BoardsNotErased(UserError):

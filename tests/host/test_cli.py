@@ -528,7 +528,9 @@ def test_json_is_one_object_a_line(village, uri):
 
 def test_init_and_add_print_json_too(tmp_path, uri):
     person = Person(tmp_path / "home")
-    assert person.json("init", "--name", "Carol")[0] == {"name": "Carol", "home": str(person.home)}
+    made = person.json("init", "--name", "Carol")[0]
+    assert len(made.pop("phrase").split()) == 24
+    assert made == {"name": "Carol", "home": str(person.home), "passphrase": False}
     assert person.json("add", uri)[0]["connected"] is False
 
 

@@ -24,9 +24,7 @@ def wipe(
     context: typer.Context,
     boards: Annotated[
         list[str] | None,
-        typer.Option(
-            "--board", help="A board to be erased as well: keys, settings, letters; repeat for several."
-        ),
+        typer.Option("--board", help="A board to be erased, too; repeat for several."),
     ] = None,
     key_file: KeyFile = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -64,16 +62,13 @@ def wipe(
             other_boards=others,
         )
     else:
-        print(
-            f"Wiped. {counted(len(searched) + len(sealed), 'key and text', 'keys and texts')} were searched for"
-            f" in {home}, and none was found."
-        )
+        print(f"Wiped. None of {len(searched) + len(sealed):,} keys and texts is found in {home} any more.")
         for name in erased:
             print(f"{name} erased itself: flash it before it is used again.")
         if others:
             print(
-                f"{counted(others, 'other board')} that this computer was linked to still hold their mesh key,"
-                " their pairing key and sealed letters: flash them anew."
+                f"Not erased: {counted(others, 'other board')} that this computer was linked to. Each holds its"
+                " mesh key, its pairing key and sealed letters: flash it anew."
             )
         print("Backups, and copies that the system made of its disk, are not reached.")
     if failed:
@@ -125,7 +120,7 @@ async def _gone(keeper: Keeper, name: str) -> None:
             return
         finally:
             await keeper.close()
-    raise errors.BoardBeyondRepair(name=name)
+    raise errors.BoardGoesOn(name=name)
 
 
 def register(app: typer.Typer) -> None:

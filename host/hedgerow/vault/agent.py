@@ -56,6 +56,8 @@ def start(home_id: bytes, store_key: bytes, seconds: int) -> None:
     """Keep ``store_key`` for so long. NoUnlocking where this system cannot."""
     ask(home_id, FORGET)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HEDGEROW_")}
+    # It runs in another folder, where relative paths mean something else.
+    environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
     try:
         path = socket_path(home_id)
         process = subprocess.Popen(

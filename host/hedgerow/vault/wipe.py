@@ -1,8 +1,8 @@
-"""The end of a home: keys first, then all else, each overwritten where it lies; then a search of what is left.
+"""The end of a home: keys first, then all else, each overwritten where it lies; then a search of the rest.
 
-A vacuum before would let go of blocks that are not overwritten, so nothing of SQLite's is asked to help. A disk
-may keep what was overwritten: flash drives write elsewhere, and snapshots are copies. What was sealed needs the
-keystore, which is 2 kB; what a passphrase protected needs that, too.
+SQLite is not asked to vacuum before: it would let go of blocks that are not overwritten. A disk may keep what
+was overwritten: flash drives write elsewhere, and snapshots are copies. What was sealed needs the keystore,
+which is 2 kB; what a passphrase protected needs that, too.
 """
 
 import base64
