@@ -67,8 +67,8 @@ def wipe(
             print(f"{name} erased itself: flash it before it is used again.")
         if others:
             print(
-                f"Not erased: {counted(others, 'other board')} that this computer was linked to. Each holds its"
-                " mesh key, its pairing key and sealed letters: flash it anew."
+                f"Not erased: {counted(others, 'other board')} that this computer was linked to. Each holds"
+                " its mesh key, its pairing key and sealed letters: flash it anew."
             )
         print("Backups, and copies that the system made of its disk, are not reached.")
     if failed:

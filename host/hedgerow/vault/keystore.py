@@ -132,6 +132,12 @@ def save(home: Path, keystore: Keystore) -> None:
     slot_file(home).write_both(keystore.encode())
 
 
+def half_saved(home: Path) -> bool:
+    """Whether a program died while it saved: what opened the former keystore still opens one slot."""
+    first, second = slot_file(home).read()
+    return first != second
+
+
 def unwrap(home: Path, keystore: Keystore, passphrase: str) -> bytes:
     """The store key. WrongPassphrase, or HomeDamaged, where it cannot be had."""
     try:

@@ -7,7 +7,7 @@ writes one slot: so there is always one slot that is whole and whose mark the da
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from hedgerow import errors
@@ -102,6 +102,13 @@ class Vault:
         if row["generation"] not in keys:
             raise errors.HomeCopied(home=self.home)
         self._columns.use(keys, row["generation"])
+        self._finish_saving()
+
+    def _finish_saving(self) -> None:
+        # Where nothing can be written, the home is read as it is.
+        if keystore.half_saved(self.home):
+            with suppress(errors.CannotWrite, errors.HomeBusy):
+                self.protect(lambda _, __: self.keystore)
 
     def adopt(self) -> None:
         """Be the home from now on, whatever it is a copy of. What was sealed under a key that is not here is
