@@ -109,7 +109,7 @@ def open_backup(path: Path, whole: bytes, passphrase: str) -> Contents:
             contacts = found.execute("SELECT count(*) FROM contacts").fetchone()[0]
             strangers = found.execute("SELECT count(*) FROM contacts WHERE device_dh IS NULL").fetchone()[0]
             letters = found.execute("SELECT count(*) FROM entries WHERE text != ''").fetchone()[0]
-    except (sqlite3.Error, zlib.error, TypeError):
+    except (sqlite3.Error, zlib.error, MemoryError, TypeError):
         raise errors.BackupDamaged(path=path) from None
     return Contents(data, name, contacts, letters, strangers)
 
