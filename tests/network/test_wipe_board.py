@@ -1,5 +1,6 @@
 """`hedgerow wipe` with boards in real time: nothing is left in the home, nor on the board's flash."""
 
+import ast
 import json
 import os
 
@@ -10,8 +11,8 @@ from hedgerow.vault.wipe import search, spellings
 
 
 def flash_of(folder, board):
-    """The files that stand for the board's flash: file system and NVS."""
-    return [path for path in (folder / "run").rglob(f"{board}*") if path.is_file() and path.suffix != ".key"]
+    """The files that stand for the board's flash: file system and NVS. Others belong to the lab."""
+    return [folder / "run" / (board + end) for end in (".flash", ".nvs")]
 
 
 def found_on(folder, board, secrets):
@@ -31,16 +32,20 @@ def test_a_wipe_takes_keys_and_texts_from_the_home_and_everything_from_the_board
         pairing_key, street = node.pairing_keys()[0], node.street._streets[0]
         node.close()
         assert secrets and pairing_key in secrets and street in secrets
+        file_system, nvs = flash_of(tmp_path, "mill")
+        seed = ast.literal_eval(nvs.read_text())["hedgerow seed"]
         # The canaries: the board holds its keys, and the home its own.
-        assert found_on(tmp_path, "mill", [pairing_key]) and search(alice.home, secrets)
+        for secret in (pairing_key, seed):
+            assert found_on(tmp_path, "mill", [secret])
+        assert search(alice.home, secrets)
         done = alice.type("wipe", "--yes", *alice.board, "--json")
         assert done.returncode == 0, done.stderr
         told = json.loads(done.stdout)
         assert told["boards_erased"] == ["mill"] and told["boards_left"] == [] and told["other_boards"] == 0
         assert not alice.home.exists() and not search(tmp_path / "Alice", secrets)
-        eventually(lambda: not found_on(tmp_path, "mill", secrets))
-        (image,) = [path for path in flash_of(tmp_path, "mill") if path.suffix == ".flash"]
-        eventually(lambda: not image.read_bytes().strip(b"\xff"))
+        eventually(lambda: not found_on(tmp_path, "mill", [*secrets, seed]))
+        eventually(lambda: not file_system.read_bytes().strip(b"\xff"))
+        assert b"settings" not in nvs.read_bytes()
         # The other board is sound.
         assert json.loads(bob.type("board", "status", *bob.board, "--json").stdout)["name"] == "school"
 
