@@ -84,6 +84,13 @@ class Admission:
             free = min(free, self._capacity // 2 - young)
         return free - (self._used[number] if number != YOUNG else 0)
 
+    def flooded(self, now: int) -> bool:
+        """Whether somebody brings much at present: within some minutes an eighth of what the shelf holds."""
+        parts = [0] * _BUCKETS
+        for each in range(_BUCKETS):
+            parts[self.share(each, now)] += self._used[each]
+        return max(parts) * 8 >= self._capacity
+
     def admits(self, number: int, size: int, now: int, spare: bool) -> bool:
         """Whether an element of ``size`` bytes may come, which is counted then. With ``spare`` room on the
         shelf everything may."""

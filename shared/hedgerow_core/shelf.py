@@ -28,9 +28,11 @@ SOURCE_MESH = 1
 # Evicted first to evicted last.
 _RANK = {BULK: 0, NORMAL: 1, URGENT: 2}
 
-# A record: kind 1, expiry 4 (minute of the mesh clock), flags as in the row 1, element.
+# A record: kind 1, expiry 4 (minute of the mesh clock), flags as in the row 1, element. The lower half of a
+# proof's kind is the ttl class of its envelope.
 _ENVELOPE_RECORD = 0x10
-_PROOF_RECORD = 0x11
+_OLD_PROOF_RECORD = 0x11
+_PROOF_RECORD = 0x20
 _RECORD_HEAD = 6
 _SPARE = 250  # of 255: below this load nobody is refused
 
@@ -38,8 +40,12 @@ _SPARE = 250  # of 255: below this load nobody is refused
 def record_of(envelope: Envelope, minute: int, source: int) -> bytes:
     """What a store keeps of ``envelope``, which came at ``minute`` of the mesh clock."""
     expiry = minute + TTL_MINUTES[envelope.ttl] - envelope.age
-    flags = _RANK[envelope.priority] | (index.SHARED if envelope.shared else 0) | source << index.SOURCE_SHIFT
+    flags = _RANK[envelope.priority] | source << index.SOURCE_SHIFT
     return bytes((_ENVELOPE_RECORD,)) + expiry.to_bytes(4, "big") + bytes((flags,)) + envelope.encode()
+
+
+def _proof_record(token: bytes, expiry: int, flags: int, ttl: int) -> bytes:
+    return bytes((_PROOF_RECORD | ttl,)) + expiry.to_bytes(4, "big") + bytes((flags | index.PROOF,)) + token
 
 
 class Shelf:
@@ -96,13 +102,16 @@ class Shelf:
     def _take_in(self, place: int, record: bytes, minute: int) -> bool:
         """Index a record of the store; false where it does not count any more."""
         try:
-            if len(record) < _RECORD_HEAD or not _ENVELOPE_RECORD <= record[0] <= _PROOF_RECORD:
+            kind = record[0] if len(record) >= _RECORD_HEAD else 0
+            proof = kind & 0xF0 == _PROOF_RECORD or kind == _OLD_PROOF_RECORD
+            if not proof and kind != _ENVELOPE_RECORD:
                 raise PeerError("a record of another version")
             if record[5] & index.RANK_MASK == index.RANK_MASK:
                 raise PeerError("a damaged record")
             expiry = min(int.from_bytes(record[1:5], "big"), minute + limits.TTL_MINUTES)
             content = record[_RECORD_HEAD:]
-            if record[0] == _PROOF_RECORD:
+            if proof:
+                ttl = kind & 0x0F
                 if len(content) != limits.PROOF_BYTES:
                     raise PeerError("a damaged proof")
                 identity, digest = proof_id(content), sha256(content)
@@ -110,7 +119,7 @@ class Shelf:
                     self._store.drop(index.place_of(self._take(slot)), False)
             else:
                 envelope = decode(content)
-                identity, digest = envelope.id, envelope.proof_hash()
+                identity, digest, ttl = envelope.id, envelope.proof_hash(), envelope.ttl
         except PeerError:
             self.damaged += 1
             return False
@@ -120,11 +129,11 @@ class Shelf:
             self._store.drop(index.place_of(self._index.row(slot)), False)
             self._index.move(slot, place)
             return True
-        if expiry <= minute or (record[0] == _ENVELOPE_RECORD and self._proof_of(envelope, minute) >= 0):
+        if expiry <= minute or (not proof and self._proof_of(envelope, minute) >= 0):
             return False
-        if not self._make_room(len(record), record[5] & index.RANK_MASK):
+        if not self._make_room(len(record), identity, expiry, record[5], ttl, minute, False):
             return False
-        self._add(identity, digest, place, expiry, len(record), record[5])
+        self._add(identity, digest, place, expiry, len(record), record[5], ttl)
         return True
 
     def holds(self, place: int) -> bool:
@@ -143,8 +152,10 @@ class Shelf:
         for i in range(limits.ID_BYTES):
             self._summary[i & 3] ^= identity[i]
 
-    def _add(self, identity: bytes, digest: bytes, place: int, expiry: int, size: int, flags: int) -> None:
-        self._index.insert(identity, digest, place, expiry, size, flags)
+    def _add(
+        self, identity: bytes, digest: bytes, place: int, expiry: int, size: int, flags: int, ttl: int
+    ) -> None:
+        self._index.insert(identity, digest, place, expiry, size, flags, ttl)
         if self.sketch is not None:
             self.sketch.change(identity)
         if not flags & index.PROOF:
@@ -169,11 +180,14 @@ class Shelf:
         self._store.drop(index.place_of(row), True)
         self._dirty = True
         if not index.flags_of(row) & index.PROOF:
-            self._fold(index.id_of(row))
-            end = self._swept + index.until(index.expiry_of(row), self._swept)
-            gone = self._tombstones.add(index.id_of(row), end)
-            if gone:
-                self._fold(gone)
+            self._remember(index.id_of(row), self._swept + index.until(index.expiry_of(row), self._swept))
+
+    def _remember(self, identity: bytes, end: int) -> None:
+        """The id of a letter that is not wanted again until ``end``."""
+        self._fold(identity)
+        gone = self._tombstones.add(identity, end)
+        if gone:
+            self._fold(gone)
 
     def _read(self, slot: int) -> Envelope | None:
         """The envelope in a slot. What the store cannot give back is here no longer."""
@@ -209,18 +223,20 @@ class Shelf:
         cached = self._unmatched.find(envelope.proof_hash())
         if cached:
             # Its proof came before it.
-            self._keep(cached, expiry, record[5])
+            self._keep(cached, expiry, record[5], envelope.ttl, minute)
             return KNOWN
         admission = self.admission
         if admission is not None and not admission.admits(source, len(record), now, self.load() < _SPARE):
             self.counts[counts.ABOVE_SHARE] += 1
             return LATER
-        if not self._make_room(len(record), record[5] & index.RANK_MASK):
+        flood = admission is None or admission.flooded(now)
+        if not self._make_room(len(record), envelope.id, expiry, record[5], envelope.ttl, minute, flood):
             self.counts[counts.NO_ROOM] += 1
+            self._remember(envelope.id, expiry)
             return REFUSED
         place = self._append(record)
         self._unsafe.append(envelope.id)
-        self._add(envelope.id, envelope.proof_hash(), place, expiry, len(record), record[5])
+        self._add(envelope.id, envelope.proof_hash(), place, expiry, len(record), record[5], envelope.ttl)
         self.counts[counts.KEPT] += 1
         return KEPT
 
@@ -241,12 +257,15 @@ class Shelf:
         self._dirty = True
         return place
 
-    def _make_room(self, size: int, rank: int) -> bool:
+    def _make_room(
+        self, size: int, identity: bytes, expiry: int, flags: int, ttl: int, minute: int, flood: bool
+    ) -> bool:
         steps = index.steps(size)
         if steps > self._max_steps or self.max_count == 0:
             return False
         while self._index.full() or self._index.used + steps > self._max_steps:
-            victim = self._index.victim(rank)
+            age = TTL_MINUTES[ttl] - (expiry - minute)
+            victim = self._index.victim(identity, age, flags, minute, flood)
             if victim < 0:
                 return False
             self.counts[counts.EVICTED] += 1
@@ -305,15 +324,15 @@ class Shelf:
                 return KNOWN
             self._unmatched.add(identity, digest, token, self._share(source, now))
             return UNMATCHED
-        left = 0
-        flags = 0
+        left = flags = ttl = 0
         for slot in matches:
             row = self._index.row(slot)
             if index.until(index.expiry_of(row), self._swept) >= left:
                 left = index.until(index.expiry_of(row), self._swept)
                 flags = index.flags_of(row)
+                ttl = index.ttl_of(row)
         # The proof is written first: without it, what is gone could come back.
-        record = self._proof_record(token, self._swept + left, flags)
+        record = _proof_record(token, self._swept + left, flags, ttl)
         place = self._append(record)
         for slot in matches:
             # No tombstone: who has the letter yet is to be met, and gets the proof for it.
@@ -322,20 +341,17 @@ class Shelf:
         self._add_proof(token, place, self._swept + left, record)
         return PROVED
 
-    def _proof_record(self, token: bytes, expiry: int, flags: int) -> bytes:
-        return bytes((_PROOF_RECORD,)) + expiry.to_bytes(4, "big") + bytes((flags | index.PROOF,)) + token
-
-    def _keep(self, token: bytes, expiry: int, flags: int) -> None:
+    def _keep(self, token: bytes, expiry: int, flags: int, ttl: int, minute: int) -> None:
         """Keep a proof whose envelope was never here."""
-        record = self._proof_record(token, expiry, flags)
-        if self._make_room(len(record), flags & index.RANK_MASK):
+        record = _proof_record(token, expiry, flags, ttl)
+        if self._make_room(len(record), proof_id(token), expiry, flags, ttl, minute, False):
             self._add_proof(token, self._append(record), expiry, record)
 
     def _add_proof(self, token: bytes, place: int, expiry: int, record: bytes) -> None:
         identity = proof_id(token)
         self._unmatched.forget(identity)
         self._unsafe.append(identity)
-        self._add(identity, sha256(token), place, expiry, len(record), record[5])
+        self._add(identity, sha256(token), place, expiry, len(record), record[5], record[0] & 0x0F)
 
     def _proved(self, digest: bytes) -> list[int]:
         """Slots of the envelopes that a proof with this hash is about."""

@@ -182,9 +182,9 @@ def test_a_flood_of_long_lived_letters_pushes_out_its_own_and_not_those_of_an_ol
 def test_of_equal_letters_the_one_that_came_first_goes_first_however_long_it_may_live():
     one = shelf(max_count=4)
     for number in range(4):
-        one.put(letter(number, ttl=15 - number), 0)
+        one.put(letter(number, ttl=15 - number), number * MINUTE)
     for number in range(4, 10):
-        one.put(letter(number, ttl=number), 0)
+        one.put(letter(number, ttl=number), number * MINUTE)
         assert not one.has(letter(number - 4, ttl=15 - number + 4 if number < 8 else number - 4).id)
 
 

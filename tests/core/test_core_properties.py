@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import shelf_model
-from hedgerow_core import beacon, cbor, envelope, frame, limits, mac
+from hedgerow_core import beacon, cbor, counts, envelope, frame, limits, mac
 from hedgerow_core.clock import Clock, encode_clock
 from hedgerow_core.errors import PeerError
 from hedgerow_core.fragment import Fragmenter, Reassembler
@@ -16,7 +16,7 @@ from hedgerow_core.link import Packets, Stream
 from hedgerow_core.peer import Peer
 from hedgerow_core.shelf import Shelf
 from hedgerow_core.store import MemoryStore
-from support import KEY, letter, links, run, sessions
+from support import KEY, letter, links, run, sessions, shelf
 
 integers = st.integers(-(1 << 64), (1 << 64) - 1)
 scalars = st.none() | st.booleans() | integers | st.binary(max_size=300) | st.text(max_size=80)
@@ -200,6 +200,17 @@ def test_a_shelf_does_what_a_plain_list_of_letters_and_proofs_would_do(steps):
 @given(st.lists(st.tuples(st.integers(0, shelf_model.STEPS - 1), st.integers(0, 40)), max_size=80))
 def test_a_full_shelf_keeps_its_bounds_and_its_summary_is_that_of_what_it_knows(steps):
     shelf_model.overfill(steps)
+
+
+@given(st.permutations(range(30)), st.integers(0, 2**32 - 1), st.integers(1, 29))
+def test_full_shelves_end_with_the_same_letters_in_whatever_order_those_came(order, ages, room):
+    one, two = shelf(max_count=room), shelf(max_count=room)
+    for number in [*range(30), *order]:
+        taker = one if one.counts[counts.OFFERED] < 30 else two
+        taker.put(
+            letter(number, priority=number % 3, ttl=10 + number % 5).carried(0, (ages >> number) % 32), 0
+        )
+    assert sorted(one.ids()) == sorted(two.ids()) and one.count() == room
 
 
 @given(st.binary(min_size=1, max_size=200), st.integers(0, 10**6), st.integers(0, 7))

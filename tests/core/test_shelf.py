@@ -1,9 +1,10 @@
-from hedgerow_core import limits
+from hedgerow_core import counts, limits
 from hedgerow_core.clock import Clock
-from hedgerow_core.envelope import BULK, NORMAL, URGENT
+from hedgerow_core.envelope import BULK, NORMAL, URGENT, make, proof_id
 from hedgerow_core.errors import HedgerowError
+from hedgerow_core.mac import sha256
 from hedgerow_core.mesh_clock import MeshClock
-from hedgerow_core.shelf import KEPT, KNOWN, REFUSED, SOURCE_HOST, SOURCE_MESH, Shelf
+from hedgerow_core.shelf import KEPT, KNOWN, PROVED, REFUSED, SOURCE_HOST, SOURCE_MESH, Shelf
 from hedgerow_core.store import MemoryStore
 from support import letter, shelf
 
@@ -52,11 +53,11 @@ def test_a_full_shelf_drops_bulk_before_normal_before_urgent_and_old_before_new(
     one.put(letter(1, priority=NORMAL), 0)
     one.put(letter(2, priority=BULK), 0)
     one.put(letter(3, priority=URGENT), 0)
-    assert one.put(letter(4, priority=NORMAL), 0) == KEPT
+    assert one.put(letter(4, priority=NORMAL), MINUTE) == KEPT
     assert not one.has(letter(2, priority=BULK).id)
-    assert one.put(letter(5, priority=NORMAL), 0) == KEPT
+    assert one.put(letter(5, priority=NORMAL), MINUTE) == KEPT
     assert not one.has(letter(1).id)
-    assert one.put(letter(6, priority=BULK), 0) == REFUSED
+    assert one.put(letter(6, priority=BULK), MINUTE) == REFUSED
     assert one.count() == 3 and one.has(letter(3, priority=URGENT).id)
 
 
@@ -141,12 +142,12 @@ def test_letters_are_offered_in_parts_each_once():
     assert shelf().offer(0, 50) == (b"", -1)
 
 
-def test_a_flood_over_one_link_pushes_out_its_own_letters_and_not_those_of_the_host():
+def test_who_takes_all_that_comes_lets_go_of_what_came_with_the_most_and_not_of_its_own():
     one = shelf(max_count=20)
     for number in range(8):
         one.put(letter(number), 0, SOURCE_HOST)
     for number in range(100, 200):
-        assert one.put(letter(number), MINUTE, SOURCE_MESH) == KEPT
+        assert one.put(letter(number), number * MINUTE, SOURCE_MESH) == KEPT
     assert all(one.has(letter(number).id) for number in range(8))
     assert one.count() == 20
 
@@ -194,3 +195,65 @@ def test_letters_age_from_the_start_where_a_first_guess_of_the_time_was_too_high
     clock.learn_from_host(5_001, 0)
     one.put(letter(1), 0)
     assert one.get(letter(1).id, 7 * MINUTE).age == 7
+
+
+def test_an_old_letter_that_was_let_go_pushes_no_younger_one_out_and_is_not_asked_for_again():
+    one = shelf(max_count=4)
+    for number in range(4):
+        one.put(letter(number), (120 + 2 * number) * MINUTE)
+    old = letter(9).carried(1, 181)
+    assert one.put(old, 300 * MINUTE) == REFUSED
+    assert one.count() == 4 and one.knows(old.id) and not one.has(old.id)
+    assert one.put(letter(10), 300 * MINUTE) == KEPT and not one.has(letter(0).id)
+    # One that took longer on its way, but is younger than the oldest here.
+    assert one.put(letter(11).carried(1, 177), 300 * MINUTE) == KEPT and not one.has(letter(1).id)
+    assert one.put(letter(12), 300 * MINUTE) == KEPT and not one.has(letter(11).id)
+
+
+def test_many_letters_push_out_as_many_the_oldest_by_their_origin_first():
+    count = 100
+    one = shelf(max_count=count)
+    ages = [number * 37 % count for number in range(count)]
+    for number in range(count):
+        one.put(letter(number).carried(0, ages[number]), 200 * MINUTE)
+    for number in range(count, count + 60):
+        assert one.put(letter(number), 201 * MINUTE) == KEPT
+        gone = [ages[each] for each in range(count) if not one.has(letter(each).id)]
+        assert sorted(gone) == list(range(2 * count - number - 1, count))
+
+
+def test_a_proof_has_the_place_of_its_letter_in_the_order_also_after_a_restart():
+    store = MemoryStore()
+    one = Shelf(store, Clock(0), 0, max_count=3)
+    token = sha256(b"token")[: limits.PROOF_BYTES]
+    one.put(letter(1, ttl=4), 5 * MINUTE)
+    proved = make(NORMAL, 12, sha256(token)[: limits.LOCK_BYTES], bytes(40)).carried(0, 3)
+    one.put(proved, 9 * MINUTE)
+    one.put(letter(2), 7 * MINUTE)
+    assert one.prove(token, 10 * MINUTE) == PROVED
+    assert one.put(letter(3), 12 * MINUTE) == KEPT and not one.has(letter(1, ttl=4).id)
+    again = Shelf(store, Clock(0), 12 * MINUTE, max_count=3)
+    assert again.has(proof_id(token)) and again.count() == 3
+    assert again.put(letter(4), 12 * MINUTE) == KEPT and not again.has(proof_id(token))
+
+
+def test_full_shelves_that_took_the_same_letters_in_another_order_do_not_hand_them_round_for_ever():
+    count = 40
+    one, two = shelf(max_count=count, max_tombstones=8), shelf(max_count=count, max_tombstones=8)
+    for number in range(count):
+        one.put(letter(number), 5 * number * MINUTE)
+        at = number * 7 % count
+        two.put(letter(at).carried(0, 5 * (count - at)), 5 * count * MINUTE)
+    kept = []
+    for number in range(count, 10 * count):
+        now = 5 * (number + 1) * MINUTE
+        before = one.counts[counts.KEPT] + two.counts[counts.KEPT]
+        one.put(letter(number), now)
+        for giver, taker in ((one, two), (two, one)):
+            for identity in giver.ids():
+                found = giver.get(identity, now)
+                if found is not None:
+                    taker.put(found, now)
+        kept.append(one.counts[counts.KEPT] + two.counts[counts.KEPT] - before)
+        assert sorted(one.ids()) == sorted(two.ids())
+    assert max(kept) == 2, "the new one at both, and nothing that went before"
