@@ -80,6 +80,11 @@ def test_what_was_read_leaves_the_boards_within_ten_minutes_and_lies_purge_nothi
     assert set(result["bodies"].values()) == {0} and len(result["bodies"]) == 5
 
 
+def test_letters_reach_villages_out_of_range_with_boards_that_walk_between_them(capsys):
+    result = run("carriers", 1, capsys)
+    assert result["sent"] == 18
+
+
 def test_a_letter_that_nobody_reads_stays_on_the_boards(tmp_path):
     text = (SCENARIOS / "proofs.toml").read_text()
     file = tmp_path / "unread.toml"
