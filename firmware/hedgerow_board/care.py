@@ -43,6 +43,9 @@ def _log(journal: object, part: int) -> bytes:
 def _repair(board: object, damage: int) -> int:
     """Mend the damage that the host was told of, nothing else. In safe mode the shelf counts as damaged: it
     may be the reason."""
+    if damage == service.EVERYTHING:
+        asyncio.create_task(_erase(board))
+        return service.DONE
     known = board.damage
     if known == service.SOUND and board.journal.safe:
         known = service.SHELF_FOLDER
@@ -59,6 +62,32 @@ def _repair(board: object, damage: int) -> int:
 
 async def _restart() -> None:
     await asyncio.sleep_ms(_LAST_WORDS_MS)
+    machine.reset()
+
+
+async def _erase(board: object) -> None:
+    """Erase every block, for a file that is deleted stays on the flash. The board is to be flashed anew."""
+    from flashbdev import bdev
+
+    await asyncio.sleep_ms(_LAST_WORDS_MS)
+    board.dog.rest()  # it takes half a minute, in which nothing else goes on
+    # Keys first: who pulls the plug keeps letters, which are sealed.
+    devices = [bdev]
+    try:
+        from esp32 import Partition
+
+        devices = Partition.find(Partition.TYPE_DATA, label="nvs") + devices
+    except (ImportError, OSError):
+        pass
+    for name in ("settings", "seed"):
+        try:
+            board.journal.store.erase_key(name)
+        except OSError:
+            pass  # it was not there
+    board.journal.store.commit()
+    for device in devices:
+        for block in range(device.ioctl(4, 0)):
+            device.ioctl(6, block)
     machine.reset()
 
 

@@ -7,11 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hedgerow import migrations
-from hedgerow.errors import CannotWrite, HomeBusy, HomeDamaged, HomeExists, NoHome, UserError
+from hedgerow.errors import CannotWrite, HomeBusy, HomeDamaged, HomeExists, HomeLocked, NoHome, UserError
+from hedgerow.vault import ciphers, datakey, keystore
+from hedgerow.vault.keystore import Keystore
+from hedgerow.vault.vault import Vault
+from hedgerow_core.errors import PeerError
 
-_FILE = "hedgerow.db"
+DATABASE_FILE = "hedgerow.db"
 _VERSION = migrations.VERSION
 _BUSY_SECONDS = 5.0
+Unlock = Callable[[Path, Keystore], bytes]
+Protect = Callable[[bytes, bytes], Keystore]
 _NOT_WRITTEN = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_FULL,
@@ -39,6 +45,7 @@ CREATE TABLE contacts (
     request BLOB,
     asked_ms INTEGER,
     arrived_ms INTEGER,
+    device_dh BLOB,
     sequence INTEGER NOT NULL DEFAULT 0,
     clock INTEGER NOT NULL DEFAULT 0,
     seen INTEGER NOT NULL DEFAULT 0
@@ -64,7 +71,15 @@ CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NUL
 """
     + migrations.SENDINGS_AND_PROOFS
     + migrations.STREETS
+    + migrations.RESETS
 )
+
+
+def without_asking(home: Path, found: Keystore) -> bytes:
+    """The store key where nothing protects it. HomeLocked otherwise."""
+    if found.kind != keystore.OPEN:
+        raise HomeLocked(home=home)
+    return found.open_key
 
 
 class Database:
@@ -74,16 +89,29 @@ class Database:
         self.home = home
         self._connection = connection
         self._depth = 0
+        self._vault: Vault | None = None
         self._version = self._data_version()
         self._when_ended: list[Callable[[bool], None]] = []
 
+    @property
+    def vault(self) -> Vault:
+        """The keys of this home."""
+        if self._vault is None:
+            raise HomeLocked(home=self.home)
+        return self._vault
+
     @classmethod
-    def create(cls, home: Path, first: str, *values: object) -> "Database":
+    def create(
+        cls, home: Path, first: str, *values: object, protect: Protect = keystore.plain, now: int = 0
+    ) -> "Database":
         """Make a new home; ``first`` is a statement that belongs to it from its first moment.
 
-        HomeExists where there is a home. Nothing stays behind where it fails.
+        ``protect`` wraps its store key, ``now`` is unix time in ms. HomeExists where there is a home. Nothing
+        stays behind where it fails.
         """
-        path = home / _FILE
+        path = home / DATABASE_FILE
+        store_key = os.urandom(ciphers.KEY_BYTES)
+        wrapped = protect(os.urandom(keystore.HOME_ID_BYTES), store_key)
         try:
             # A folder that was there keeps its mode: it may be anybody's.
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -96,36 +124,68 @@ class Database:
             raise CannotWrite(home=home, reason=_reason(error)) from None
         connection = None
         try:
+            keystore.save(home, wrapped)
             connection = _connect(path)
+            made = cls(home, connection)
             connection.executescript("BEGIN;" + _SCHEMA + f"PRAGMA user_version = {_VERSION};")
+            made._vault = Vault.begin(home, connection, store_key, made.transaction, now)
             connection.execute(first, values)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except BaseException as error:
             if connection is not None:
                 connection.close()
-            for end in ("", "-wal", "-shm"):
-                path.with_name(_FILE + end).unlink(missing_ok=True)
-            raise CannotWrite(home=home, reason=_reason(error)) from None
-        return cls(home, connection)
+            forget(home)
+            if isinstance(error, (sqlite3.Error, OSError)):
+                raise CannotWrite(home=home, reason=_reason(error)) from None
+            raise
+        return made
 
     @classmethod
-    def open(cls, home: Path) -> "Database":
-        """Open a home. NoHome where there is none."""
-        path = home / _FILE
+    def open(cls, home: Path, unlock: Unlock = without_asking, adopt: bool = False) -> "Database":
+        """Open a home; ``unlock`` gives its store key, with ``adopt`` a copy counts as the home from now on.
+
+        NoHome where there is none, HomeCopied for a copy.
+        """
+        path = home / DATABASE_FILE
         if not path.exists():
             raise NoHome(home=home)
         try:
             connection = _connect(path)
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if 1 <= version < _VERSION:
-                migrations.migrate(connection)
+                migrations.migrate(connection, home)
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
             raise _translate(home, error) from None
+        except OSError as error:
+            raise CannotWrite(home=home, reason=_reason(error)) from None
         if version != _VERSION:
             connection.close()
             raise HomeDamaged(home=home, reason=f"version {version} of the data, not {_VERSION}")
-        return cls(home, connection)
+        found = cls(home, connection)
+        try:
+            found._unlock(unlock, adopt)
+        except BaseException:
+            connection.close()
+            raise
+        return found
+
+    def _unlock(self, unlock: Unlock, adopt: bool) -> None:
+        found = keystore.load(self.home)
+        if found is None:
+            raise HomeDamaged(home=self.home, reason="its keystore is missing")
+        try:
+            store_key = unlock(self.home, found)
+        except PeerError as error:
+            raise HomeDamaged(home=self.home, reason=str(error)) from None
+        self._vault = Vault(self.home, self._connection, store_key, self.transaction)
+        try:
+            if adopt:
+                self._vault.adopt()
+            else:
+                self._vault.check()
+        except sqlite3.Error as error:
+            raise _translate(self.home, error) from None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -133,11 +193,15 @@ class Database:
         if self._depth:
             yield
             return
+        if self._vault is not None:
+            self._vault.before_first()
         self._depth += 1
         committed = False
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
+                if self._vault is not None:
+                    self._vault.begun()
                 yield
             except BaseException:
                 # A full disk makes SQLite roll back by itself.
@@ -149,7 +213,7 @@ class Database:
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise _translate(self.home, error) from None
+            raise self._translated(error) from None
         finally:
             self._depth -= 1
             for ended in self._when_ended:
@@ -169,19 +233,48 @@ class Database:
         try:
             return self._connection.execute(statement, values).lastrowid or 0
         except sqlite3.Error as error:
-            raise _translate(self.home, error) from None
+            raise self._translated(error) from None
+
+    def _translated(self, error: sqlite3.Error) -> UserError:
+        failure = None if self._vault is None else self._vault.failure()
+        return (
+            _translate(self.home, error) if failure is None else HomeDamaged(home=self.home, reason=failure)
+        )
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         """All rows of a query."""
         try:
-            return self._connection.execute(query, values).fetchall()
+            try:
+                return self._connection.execute(query, values).fetchall()
+            except sqlite3.Error:
+                # Another program may have changed the data key just now.
+                if self._vault is None or not self._vault.stale():
+                    raise
+                return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
-            raise _translate(self.home, error) from None
+            raise self._translated(error) from None
 
     def row(self, query: str, *values: object) -> sqlite3.Row | None:
         """The first row of a query."""
         found = self.rows(query, *values)
         return found[0] if found else None
+
+    def readable(self, query: str, *values: object) -> bytes | None:
+        """The first value of a query; None where its key is gone."""
+        try:
+            row = self._connection.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            if self._vault is None or self._vault.failure() is None:
+                raise self._translated(error) from None
+            return None
+        return None if row is None else row[0]
+
+    def copy_to(self, other: sqlite3.Connection) -> None:
+        """Copy all of it, as it is at one moment."""
+        try:
+            self._connection.backup(other)
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
 
     def changed_elsewhere(self) -> bool:
         """Whether another process wrote to this home since the last call."""
@@ -194,7 +287,9 @@ class Database:
         return int(self.rows("PRAGMA data_version")[0][0])
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and forget its keys."""
+        if self._vault is not None:
+            self._vault.close()
         self._connection.close()
 
 
@@ -258,6 +353,13 @@ class ShelfStore:
             self._seen = rows[-1]["place"]
             self._appended = {place for place in self._appended if place > self._seen}
         return found
+
+
+def forget(home: Path) -> None:
+    """Take away the files of a home that was not made."""
+    slots = (*keystore.slot_file(home).paths, *datakey.slot_file(home).paths)
+    for path in (*(home / (DATABASE_FILE + end) for end in ("", "-wal", "-shm")), *slots):
+        path.unlink(missing_ok=True)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -24,7 +24,10 @@ from hedgerow.people.names import clean_name
 from hedgerow.pings import Pings
 from hedgerow.proofs import Proofs
 from hedgerow.ratchet import double_ratchet as ratchet
+from hedgerow.ratchet import sessions
+from hedgerow.ratchet.sessions import Sessions
 from hedgerow.ratchet.state import Place, State
+from hedgerow.resets import ResetLock, Resets
 from hedgerow.sealing import Sealer
 from hedgerow.street.channel import Street
 from hedgerow_core import envelope as envelopes
@@ -53,6 +56,14 @@ class _Invite:
     slot: int
 
 
+_Owner = _Ratchet | _Invite | ResetLock
+
+
+def _began(before: Sessions, now: Sessions) -> bool:
+    """Whether a reset, of ours or of theirs, came to its end between the two."""
+    return (now.confirm and not before.confirm) or len(now.offered) < len(before.offered)
+
+
 class Desk:
     """Works on the envelopes of ``shelf`` for the account in ``database``."""
 
@@ -60,23 +71,24 @@ class Desk:
         self._database = database
         self._random = random
         self.shelf = shelf
-        row = database.row("SELECT name, keys, deep_ms FROM account")
+        row = database.row("SELECT name, unseal(keys) AS keys, deep_ms FROM account")
         if row is None:
             raise errors.HomeDamaged(home=database.home, reason="no account in it")
         self.name = str(row["name"])
         self.account = self.kept(Account.from_cbor, row["keys"])
         self._deep_ms = int(row["deep_ms"])
-        self.mailbox: Mailbox[_Ratchet | _Invite] = Mailbox(shelf)
+        self.mailbox: Mailbox[_Owner] = Mailbox(shelf)
         self.outbox = Outbox(database, shelf)
         self.sealer = Sealer(
-            database, self.outbox, random, self.name, lambda data: self.kept(State.from_cbor, data)
+            database, self.outbox, random, self.name, lambda data: self.kept(Sessions.from_cbor, data)
         )
         self._proofs = Proofs(database, shelf)
+        self.resets = Resets(database, self.sealer, self._proofs, self.account, random)
         self.pings = Pings(database)
         self.covers = Covers(database, shelf, self._proofs, random)
         self._chores_ms: int | None = None  # None: at once
         self._stale = False
-        self._states: dict[int, State] = {}
+        self._states: dict[int, Sessions] = {}
         self._events: list[Event] = []
         self.street = Street(
             database, shelf, self.account, self.name, random, lambda heard: self._events.append(heard)
@@ -85,11 +97,13 @@ class Desk:
 
     def reload(self, now: int) -> None:
         """Take in the ratchets and invites of the database."""
-        for contact in self._database.rows("SELECT id, ratchet FROM contacts"):
-            state = self.kept(State.from_cbor, contact["ratchet"])
+        for contact in self._database.rows("SELECT id, unseal(ratchet) AS ratchet FROM contacts"):
+            state = self.kept(Sessions.from_cbor, contact["ratchet"])
             if self._states.get(contact["id"]) != state:
                 self.adopt(contact["id"], state)
-        for stored in self._database.rows("SELECT secret FROM invites WHERE expires_ms > ?", now):
+        for stored in self._database.rows(
+            "SELECT unseal(secret) AS secret FROM invites WHERE expires_ms > ?", now
+        ):
             self.watch_invite(self.kept(invites.InviteSecret.from_cbor, stored["secret"]))
         self._proofs.reload()
         self.street.reload()
@@ -124,8 +138,10 @@ class Desk:
             # Behind the opening: what lay here unread is late, but it is here.
             self.shelf.expire(now)
             self._ask_again(now)
+            self._reset(now)
             self._proofs.forget_old(now)
             self._send_covers(now)
+            self._renew(now)
         if due or anything:
             self._deep_scan(now)
             self._send_waiting(now)
@@ -142,6 +158,13 @@ class Desk:
         # Only now: what is proved is let go everywhere.
         self._proofs.publish(now)
 
+    def _renew(self, now: int) -> None:
+        """Forget for good what was used: replace the data key, hourly."""
+        # Where nothing can be written, nothing was used either.
+        with suppress(errors.HomeBusy, errors.CannotWrite):
+            if self._database.vault.due(now):
+                self._database.vault.rotate(now)
+
     def _send_covers(self, now: int) -> None:
         if self.covers.due(now):
             with self.changing(now):
@@ -151,7 +174,7 @@ class Desk:
     def _ask_again(self, now: int) -> None:
         """Repeat the requests that were not answered."""
         for row in self._database.rows(
-            "SELECT id, request FROM contacts WHERE request IS NOT NULL AND asked_ms <= ?",
+            "SELECT id, unseal(request) AS request FROM contacts WHERE request IS NOT NULL AND asked_ms <= ?",
             now - _REQUEST_AGAIN_MS,
         ):
             with self.changing(now):
@@ -166,7 +189,9 @@ class Desk:
                 if entry is not None:
                     self.seal_again(entry, now)
                     continue
-                row = self._database.row("SELECT request FROM contacts WHERE id = ?", contact)
+                row = self._database.row(
+                    "SELECT unseal(request) AS request FROM contacts WHERE id = ?", contact
+                )
                 if row is not None and row["request"] is not None:
                     self.sealer.request(
                         contact, self.kept(requests.RequestSent.from_cbor, row["request"]), now
@@ -184,7 +209,7 @@ class Desk:
         for contact, state in list(self._states.items()):
             found = {
                 lock: _Ratchet(contact, place)
-                for lock, place in ratchet.deep_locks(state).items()
+                for lock, place in sessions.deep_locks(state).items()
                 if lock in unknown
             }
             # What the last scan found and could not open is somebody's forgery: it is let go.
@@ -209,12 +234,21 @@ class Desk:
                 if self._database.row("SELECT 1 FROM entries WHERE id = ? AND sequence = 0", row["id"]):
                     self.seal_again(row["id"], now)
 
-    def adopt(self, contact: int, state: State) -> None:
+    def adopt(self, contact: int, state: Sessions) -> None:
         """Go on with ``state`` for a contact: its locks are watched from now on."""
         self._states[contact] = state
         self.mailbox.watch(
-            contact, {lock: _Ratchet(contact, place) for lock, place in ratchet.locks(state).items()}
+            contact, {lock: _Ratchet(contact, place) for lock, place in sessions.locks(state).items()}
         )
+        self.mailbox.watch_once(("reset", contact), lambda: self.resets.locks(contact))
+
+    def _go_on(self, contact: int, state: Sessions, now: int) -> None:
+        """A new ratchet is the present one: they hear of that, and get what may have been lost."""
+        with suppress(errors.Unanswered):
+            for entry in self.resets.unproved(contact, now):
+                self.seal_again(entry, now)
+            if state.confirm:
+                self.seal(contact, entries.HELLO, self.name, now)
 
     def watch_invite(self, secret: invites.InviteSecret) -> None:
         """Watch the locks of an invite."""
@@ -232,13 +266,15 @@ class Desk:
             number += 1
         return name
 
-    def insert_contact(self, name: str, card: Card, connected: bool, state: State) -> int:
+    def insert_contact(self, name: str, card: Card, connected: bool, state: Sessions) -> int:
         """A new contact; its row."""
         return self._database.run(
-            "INSERT INTO contacts (name, account_key, device_key, connected, ratchet) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO contacts (name, account_key, device_key, device_dh, connected, ratchet)"
+            " VALUES (?, ?, ?, ?, ?, seal_hour(?))",
             name,
             card.account_key,
             card.device_key,
+            card.device_dh,
             int(connected),
             state.to_cbor(),
         )
@@ -257,10 +293,12 @@ class Desk:
             self.adopt(contact, state)
         return envelope
 
-    def _open(self, envelope: Envelope, owner: "_Ratchet | _Invite", now: int) -> bool:
+    def _open(self, envelope: Envelope, owner: "_Owner", now: int) -> bool:
         try:
             if isinstance(owner, _Invite):
                 self._open_request(envelope, owner, now)
+            elif isinstance(owner, ResetLock):
+                self._open_reset(envelope, owner, now)
             else:
                 self._open_letter(envelope, owner, now)
         except PeerError:
@@ -268,32 +306,45 @@ class Desk:
         return True
 
     def _open_request(self, envelope: Envelope, owner: _Invite, now: int) -> None:
-        row = self._database.row("SELECT secret, expires_ms FROM invites WHERE id = ?", owner.id)
+        row = self._database.row(
+            "SELECT unseal(secret) AS secret, expires_ms FROM invites WHERE id = ?", owner.id
+        )
         if row is None or row["expires_ms"] <= now:
             return
         secret = self.kept(invites.InviteSecret.from_cbor, row["secret"])
         asked = requests.open(self.account, secret, owner.slot, envelope.body)
         # Most often all is said and done; that needs no lock on the home.
         if self._database.row(
-            "SELECT 1 FROM contacts WHERE account_key = ? AND connected = 1 AND seen > 0",
+            "SELECT 1 FROM contacts WHERE account_key = ? AND device_key = ? AND device_dh IS NOT NULL"
+            " AND connected = 1 AND seen > 0",
             asked.card.account_key,
+            asked.card.device_key,
         ):
             self._proofs.keep(asked.stop, now)
             return
         with self.changing(now):
             seen = self._database.row("SELECT 1 FROM requests_seen WHERE ephemeral = ?", asked.ephemeral)
             known = self._database.row(
-                "SELECT id, name, connected, seen FROM contacts WHERE account_key = ?", asked.card.account_key
+                "SELECT id, name, connected, seen, device_key, device_dh, request IS NOT NULL AS asked"
+                " FROM contacts WHERE account_key = ?",
+                asked.card.account_key,
             )
-            if known is not None and known["connected"]:
+            # Who has a new device, or lost all that we had in common, begins anew; a copy does not.
+            anew = known is not None and (
+                known["device_key"] != asked.card.device_key or known["device_dh"] is None
+            )
+            if seen is not None and anew:
+                self._proofs.keep(asked.stop, now)
+                return
+            if known is not None and known["connected"] and not anew:
                 self._proofs.keep(asked.stop, now)
                 if seen is not None and known["seen"] == 0:
                     self._answer_again(known["id"], now)
                 return
             # Who asked each other at the same time: the smaller key answers, the larger one waits for that.
-            if known is not None and self.account.account_key > asked.card.account_key:
+            if known is not None and known["asked"] and self.account.account_key > asked.card.account_key:
                 return
-            state = ratchet.start_writer(asked.root, asked.ad, asked.ephemeral, self._random)
+            fresh = ratchet.start_writer(asked.root, asked.ad, asked.ephemeral, self._random)
             self._database.run(
                 "INSERT INTO requests_seen (ephemeral, expires_ms) VALUES (?, ?)",
                 asked.ephemeral,
@@ -301,19 +352,53 @@ class Desk:
             )
             if known is None:
                 name = self.free_name(asked.card.name)
-                contact = self.insert_contact(name, asked.card, True, state)
+                contact = self.insert_contact(name, asked.card, True, Sessions(fresh))
             else:
                 name, contact = known["name"], known["id"]
-                self._database.run(
-                    "UPDATE contacts SET ratchet = ?, connected = 1, request = NULL WHERE id = ?",
-                    state.to_cbor(),
-                    contact,
-                )
+                self.replace(contact, asked.card, fresh)
                 self.outbox.answered(contact)
             self._proofs.keep(asked.stop, now)
             # The answer: without it they could not write.
             self.seal(contact, entries.HELLO, self.name, now)
         self._events.append(Connected(name))
+
+    def replace(self, contact: int, card: Card, fresh: State) -> Sessions:
+        """Go on with a contact in a new ratchet, perhaps on a new device of theirs; the others are read."""
+        former = self.sealer.sessions_of(contact)
+        past = tuple(state.changed(cks=b"") for state in former.readable())[-sessions.PAST :]
+        state = Sessions(fresh, past=past)
+        self._database.run(
+            "UPDATE contacts SET ratchet = seal_hour(?), connected = ?, request = NULL, device_key = ?,"
+            " device_dh = ? WHERE id = ?",
+            state.to_cbor(),
+            int(sessions.can_write(state)),
+            card.device_key,
+            card.device_dh,
+            contact,
+        )
+        self.resets.answered(contact)
+        self.mailbox.forget(("reset", contact))
+        return state
+
+    def _open_reset(self, envelope: Envelope, owner: ResetLock, now: int) -> None:
+        with self.changing(now):
+            state, changed = self.resets.receive(envelope, owner, now)
+            if changed:
+                self.adopt(owner.contact, state)
+
+    def _reset(self, now: int) -> None:
+        """Ask, or ask again, whom we lost our ratchet with; and say daily that a new one was heard of."""
+        for contact in self.resets.due(now):
+            with self.changing(now):
+                asked = self.resets.ask(contact, now)
+                if asked is not None:
+                    self.adopt(contact, asked)
+        for contact, state in list(self._states.items()):
+            if state.confirm:
+                with self.changing(now):
+                    said = self.resets.unconfirmed(contact, self.sealer.sessions_of(contact), now)
+                    if said is not None:
+                        self.adopt(contact, said)
 
     def _answer_again(self, contact: int, now: int) -> None:
         """Somebody still asks and never wrote: our answer may have been lost."""
@@ -324,10 +409,12 @@ class Desk:
     def _open_letter(self, envelope: Envelope, owner: _Ratchet, now: int) -> None:
         with self.changing(now):
             row = self._database.rows(
-                "SELECT name, connected, ratchet, clock, seen FROM contacts WHERE id = ?", owner.contact
+                "SELECT name, connected, unseal(ratchet) AS ratchet, clock, seen FROM contacts WHERE id = ?",
+                owner.contact,
             )[0]
-            state, plaintext, token = ratchet.decrypt(
-                self.kept(State.from_cbor, row["ratchet"]),
+            before = self.kept(Sessions.from_cbor, row["ratchet"])
+            state, plaintext, token = sessions.decrypt(
+                before,
                 owner.place,
                 envelope.lock,
                 envelope.body,
@@ -335,15 +422,17 @@ class Desk:
             )
             written = entries.decode(plaintext)
             self._database.run(
-                "UPDATE contacts SET ratchet = ?, connected = 1, request = NULL, clock = ?, seen = ?"
-                " WHERE id = ?",
+                "UPDATE contacts SET ratchet = seal_hour(?), connected = ?, request = NULL, clock = ?,"
+                " seen = ? WHERE id = ?",
                 state.to_cbor(),
+                int(sessions.can_write(state)),
                 max(row["clock"], written.clock),
                 max(row["seen"], written.sequence),
                 owner.contact,
             )
-            if not row["connected"]:
+            if sessions.can_write(state) and not row["connected"]:
                 self.outbox.answered(owner.contact)
+                self.resets.answered(owner.contact)
             shown = written.text if written.kind == entries.TEXT else ""
             lifetime_ms = envelopes.TTL_MINUTES[envelope.ttl] * _MINUTE_MS
             late = now - written.sealed_ms > lifetime_ms + _SKEW_MS
@@ -354,7 +443,9 @@ class Desk:
                 self.pings.answered(written.text, owner.contact, now)
             self._proofs.keep(token, now)
         self.adopt(owner.contact, state)
-        if not row["connected"]:
+        if state.present is not None and before.present is not state.present and _began(before, state):
+            self._go_on(owner.contact, state, now)
+        if sessions.can_write(state) and not row["connected"]:
             self._events.append(Connected(row["name"]))
             self._send_waiting(now)
         if written.kind == entries.PING and not (again or late):

@@ -23,6 +23,86 @@ class HomeDamaged(UserError):
     """The data in {home} cannot be read ({reason}): restore a copy, or start anew in another folder."""
 
 
+class HomeLocked(UserError):
+    """{home} is locked: run `hedgerow unlock`, or set HEDGEROW_PASSPHRASE for one command."""
+
+
+class WrongPassphrase(UserError):
+    """This passphrase is wrong: try again, or begin elsewhere with `hedgerow init --recover`."""
+
+
+class NoPassphrase(UserError):
+    """{home} has no passphrase, so it cannot be locked: set one with `hedgerow passphrase`."""
+
+
+class PassphraseMissing(UserError):
+    """A passphrase is needed: type it on a terminal, set HEDGEROW_PASSPHRASE, or give it as input."""
+
+
+class PassphrasesDiffer(UserError):
+    """The two passphrases are not the same, so nothing was changed: try again."""
+
+
+class NoKeyring(UserError):
+    """There is no keyring here ({reason}): set a passphrase with `hedgerow passphrase` instead."""
+
+
+class KeyringLocks(UserError):
+    """The system's keyring opens {home}, and locks with your session: set a passphrase to lock it here."""
+
+
+class NoUnlocking(UserError):
+    """This system cannot keep a home unlocked ({reason}): set HEDGEROW_PASSPHRASE instead."""
+
+
+class HomeCopied(UserError):
+    """{home} is a copy, or was put back: where no other goes on, `hedgerow adopt` makes it the only one."""
+
+
+class BackupDamaged(UserError):
+    """{path} is no whole backup: take another copy of it."""
+
+
+class BackupVersion(UserError):
+    """{path} was made by another version of Hedgerow: restore it with that version."""
+
+
+class BackupPassphrase(UserError):
+    """This is not the passphrase of {path}: try again."""
+
+
+class BackupPassphraseMissing(UserError):
+    """The backup's passphrase is needed: type it, set HEDGEROW_BACKUP_PASSPHRASE, or give it as input."""
+
+
+class BackupExists(UserError):
+    """There is a file {path} already: choose another name."""
+
+
+class BackupMissing(UserError):
+    """{path} cannot be read ({reason}): check the name."""
+
+
+class NotWiped(UserError):
+    """This could not be wiped: {left}. Delete it yourself."""
+
+
+class BoardGoesOn(UserError):
+    """{name} still takes its pairing key: flash it anew."""
+
+
+class BoardsNotErased(UserError):
+    """Not erased: {boards}. Each holds its mesh key, its pairing key and sealed letters: flash it anew."""
+
+
+class BadPhrase(UserError):
+    """This is no recovery phrase ({reason}): type its 24 words in their order."""
+
+
+class NoPhrase(UserError):
+    """This account was made without a recovery phrase: keep a copy of it with `hedgerow backup`."""
+
+
 class HomeBusy(UserError):
     """Another program is writing to {home}: wait until it has finished and try again."""
 
@@ -151,6 +231,10 @@ class Unanswered(UserError):
     """{name} has answered none of {count} letters: wait for an answer, then write again."""
 
 
+class SessionPending(Unanswered):
+    """{name} has not answered the new session yet: wait for the answer, then try again."""
+
+
 class WrongPairingKey(UserError):
     """The board refuses the pairing key: use the key that the board was flashed with."""
 
@@ -164,7 +248,7 @@ class BoardSilent(UserError):
 
 
 class NotConfirmed(UserError):
-    """Nothing was done, for there is no terminal to ask on: say --yes where letters on the board may go."""
+    """Nothing was done, for there is no terminal to ask on: say --yes where it may be lost."""
 
 
 class NothingDone(UserError):

@@ -37,6 +37,11 @@ class Mailbox(Generic[Owner]):
             self._locks[lock] = (source, owner)
             self._hits.update(self._by_lock.get(lock, {}))
 
+    def watch_once(self, source: object, locks: Callable[[], Mapping[bytes, Owner]]) -> None:
+        """``watch`` where ``source`` is not watched yet: for locks that stay as they are."""
+        if source not in self._of:
+            self.watch(source, locks())
+
     def forget(self, source: object) -> None:
         """Take the locks of ``source`` out."""
         self.watch(source, {})

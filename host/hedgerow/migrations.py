@@ -1,13 +1,18 @@
 """Brings a home that an earlier version made to the present schema, in one transaction."""
 
+import os
 import sqlite3
+from contextlib import nullcontext
+from pathlib import Path
 
+from hedgerow.vault import ciphers, keystore
+from hedgerow.vault.vault import FLEETING, LASTING, Vault
 from hedgerow_core.clock import EPOCH_MINUTES
 from hedgerow_core.envelope import TTL_MINUTES, decode
 from hedgerow_core.errors import PeerError
 from hedgerow_core.shelf import SOURCE_HOST, record_of
 
-VERSION = 3
+VERSION = 4
 
 # Since version 2: what became of what we sent, and the proofs that we give.
 SENDINGS_AND_PROOFS = """
@@ -62,6 +67,17 @@ CREATE INDEX street_letters_left_out ON street_letters (received_ms) WHERE left_
 CREATE INDEX street_letters_waiting ON street_letters (envelope) WHERE mine = 1 AND carried_ms IS NULL;
 """
 
+# Since version 4: by which a reset finds its way. Of contacts made before it is not known.
+_DEVICE_DH = "ALTER TABLE contacts ADD COLUMN device_dh BLOB"
+# Contacts whom we asked for a new ratchet, or have to ask: ``sent_ms`` is 0 then.
+RESETS = """
+CREATE TABLE resets (
+    contact INTEGER PRIMARY KEY REFERENCES contacts(id),
+    begun_ms INTEGER NOT NULL,
+    sent_ms INTEGER NOT NULL
+);
+"""
+
 _COLUMNS = """
 ALTER TABLE contacts ADD COLUMN arrived_ms INTEGER;
 ALTER TABLE entries ADD COLUMN delivered_ms INTEGER;
@@ -69,8 +85,9 @@ ALTER TABLE entries ADD COLUMN late INTEGER NOT NULL DEFAULT 0;
 """
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Go on from an earlier version, if it is one. sqlite3.Error where that fails; then nothing changed."""
+def migrate(connection: sqlite3.Connection, home: Path) -> None:
+    """Go on from an earlier version, if it is one. sqlite3.Error or OSError where that fails; then nothing
+    changed."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have been faster.
@@ -80,12 +97,27 @@ def migrate(connection: sqlite3.Connection) -> None:
             _convert_shelf(connection)
         if version in (1, 2):
             _execute(connection, STREETS)
+        if version in (1, 2, 3):
+            _execute(connection, _DEVICE_DH + ";" + RESETS)
+            _seal(connection, home)
             connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    # What lay there unsealed is not to stay in the log.
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _seal(connection: sqlite3.Connection, home: Path) -> None:
+    """Since version 4: what is secret is sealed. The keystore is without a passphrase until one is set."""
+    store_key = os.urandom(ciphers.KEY_BYTES)
+    keystore.save(home, keystore.plain(os.urandom(keystore.HOME_ID_BYTES), store_key))
+    Vault.begin(home, connection, store_key, nullcontext, 0)
+    for fields, seal in ((FLEETING, "seal_hour"), (LASTING, "seal_long")):
+        for table, column in fields:
+            connection.execute(f"UPDATE {table} SET {column} = {seal}({column})")
 
 
 def _execute(connection: sqlite3.Connection, statements: str) -> None:

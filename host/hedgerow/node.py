@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import cast
 
 from hedgerow import errors
-from hedgerow.database import Database, ShelfStore
+from hedgerow.database import Database, Protect, ShelfStore, Unlock, without_asking
 from hedgerow.desk import Desk
 from hedgerow.events import Contact, Event, Heard, Letter
 from hedgerow.identity.account import Account
+from hedgerow.identity.phrase import ENTROPY_BYTES
 from hedgerow.links.cable import CableLink
 from hedgerow.log import entry as entries
 from hedgerow.outbox import EXPIRED, STATE_COLUMNS, state_of
@@ -21,7 +22,10 @@ from hedgerow.people import request as requests
 from hedgerow.people.names import checked_name
 from hedgerow.pings import NONCE_BYTES, Pings
 from hedgerow.ratchet import double_ratchet as ratchet
+from hedgerow.ratchet.sessions import Sessions
 from hedgerow.street.channel import Street
+from hedgerow.vault import backup, epoch, keystore, wipe
+from hedgerow.vault.vault import Vault
 from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import Envelope
 from hedgerow_core.errors import PeerError
@@ -49,26 +53,73 @@ class Node:
         self.name = self._desk.name
 
     @classmethod
-    def create(cls, home: Path, name: str, random: Callable[[int], bytes], now: int) -> "Node":
-        """A new account called ``name`` in ``home``."""
+    def create(
+        cls,
+        home: Path,
+        name: str,
+        random: Callable[[int], bytes],
+        now: int,
+        entropy: bytes | None = None,
+        protect: Protect = keystore.plain,
+    ) -> "Node":
+        """A new account called ``name`` in ``home``, of a new recovery phrase where ``entropy`` is none;
+        ``protect`` wraps the home's keys."""
         name = checked_name(name)
-        keys = Account.create(random).to_cbor()
+        keys = Account.of_phrase(random(ENTROPY_BYTES) if entropy is None else entropy, random).to_cbor()
         database = Database.create(
-            home, "INSERT INTO account (id, name, keys, deep_ms) VALUES (1, ?, ?, ?)", name, keys, now
+            home,
+            "INSERT INTO account (id, name, keys, deep_ms) VALUES (1, ?, seal_long(?), ?)",
+            name,
+            keys,
+            now,
+            protect=protect,
+            now=now,
         )
         return cls(database, random, now)
 
     @classmethod
-    def open(cls, home: Path, random: Callable[[int], bytes], now: int) -> "Node":
-        """The account in ``home``."""
-        return cls(Database.open(home), random, now)
+    def open(
+        cls, home: Path, random: Callable[[int], bytes], now: int, unlock: Unlock = without_asking
+    ) -> "Node":
+        """The account in ``home``; ``unlock`` gives the key that opens it."""
+        return cls(Database.open(home, unlock), random, now)
 
     def close(self) -> None:
         """Close the home."""
         self._database.close()
 
+    @property
+    def vault(self) -> Vault:
+        """The keys of this home."""
+        return self._database.vault
+
+    @classmethod
+    def adopt(cls, home: Path, unlock: Unlock = without_asking) -> int:
+        """Make a home that was copied or put back the only one; with how many contacts it begins anew."""
+        database = Database.open(home, unlock, adopt=True)
+        try:
+            return epoch.begin(database)
+        finally:
+            database.close()
+
+    def backup(self, passphrase: str) -> bytes:
+        """Everything that is needed to begin again elsewhere, under a passphrase."""
+        return backup.make(self._database, passphrase)
+
+    def secrets(self) -> list[bytes]:
+        """Keys and texts, of which nothing may be left behind a wipe."""
+        return wipe.secrets_of(self._database)
+
+    @property
+    def entropy(self) -> bytes:
+        """What the recovery phrase says. NoPhrase where an earlier version made the account."""
+        if not self._desk.account.entropy:
+            raise errors.NoPhrase
+        return self._desk.account.entropy
+
     def refresh(self, now: int) -> None:
-        """Take in what other processes on this home have done."""
+        """Take in what other processes on this home have done. HomeLocked where one of them locked it."""
+        self.vault.still_open()
         if self._database.changed_elsewhere():
             self._desk.reload(now)
             if self._store.anything_new():
@@ -118,12 +169,19 @@ class Node:
 
     def pairing_keys(self) -> list[bytes]:
         """The pairing keys that boards took before, the last used first."""
-        rows = self._database.rows("SELECT key FROM pairing_keys ORDER BY used_ms DESC")
+        rows = self._database.rows("SELECT unseal(key) AS key FROM pairing_keys ORDER BY used_ms DESC")
         return [bytes(row["key"]) for row in rows]
 
     def remember_key(self, key: bytes, now: int) -> None:
         """A board took this pairing key."""
-        self._database.run("INSERT OR REPLACE INTO pairing_keys (key, used_ms) VALUES (?, ?)", key, now)
+        with self._database.transaction():
+            for row in self._database.rows("SELECT rowid, unseal(key) AS key FROM pairing_keys"):
+                if row["key"] == key:
+                    self._database.run(
+                        "UPDATE pairing_keys SET used_ms = ? WHERE rowid = ?", now, row["rowid"]
+                    )
+                    return
+            self._database.run("INSERT INTO pairing_keys (key, used_ms) VALUES (seal_long(?), ?)", key, now)
 
     def attach(self, pairing_key: bytes, now: int) -> Link:
         """A link to a board over a byte stream; feed it with what the line brings."""
@@ -150,12 +208,13 @@ class Node:
     def invite(self, now: int) -> str:
         """A new invite as a URI, for somebody to ``add``."""
         secret, uri = invites.create(self._desk.account, self.name, self._random, now)
-        self._database.run(
-            "INSERT INTO invites (id, secret, expires_ms) VALUES (?, ?, ?)",
-            secret.id,
-            secret.to_cbor(),
-            secret.expiry_ms,
-        )
+        with self._database.transaction():
+            self._database.run(
+                "INSERT INTO invites (id, secret, expires_ms) VALUES (?, seal_hour(?), ?)",
+                secret.id,
+                secret.to_cbor(),
+                secret.expiry_ms,
+            )
         self._desk.watch_invite(secret)
         return uri
 
@@ -171,19 +230,34 @@ class Node:
             raise errors.InviteDamaged from None
         if invite.card.account_key == self._desk.account.account_key:
             raise errors.InviteOwn
-        known = self._database.row("SELECT name FROM contacts WHERE account_key = ?", invite.card.account_key)
-        if known is not None:
-            raise errors.AlreadyContact(name=known["name"])
+        known = self._database.row(
+            "SELECT id, name FROM contacts WHERE account_key = ?"
+            " AND (device_key != ? OR device_dh IS NULL OR connected = 0 AND request IS NULL)",
+            invite.card.account_key,
+            invite.card.device_key,
+        )
+        same = self._database.row("SELECT name FROM contacts WHERE account_key = ?", invite.card.account_key)
+        if same is not None and known is None:
+            raise errors.AlreadyContact(name=same["name"])
         sent = requests.create(self._desk.account, self.name, invite, self._random)
         state = ratchet.start_reader(sent.root, sent.ad, sent.ephemeral_private)
+        started = Sessions(state)
         with self._desk.changing(now):
-            name = self._desk.free_name(invite.card.name)
-            contact = self._desk.insert_contact(name, invite.card, False, state)
+            if known is None:
+                name = self._desk.free_name(invite.card.name)
+                contact = self._desk.insert_contact(name, invite.card, False, started)
+            else:
+                # They have a new device, or we and they lost what we had in common.
+                name, contact = str(known["name"]), int(known["id"])
+                started = self._desk.replace(contact, invite.card, state)
             self._database.run(
-                "UPDATE contacts SET request = ?, asked_ms = ? WHERE id = ?", sent.to_cbor(), now, contact
+                "UPDATE contacts SET request = seal_hour(?), asked_ms = ? WHERE id = ?",
+                sent.to_cbor(),
+                now,
+                contact,
             )
             self._desk.sealer.request(contact, sent, now)
-        self._desk.adopt(contact, state)
+        self._desk.adopt(contact, started)
         return name
 
     def contacts(self) -> list[Contact]:
@@ -219,7 +293,7 @@ class Node:
             return self._desk.seal(row["id"], entries.TEXT, text, now)
         self._database.run(
             "INSERT INTO entries (contact, mine, sequence, clock, reference, written_ms, text)"
-            " VALUES (?, 1, 0, 0, 0, ?, ?)",
+            " VALUES (?, 1, 0, 0, 0, ?, seal_long(?))",
             row["id"],
             now,
             text,
@@ -264,8 +338,8 @@ class Node:
 
     def _letters(self, which: str, *values: object) -> list[Letter]:
         rows = self._database.rows(
-            "SELECT e.id, c.name, e.mine, e.text, e.written_ms, e.received_ms, e.late, s.declined_ms,"
-            f" {STATE_COLUMNS} FROM entries e JOIN contacts c ON c.id = e.contact"
+            "SELECT e.id, c.name, e.mine, unseal(e.text) AS text, e.written_ms, e.received_ms, e.late,"
+            f" s.declined_ms, {STATE_COLUMNS} FROM entries e JOIN contacts c ON c.id = e.contact"
             " LEFT JOIN sendings s ON e.mine = 1 AND s.envelope = e.envelope"
             f" WHERE e.text != '' AND ({which})"
             " ORDER BY c.id, e.sequence = 0, e.clock, e.mine, e.id",

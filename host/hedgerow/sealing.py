@@ -10,8 +10,8 @@ from hedgerow.log import rows
 from hedgerow.outbox import Outbox
 from hedgerow.people import invite as invites
 from hedgerow.people import request as requests
-from hedgerow.ratchet import double_ratchet as ratchet
-from hedgerow.ratchet.state import State
+from hedgerow.ratchet import sessions
+from hedgerow.ratchet.sessions import Sessions
 from hedgerow_core import envelope as envelopes
 from hedgerow_core.envelope import Envelope
 from hedgerow_core.errors import LimitError
@@ -21,7 +21,7 @@ _MINUTE_MS = 60_000
 
 
 class Sealer:
-    """``name`` is what we call ourselves, ``state_of`` reads a contact's ratchet from its row."""
+    """``name`` is what we call ourselves, ``read`` reads a contact's ratchets from its row."""
 
     def __init__(
         self,
@@ -29,13 +29,13 @@ class Sealer:
         outbox: Outbox,
         random: Callable[[int], bytes],
         name: str,
-        state_of: Callable[[bytes], State],
+        read: Callable[[bytes], Sessions],
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._random = random
-        self._name = name
-        self._state_of = state_of
+        self.name = name
+        self._read = read
 
     def request(self, contact: int, sent: requests.RequestSent, now: int) -> None:
         """Send a contact request, in a new slot."""
@@ -44,7 +44,7 @@ class Sealer:
         envelope = self._envelope(lock, requests.body_for_slot(sent, slot), shared=True)
         self._outbox.add(envelope, contact, None, now)
 
-    def new(self, contact: int, kind: int, text: str, now: int) -> tuple[State, Envelope]:
+    def new(self, contact: int, kind: int, text: str, now: int) -> tuple[Sessions, Envelope]:
         """Seal and send a new entry; with the ratchet's new state."""
         written = self._next(contact, kind, text, now)
         state, envelope = self._seal(contact, written)
@@ -53,10 +53,12 @@ class Sealer:
         self._outbox.add(envelope, contact, entry, now)
         return state, envelope
 
-    def again(self, entry: int, now: int) -> tuple[int, State, Envelope]:
+    def again(self, entry: int, now: int) -> tuple[int, Sessions, Envelope]:
         """Seal and send an entry that had to wait, or did not arrive; with its contact."""
         row = self._database.rows(
-            "SELECT contact, sequence, clock, reference, written_ms, text FROM entries WHERE id = ?", entry
+            "SELECT contact, sequence, clock, reference, written_ms, unseal(text) AS text FROM entries"
+            " WHERE id = ?",
+            entry,
         )[0]
         contact = int(row["contact"])
         kind = entries.TEXT if row["text"] else entries.HELLO
@@ -70,7 +72,7 @@ class Sealer:
                 row["clock"],
                 row["reference"],
                 row["written_ms"],
-                row["text"] or self._name,
+                row["text"] or self.name,
             )
         delay = max(0, (now - written.written_ms) // _MINUTE_MS)
         state, envelope = self._seal(contact, replace(written, delay=delay))
@@ -94,20 +96,55 @@ class Sealer:
         hops = self._random(1)[0] % _RANDOM_HOPS
         return envelopes.make(envelopes.NORMAL, envelopes.TTL_DEFAULT, lock, body, hops, shared)
 
-    def _seal(self, contact: int, written: entries.Entry) -> tuple[State, Envelope]:
+    def _seal(self, contact: int, written: entries.Entry) -> tuple[Sessions, Envelope]:
         # The state of the database, not ours: another process may have written, and no key serves twice.
-        row = self._database.rows("SELECT name, ratchet FROM contacts WHERE id = ?", contact)[0]
-        state = self._state_of(row["ratchet"])
+        state = self.sessions_of(contact)
         try:
-            state, lock, body, _ = ratchet.encrypt(state, entries.encode(written))
+            state, lock, body, _ = sessions.encrypt(state, entries.encode(written))
         except LimitError:
-            raise errors.Unanswered(name=row["name"], count=state.ns) from None
+            name = self._database.rows("SELECT name FROM contacts WHERE id = ?", contact)[0]["name"]
+            if state.present is None:
+                raise errors.SessionPending(name=name) from None
+            raise errors.Unanswered(name=name, count=state.present.ns) from None
+        self._written(contact, state, written)
+        return state, self._envelope(lock, body)
+
+    def sessions_of(self, contact: int) -> Sessions:
+        """The contact's ratchets, as they are in the database."""
+        row = self._database.rows("SELECT unseal(ratchet) AS ratchet FROM contacts WHERE id = ?", contact)[0]
+        return self._read(row["ratchet"])
+
+    def keep(self, contact: int, state: Sessions) -> None:
+        """Store the contact's ratchets."""
         self._database.run(
-            "UPDATE contacts SET ratchet = ?, sequence = max(sequence, ?), clock = max(clock, ?)"
+            "UPDATE contacts SET ratchet = seal_hour(?), connected = ? WHERE id = ?",
+            state.to_cbor(),
+            int(sessions.can_write(state)),
+            contact,
+        )
+
+    def _written(self, contact: int, state: Sessions, written: entries.Entry) -> None:
+        self._database.run(
+            "UPDATE contacts SET ratchet = seal_hour(?), sequence = max(sequence, ?), clock = max(clock, ?)"
             " WHERE id = ?",
             state.to_cbor(),
             written.sequence,
             written.clock,
             contact,
         )
-        return state, self._envelope(lock, body)
+
+    # Resets
+
+    def reset(self, contact: int, lock: bytes, body: bytes, now: int) -> None:
+        """Send a reset of ours."""
+        self._outbox.add(self._envelope(lock, body, shared=True), contact, None, now)
+
+    def offer(self, contact: int, state: Sessions, identity: bytes, now: int) -> Sessions:
+        """Answer the reset ``identity`` in the ratchet that is offered for it; the ratchets now."""
+        written = self._next(contact, entries.HELLO, self.name, now)
+        state, lock, body, _ = sessions.encrypt_offer(state, identity, entries.encode(written))
+        self._written(contact, state, written)
+        envelope = self._envelope(lock, body)
+        entry = rows.insert(self._database, contact, True, written, "", envelope)
+        self._outbox.add(envelope, contact, entry, now)
+        return state

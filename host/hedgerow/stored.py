@@ -18,6 +18,12 @@ def read(data: object, *kinds: type) -> list[Any]:
     return check(cbor.decode(data), *kinds)
 
 
+def read_some(data: object, kind: type) -> list[Any]:
+    """The fields that ``write`` took, however many. PeerError where they are not all of this type."""
+    found = cbor.decode(data) if isinstance(data, bytes) else None
+    return check(found, *[kind] * (len(found) if isinstance(found, list) else 0))
+
+
 def check(found: object, *kinds: type) -> list[Any]:
     """``found`` where it is a list with one item of each of these types. PeerError otherwise."""
     if not isinstance(found, list) or [type(item) for item in found] != list(kinds):

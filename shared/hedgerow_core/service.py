@@ -30,6 +30,8 @@ SHELF_RECORDS = 1  # some letters; they are left out already
 SHELF_FOLDER = 2  # the shelf cannot be used, letters are in memory only
 FILE_SYSTEM = 3  # nor can the rest of the file system
 
+EVERYTHING = 0xFF  # nothing is, but all of it is to be erased: keys, settings, letters
+
 # What came of a repair.
 DONE = 0  # the board restarts
 NOT_NEEDED = 1  # there is no such damage

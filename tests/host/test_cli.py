@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from node_support import settle
 from people_support import source
 
 from hedgerow import cli
@@ -139,6 +140,8 @@ def made(tmp_path_factory):
 def village(made, tmp_path):
     """Alice and Bob."""
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    for name in ("alice", "bob"):
+        settle(tmp_path / name)
     return Person(tmp_path / "alice"), Person(tmp_path / "bob")
 
 
@@ -525,7 +528,9 @@ def test_json_is_one_object_a_line(village, uri):
 
 def test_init_and_add_print_json_too(tmp_path, uri):
     person = Person(tmp_path / "home")
-    assert person.json("init", "--name", "Carol")[0] == {"name": "Carol", "home": str(person.home)}
+    made = person.json("init", "--name", "Carol")[0]
+    assert len(made.pop("phrase").split()) == 24
+    assert made == {"name": "Carol", "home": str(person.home), "passphrase": False}
     assert person.json("add", uri)[0]["connected"] is False
 
 

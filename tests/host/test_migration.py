@@ -11,6 +11,8 @@ from hedgerow import errors
 from hedgerow.database import Database
 from hedgerow.migrations import VERSION
 from hedgerow.outbox import DELIVERED, EXPIRED
+from hedgerow.vault import datakey, keystore
+from hedgerow.vault.vault import FLEETING, LASTING
 from hedgerow_core.envelope import TTL_MINUTES
 
 ALICE, BOB = "Alice", "Bob"
@@ -68,18 +70,25 @@ def make_old(village, who):
         if (envelope := shelf.get(identity, village.now)) is not None
     ]
     village.nodes[who].close()
+    keys = Database.open(village.home(who))
+    unseal = keys.vault._columns._unseal
+    keys._connection.close()
     path = village.home(who) / "hedgerow.db"
     new = path.rename(path.with_name("new.db"))
     with closing(sqlite3.connect(path)) as old:
         old.executescript("PRAGMA journal_mode = WAL;" + VERSION_1)
+        old.create_function("unseal", 1, unseal)
         old.execute("ATTACH ? AS new", (str(new),))
         for table in TABLES:
-            columns = ", ".join(row[1] for row in old.execute(f"PRAGMA table_info({table})"))
-            old.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM new.{table}")
+            columns = [row[1] for row in old.execute(f"PRAGMA table_info({table})")]
+            sealed = [column for at, column in (*FLEETING, *LASTING) if at == table]
+            opened = ", ".join(f"unseal({column})" if column in sealed else column for column in columns)
+            old.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {opened} FROM new.{table}")
         old.executemany("INSERT INTO shelf (record) VALUES (?)", [(record,) for record in records])
         old.commit()
-    for path in village.home(who).glob("new.db*"):
-        path.unlink()
+    for path in village.home(who).iterdir():
+        if path.name != "hedgerow.db":
+            path.unlink()
 
 
 @pytest.fixture
@@ -130,11 +139,28 @@ def test_what_became_of_old_letters_is_told_only_where_it_is_known(village):
     assert village.read(BOB) == [(ALICE, "on the way")]
 
 
+def unsealed(home, *statements):
+    """Turn a closed home into one of before version 4, in which nothing was sealed."""
+    keys = Database.open(home)
+    keys._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for table, column in (*FLEETING, *LASTING):
+        keys._connection.execute(f"UPDATE {table} SET {column} = unseal({column})")
+    for statement in (
+        "DROP TABLE vault",
+        "DROP TABLE resets",
+        "ALTER TABLE contacts DROP COLUMN device_dh",
+        *statements,
+    ):
+        keys._connection.execute(statement)
+    keys.close()
+    for name in (*keystore.slot_file(home).paths, *datakey.slot_file(home).paths):
+        name.unlink()
+
+
 def test_a_home_of_version_2_hears_and_says_things_on_the_street(village):
     for node in village.nodes.values():
         node.close()
-    with closing(sqlite3.connect(village.home(BOB) / "hedgerow.db")) as old:
-        old.executescript("DROP TABLE streets; DROP TABLE street_letters; PRAGMA user_version = 2;")
+    unsealed(village.home(BOB), "DROP TABLE streets", "DROP TABLE street_letters", "PRAGMA user_version = 2")
     for who in village.nodes:
         village.reopen(who)
         village.nodes[who].street.learn(bytes(32), village.now)

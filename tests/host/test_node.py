@@ -147,10 +147,10 @@ def test_a_text_of_exactly_the_limit_arrives_and_one_byte_more_is_refused(villag
 def test_the_longest_text_still_fits_after_very_many_letters(village):
     """Numbers of an entry and the header of the ratchet grow with a conversation."""
     node = village.nodes[ALICE]
-    row = node._database.rows("SELECT ratchet FROM contacts")[0]
+    row = node._database.rows("SELECT unseal(ratchet) AS ratchet FROM contacts")[0]
     state = replace(State.from_cbor(row["ratchet"]), pn=24_999)
     node._database.run(
-        "UPDATE contacts SET ratchet = ?, sequence = ?, clock = ?, seen = ?",
+        "UPDATE contacts SET ratchet = seal_hour(?), sequence = ?, clock = ?, seen = ?",
         state.to_cbor(),
         (1 << 27) - 2,
         (1 << 28) - 3,
@@ -221,11 +221,13 @@ quick_scan = patch.object(ratchet, "JUMP", 1_000)
 def lose(village, count):
     """So many letters from Alice to Bob that never arrive."""
     node = village.nodes[ALICE]
-    state = State.from_cbor(node._database.rows("SELECT ratchet FROM contacts")[0]["ratchet"])
+    state = State.from_cbor(
+        node._database.rows("SELECT unseal(ratchet) AS ratchet FROM contacts")[0]["ratchet"]
+    )
     for _ in range(count):
         state = ratchet.encrypt(state, b"lost")[0]
     node._database.run(
-        "UPDATE contacts SET ratchet = ?, sequence = sequence + ?, clock = clock + ?",
+        "UPDATE contacts SET ratchet = seal_hour(?), sequence = sequence + ?, clock = clock + ?",
         state.to_cbor(),
         count,
         count,
@@ -268,7 +270,9 @@ def test_two_letters_behind_a_great_gap_arrive_and_those_that_follow_too(village
 @quick_scan
 def test_forgeries_behind_a_gap_are_forgotten_at_the_next_scan(village):
     node = village.nodes[BOB]
-    state = State.from_cbor(node._database.rows("SELECT ratchet FROM contacts")[0]["ratchet"])
+    state = State.from_cbor(
+        node._database.rows("SELECT unseal(ratchet) AS ratchet FROM contacts")[0]["ratchet"]
+    )
     watched = len(node._desk.mailbox._locks)
     for lock in list(ratchet.deep_locks(state))[:50]:
         village.put(envelopes.make(envelopes.NORMAL, 8, lock, bytes(77)), BOB)
@@ -286,11 +290,11 @@ def test_forgeries_behind_a_gap_are_forgotten_at_the_next_scan(village):
 
 def test_so_many_letters_without_an_answer_that_nobody_could_read_them_are_refused(village):
     node = village.nodes[ALICE]
-    row = node._database.rows("SELECT ratchet FROM contacts")[0]
+    row = node._database.rows("SELECT unseal(ratchet) AS ratchet FROM contacts")[0]
     last = replace(State.from_cbor(row["ratchet"]), ns=24_999)
     for _ in range(last.ns - 1):
         last = replace(last, cks=kdf.chain_step(last.cks)[0])
-    node._database.run("UPDATE contacts SET ratchet = ?", last.to_cbor())
+    node._database.run("UPDATE contacts SET ratchet = seal_hour(?)", last.to_cbor())
     village.send(ALICE, BOB, "the last one")
     with pytest.raises(errors.Unanswered, match="Bob has answered none of 25000 letters"):
         village.send(ALICE, BOB, "too many")
@@ -679,10 +683,12 @@ def test_a_damaged_envelope_on_the_shelf_costs_nothing_but_itself(village):
 
 def test_no_private_key_is_printed_by_accident(village):
     node = village.nodes[ALICE]
-    state = State.from_cbor(node._database.rows("SELECT ratchet FROM contacts")[0]["ratchet"])
+    state = State.from_cbor(
+        node._database.rows("SELECT unseal(ratchet) AS ratchet FROM contacts")[0]["ratchet"]
+    )
     uri = village.nodes[BOB].invite(NOW)
     invite = invites.parse(uri, NOW)
-    kept = village.nodes[BOB]._database.rows("SELECT secret FROM invites")[0]["secret"]
+    kept = village.nodes[BOB]._database.rows("SELECT unseal(secret) AS secret FROM invites")[0]["secret"]
     secret = invites.InviteSecret.from_cbor(kept)
     sent = requests.create(person := node._desk.account, ALICE, invite, source("request"))
     asked = requests.open(village.nodes[BOB]._desk.account, secret, 0, requests.body_for_slot(sent, 0))

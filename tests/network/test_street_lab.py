@@ -110,7 +110,7 @@ def test_what_is_said_at_one_end_is_heard_at_the_other_once_and_not_in_another_m
 
 def test_a_board_tells_its_host_the_street_and_no_board_of_another_mesh_has_the_same(village):
     streets = {
-        name: village.people[name].node._database.row("SELECT key FROM streets")["key"]
+        name: village.people[name].node._database.row("SELECT unseal(key) AS key FROM streets")["key"]
         for name in village.people
     }
     assert streets["Alice"] == streets["Bob"] == street_keys.of_mesh(HERE)

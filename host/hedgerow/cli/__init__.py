@@ -14,8 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hedgerow import __version__, covers
-from hedgerow.cli import boards, linking, street
+from hedgerow import __version__, covers, errors
+from hedgerow.cli import backups, boards, linking, safety, secrets, street, wiping
 from hedgerow.cli.terminal import (
     AsJson,
     clock,
@@ -28,8 +28,11 @@ from hedgerow.cli.terminal import (
     state_shown,
 )
 from hedgerow.events import Letter
+from hedgerow.identity.phrase import ENTROPY_BYTES, entropy_of, words_of
 from hedgerow.node import Node
 from hedgerow.outbox import CARRIED, EXPIRED, QUEUED
+from hedgerow.people.names import checked_name
+from hedgerow.vault import keystore
 from hedgerow_core.errors import HedgerowError
 
 app = typer.Typer(
@@ -73,15 +76,36 @@ def options(
 def init(
     context: typer.Context,
     name: Annotated[str, typer.Option(help="What others see you called.", prompt="Your name")],
+    recover: Annotated[
+        bool, typer.Option("--recover", help="Make the account of a recovery phrase, which is asked for.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make an account on this computer."""
-    node = Node.create(context.obj, name, os.urandom, now_ms())
+    """Make an account on this computer, and show its recovery phrase."""
+    checked_name(name)
+    if (context.obj / "hedgerow.db").exists():
+        raise errors.HomeExists(home=context.obj)
+    entropy = entropy_of(secrets.ask("The 24 words")) if recover else os.urandom(ENTROPY_BYTES)
+    protect = secrets.chosen_protection()
+    chosen = protect is not keystore.plain
+    node = Node.create(context.obj, name, os.urandom, now_ms(), entropy, protect)
+    words = words_of(entropy)
     if as_json:
-        print_json(name=node.name, home=str(context.obj))
+        print_json(name=node.name, home=str(context.obj), phrase=words, passphrase=chosen)
+        node.close()
+        return
+    print(f"Welcome, {node.name}. Your account is in {context.obj}.")
+    if recover:
+        print(
+            "It is the account of your phrase again, on a new device. Contacts and letters do not come back,"
+        )
+        print("nor does what is on its way to you: give your contacts a new invite, or restore a backup.")
     else:
-        print(f"Welcome, {node.name}. Your account is in {context.obj}; keep a copy of it.")
-        print("Next: `hedgerow invite`, and give the result to a neighbour.")
+        print("Its recovery phrase. Write it on paper; who has it is you:\n")
+        print(safety.phrase_table(words) + "\n")
+    if not chosen:
+        print("Whoever gets at this computer can read all: `hedgerow passphrase` sets one.")
+    print("Next: `hedgerow invite`, and give the result to a neighbour.")
     node.close()
 
 
@@ -281,6 +305,9 @@ def _print_letters(node: Node, letters: list[Letter]) -> None:
 linking.register(app)
 street.register(app)
 boards.register(app)
+safety.register(app)
+backups.register(app)
+wiping.register(app)
 
 
 def _poll(node: Node, quiet: bool) -> None:

@@ -1,7 +1,6 @@
 """Commands that look after one board: board log, board repair, and what is around it (seeing)."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from hedgerow.cli import seeing
 from hedgerow.cli.asking import CAUSES, hours, keeper_for, linked
 from hedgerow.cli.condition import status
 from hedgerow.cli.linking import BoardUrl, KeyFile
-from hedgerow.cli.terminal import AsJson, open_node, print_json, shown
+from hedgerow.cli.terminal import AsJson, confirm, open_node, print_json, shown
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
 from hedgerow_core import service
@@ -74,7 +73,7 @@ def repair(
         node.close()
         return
     if not yes:
-        _confirm(_LOST[wanted].format(name=name))
+        confirm(_LOST[wanted].format(name=name))
 
     async def mend() -> int:
         result = await keeper.repair(wanted)
@@ -97,14 +96,6 @@ def _tell(as_json: bool, sentence: str, before: int, now: int) -> None:
         print_json(damage_before=before, damage=now)
     else:
         print(sentence)
-
-
-def _confirm(warning: str) -> None:
-    if not sys.stdin.isatty():
-        raise errors.NotConfirmed
-    print(warning)
-    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
-        raise errors.NothingDone
 
 
 async def _after(node: Node, keeper: Keeper, look: Callable[[], Awaitable[tuple[int, bool, str]]]) -> int:

@@ -2,11 +2,15 @@
 
 import json
 import os
+import sys
 import time
 from typing import Annotated, Any
 
 import typer
 
+from hedgerow import errors
+from hedgerow.cli import secrets
+from hedgerow.database import Unlock
 from hedgerow.events import Connected, Event, Heard, Letter
 from hedgerow.node import Node
 from hedgerow.outbox import QUEUED
@@ -22,14 +26,23 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def open_node(context: typer.Context) -> Node:
-    """The account in the home that the options name."""
-    return Node.open(context.obj, os.urandom, now_ms())
+def open_node(context: typer.Context, unlock: Unlock = secrets.unlock) -> Node:
+    """The account in the home that the options name; ``unlock`` gives the key that opens it."""
+    return Node.open(context.obj, os.urandom, now_ms(), unlock)
 
 
 def print_json(**fields: Any) -> None:
     """One object, one line, at once."""
     print(json.dumps(fields, ensure_ascii=False), flush=True)
+
+
+def confirm(warning: str) -> None:
+    """Ask whether to go on. NothingDone where the answer is not yes, NotConfirmed where nobody can answer."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise errors.NotConfirmed
+    print(warning)
+    if input("Go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise errors.NothingDone
 
 
 def shown(text: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from hedgerow import stored
-from hedgerow.identity import keys
+from hedgerow.identity import keys, phrase
 from hedgerow.identity.keys import Random
 from hedgerow_core.errors import PeerError
 
@@ -39,16 +39,26 @@ class Card:
 
 @dataclass(frozen=True, repr=False)
 class Account:
-    """The private keys, 32 bytes each: Ed25519 seeds of account and device, X25519 of the device."""
+    """The private keys, 32 bytes each: Ed25519 seeds of account and device, X25519 of the device.
+
+    ``entropy`` is what the recovery phrase says; empty where there is none.
+    """
 
     account_seed: bytes
     device_seed: bytes
     device_dh_private: bytes
+    entropy: bytes = b""
 
     @classmethod
     def create(cls, random: Random) -> "Account":
-        """New keys."""
+        """New keys, without a phrase."""
         return cls(random(keys.KEY_BYTES), random(keys.KEY_BYTES), random(keys.KEY_BYTES))
+
+    @classmethod
+    def of_phrase(cls, entropy: bytes, random: Random) -> "Account":
+        """The account of a recovery phrase, on a new device."""
+        seed = phrase.account_seed(entropy)
+        return cls(seed, random(keys.KEY_BYTES), random(keys.KEY_BYTES), entropy)
 
     @property
     def account_key(self) -> bytes:
@@ -72,13 +82,14 @@ class Account:
 
     def to_cbor(self) -> bytes:
         """For the database."""
-        return stored.write([self.account_seed, self.device_seed, self.device_dh_private])
+        private = [self.account_seed, self.device_seed, self.device_dh_private]
+        return stored.write([*private, self.entropy] if self.entropy else [*private])
 
     @classmethod
     def from_cbor(cls, data: bytes) -> "Account":
         """Read what ``to_cbor`` wrote. PeerError where it is damaged."""
-        found = stored.read(data, bytes, bytes, bytes)
-        if any(len(key) != keys.KEY_BYTES for key in found):
+        found = stored.read_some(data, bytes)
+        if len(found) not in (3, 4) or any(len(key) != keys.KEY_BYTES for key in found):
             raise PeerError("damaged data")
         return cls(*found)
 

@@ -20,6 +20,10 @@ _ANSWER_S = 5.0
 _REPAIR_S = 30.0
 _LOG_TRIES = 3
 
+# What no other try would mend.
+_FOR_GOOD = (errors.BadUrl, errors.NoPairingKey, errors.WrongPairingKey, errors.OtherVersion)
+_HOME_ENDED = (errors.HomeLocked, errors.NoHome)
+
 # What the user sees of a link.
 CONNECTING = "connecting"
 LINKED = "linked"
@@ -212,7 +216,7 @@ class Keeper:
                 await self.open()
                 again = _AGAIN_S
                 await self._until(lambda: False)
-            except (errors.BadUrl, errors.NoPairingKey, errors.WrongPairingKey, errors.OtherVersion):
+            except (*_FOR_GOOD, *_HOME_ENDED):
                 raise
             except errors.UserError as error:
                 self._on_state(WAITING, error)

@@ -17,7 +17,7 @@ _DELAYED_TEXT = 3
 PING = 8  # asks their computer for a PONG (hedgerow.pings)
 PONG = 9
 
-_EPOCH_MINUTES = 1_735_689_600 // 60
+EPOCH_MINUTES = 1_735_689_600 // 60
 _MINUTE_MS = 60_000
 _NUMBER_BYTES = 4
 _NUMBER_MAX = (1 << 28) - 1
@@ -69,7 +69,7 @@ def _decode_number(data: bytes, at: int) -> tuple[int, int]:
 
 def encode(entry: Entry) -> bytes:
     """The entry as it is sealed."""
-    minutes = min(max(entry.written_ms // _MINUTE_MS - _EPOCH_MINUTES, 0), (1 << 24) - 1)
+    minutes = min(max(entry.written_ms // _MINUTE_MS - EPOCH_MINUTES, 0), (1 << 24) - 1)
     delayed = entry.kind == TEXT and entry.delay > 0
     return (
         bytes((_DELAYED_TEXT if delayed else entry.kind,))
@@ -103,5 +103,5 @@ def decode(data: bytes) -> Entry:
         text = data[at:].decode()
     except UnicodeDecodeError:
         raise PeerError("a damaged entry") from None
-    written_ms = (_EPOCH_MINUTES + minutes) * _MINUTE_MS
+    written_ms = (EPOCH_MINUTES + minutes) * _MINUTE_MS
     return Entry(kind, sequence, sequence + behind, reference, written_ms, text, delay)

@@ -18,7 +18,7 @@ def insert(
     """Keep an entry, of which ``shown`` is shown; its row."""
     return database.run(
         "INSERT INTO entries (contact, mine, sequence, clock, reference, written_ms, received_ms, text,"
-        " envelope, hops, late) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " envelope, hops, late) VALUES (?, ?, ?, ?, ?, ?, ?, seal_long(?), ?, ?, ?)",
         contact,
         int(mine),
         written.sequence,
@@ -37,7 +37,7 @@ def has(database: Database, contact: int, written: Entry, shown: str) -> bool:
     """Whether the very same entry of theirs is here: they sent it again, as no proof had reached them."""
     row = database.row(
         "SELECT 1 FROM entries WHERE contact = ? AND mine = 0 AND sequence = ? AND clock = ?"
-        " AND written_ms = ? AND text = ?",
+        " AND written_ms = ? AND unseal(text) = ?",
         contact,
         written.sequence,
         written.clock,

@@ -87,12 +87,17 @@ class _Agreed:
 
 def pair(account: Account, card: Card) -> Pair:
     """What our device and that of ``card`` have in common. AuthError where their key is worthless."""
+    return pair_of(account, card.account_key, card.device_key, card.device_dh)
+
+
+def pair_of(account: Account, account_key: bytes, device_key: bytes, device_dh: bytes) -> Pair:
+    """As ``pair``, with the keys of a card that was checked before."""
     return Pair(
         account.account_key + account.device_key,
-        card.account_key + card.device_key,
-        keys.dh(account.device_dh_private, card.device_dh),
+        account_key + device_key,
+        keys.dh(account.device_dh_private, device_dh),
         account.device_dh_private,
-        card.device_dh,
+        device_dh,
     )
 
 

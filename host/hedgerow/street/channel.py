@@ -32,7 +32,7 @@ _SOURCE_OWN = 2
 
 # Contacts have their name here, whatever they call themselves.
 _SHOWN = (
-    "SELECT s.*, c.name AS contact_name FROM street_letters s"
+    "SELECT s.*, unseal(s.text) AS said, c.name AS contact_name FROM street_letters s"
     " LEFT JOIN contacts c ON c.id = s.contact WHERE s.left_out = 0"
 )
 
@@ -65,7 +65,7 @@ class Street:
 
     def reload(self) -> None:
         """Take in the streets that another process was told of."""
-        rows = self._database.rows("SELECT key FROM streets ORDER BY met_ms DESC, key")
+        rows = self._database.rows("SELECT unseal(key) AS key FROM streets ORDER BY met_ms DESC")
         found = [bytes(row["key"]) for row in rows]
         self._unread += [street for street in found if street not in self._streets]
         self._streets = found
@@ -83,7 +83,8 @@ class Street:
             # Behind all others, whatever the clock said when those were met.
             last = self._database.rows("SELECT max(met_ms) AS last FROM streets")[0]["last"]
             met_ms = now if last is None else max(now, last + 1)
-            self._database.run("INSERT OR REPLACE INTO streets (key, met_ms) VALUES (?, ?)", street, met_ms)
+            self._database.run("DELETE FROM streets WHERE unseal(key) = ?", street)
+            self._database.run("INSERT INTO streets (key, met_ms) VALUES (seal_long(?), ?)", street, met_ms)
             self._database.run(
                 "DELETE FROM streets WHERE key NOT IN (SELECT key FROM streets ORDER BY met_ms DESC LIMIT ?)",
                 _STREETS,
@@ -198,7 +199,8 @@ class Street:
         left_out = not mine and self._too_much(said, contact, at_ms)
         self._database.run(
             "INSERT INTO street_letters (letter, mine, sos, pseudonym, contact, name, text, written_ms,"
-            " received_ms, at_ms, late, left_out, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " received_ms, at_ms, late, left_out, envelope)"
+            " VALUES (?, ?, ?, ?, ?, ?, seal_long(?), ?, ?, ?, ?, ?, ?)",
             said.id,
             int(mine),
             int(said.sos),
@@ -264,7 +266,7 @@ def _heard(row: sqlite3.Row) -> Heard:
         bytes(row["pseudonym"])[:_MARK].hex(),
         bool(row["mine"]),
         bool(row["sos"]),
-        row["text"],
+        row["said"],
         row["written_ms"],
         row["received_ms"],
         row["at_ms"],

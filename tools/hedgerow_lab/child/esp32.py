@@ -47,10 +47,15 @@ class NVS:
     def set_i32(self, key, value):
         self._set(key, value)
 
+    def erase_key(self, key):
+        self._get(key)
+        self._new[self._namespace + key] = None
+
     def commit(self):
         lab.charge(lab.costs["flash_erase_us"] + lab.costs["flash_program_us"])
         values = self._load()
         values.update(self._new)
+        values = {key: value for key, value in values.items() if value is not None}
         self._new = {}
         with open(path + "~", "w") as file:
             file.write(repr(values))

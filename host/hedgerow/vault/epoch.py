@@ -1,0 +1,37 @@
+"""A new beginning with everybody: what a home does that may have gone back to an earlier state.
+
+No key of a ratchet may seal twice. A home that was copied or restored does not know which keys were used
+since, so it writes on none of its chains any more, and asks each contact for a new ratchet.
+"""
+
+from hedgerow.database import Database
+from hedgerow.ratchet.sessions import Sessions
+from hedgerow_core.errors import PeerError
+
+
+def begin(database: Database) -> int:
+    """Silence all ratchets and note that resets are due; with how many contacts. In a transaction of its
+    own."""
+    with database.transaction():
+        rows = database.rows("SELECT id FROM contacts WHERE connected = 1 ORDER BY id")
+        for row in rows:
+            database.run(
+                "UPDATE contacts SET ratchet = seal_hour(?), connected = 0 WHERE id = ?",
+                _silenced(database, row["id"]).to_cbor(),
+                row["id"],
+            )
+            database.run(
+                "INSERT OR REPLACE INTO resets (contact, begun_ms, sent_ms) VALUES (?, 0, 0)", row["id"]
+            )
+    return len(rows)
+
+
+def _silenced(database: Database, contact: int) -> Sessions:
+    """What was sealed for this home before can still be read, where its ratchets are here."""
+    kept = database.readable("SELECT unseal(ratchet) AS ratchet FROM contacts WHERE id = ?", contact)
+    try:
+        former = Sessions.from_cbor(kept) if kept else Sessions(None)
+    except PeerError:
+        former = Sessions(None)
+    past = tuple(state.changed(cks=b"") for state in former.readable())
+    return Sessions(None, past=past, seen=former.seen)

@@ -1,0 +1,61 @@
+"""`hedgerow wipe` with boards in real time: nothing is left in the home, nor on the board's flash."""
+
+import ast
+import json
+import os
+
+from test_commands import eventually, running_lab, two_people
+
+from hedgerow.node import Node
+from hedgerow.vault.wipe import search, spellings
+
+
+def flash_of(folder, board):
+    """The files that stand for the board's flash: file system and NVS. Others belong to the lab."""
+    return [folder / "run" / (board + end) for end in (".flash", ".nvs")]
+
+
+def found_on(folder, board, secrets):
+    return [
+        path
+        for path in flash_of(folder, board)
+        if any(needle in path.read_bytes() for secret in secrets for needle in spellings(secret))
+    ]
+
+
+def test_a_wipe_takes_keys_and_texts_from_the_home_and_everything_from_the_board(tmp_path):
+    with running_lab(tmp_path) as (boards, _):
+        alice, bob = two_people(tmp_path, boards)
+        assert alice.type("send", "Bob", "the cat sleeps in the mill", *alice.board).returncode == 0
+        node = Node.open(alice.home, os.urandom, 1_800_000_000_000)
+        secrets = [*node.secrets(), b"the cat sleeps in the mill"]
+        pairing_key, street = node.pairing_keys()[0], node.street._streets[0]
+        node.close()
+        assert secrets and pairing_key in secrets and street in secrets
+        file_system, nvs = flash_of(tmp_path, "mill")
+        seed = ast.literal_eval(nvs.read_text())["hedgerow seed"]
+        # The canaries: the board holds its keys, and the home its own.
+        for secret in (pairing_key, seed):
+            assert found_on(tmp_path, "mill", [secret])
+        assert search(alice.home, secrets)
+        done = alice.type("wipe", "--yes", *alice.board, "--json")
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert told["boards_erased"] == ["mill"] and told["boards_left"] == [] and told["other_boards"] == 0
+        assert not alice.home.exists() and not search(tmp_path / "Alice", secrets)
+        eventually(lambda: not found_on(tmp_path, "mill", [*secrets, seed]))
+        eventually(lambda: not file_system.read_bytes().strip(b"\xff"))
+        assert b"settings" not in nvs.read_bytes()
+        # The other board is sound.
+        assert json.loads(bob.type("board", "status", *bob.board, "--json").stdout)["name"] == "school"
+
+
+def test_a_board_out_of_reach_does_not_keep_the_home_from_being_wiped_and_is_named(tmp_path):
+    with running_lab(tmp_path) as (boards, steer):
+        alice, _ = two_people(tmp_path, boards)
+        steer("power", "off", "mill")
+        done = alice.type("wipe", "--yes", *alice.board)
+        assert done.returncode == 1 and done.stdout.startswith("Wiped.")
+        assert f"Not erased: {alice.board[1]} (" in done.stderr and "flash it anew" in done.stderr
+        assert not alice.home.exists()
+        steer("power", "on", "mill")
