@@ -145,7 +145,17 @@ def unsealed(home, *statements):
     keys._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for table, column in (*FLEETING, *LASTING):
         keys._connection.execute(f"UPDATE {table} SET {column} = unseal({column})")
+    for table, *columns in (
+        ("contacts", "verified_ms", "changed_ms", "blocked_ms", "introduced_by", "ask_until_ms"),
+        ("invites", "many", "ask", "made_ms", "taken_by", "only_for", "introduced_by"),
+        ("requests_seen", "invite"),
+    ):
+        for column in columns:
+            keys._connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
     for statement in (
+        "DROP TABLE requests",
+        "DROP TABLE verifications",
+        "DROP TABLE introductions",
         "DROP TABLE vault",
         "DROP TABLE resets",
         "ALTER TABLE contacts DROP COLUMN device_dh",
