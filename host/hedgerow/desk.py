@@ -204,7 +204,7 @@ class Desk:
     def _restock(self, now: int) -> None:
         """What no board has must not be lost because our own shelf had no room for it."""
         for identity, contact, entry in self.outbox.restock(now):
-            if not self._may_write(contact):
+            if not self._may_write(contact, entry is None):
                 self.outbox.refused = True
                 continue
             with suppress(errors.Unanswered), self.changing(now):
@@ -283,10 +283,10 @@ class Desk:
             self._go_on(contact, state, now)
             self._send_waiting(now)
 
-    def _may_write(self, contact: int) -> bool:
-        """Whether letters to a contact leave: their key did not change, and we did not block them."""
-        query = "SELECT 1 FROM contacts WHERE id = ? AND changed_ms IS NULL AND blocked_ms IS NULL"
-        return self._database.row(query, contact) is not None
+    def _may_write(self, contact: int, request: bool) -> bool:
+        """Whether a letter to a contact, or a request, leaves: not to whom we blocked, or who changed keys."""
+        row = self._database.rows("SELECT changed_ms, blocked_ms FROM contacts WHERE id = ?", contact)[0]
+        return row["blocked_ms"] is None and (request or row["changed_ms"] is None)
 
     def _go_on(self, contact: int, state: Sessions, now: int) -> None:
         """A new ratchet is the present one: they hear of that, and get what may have been lost."""
@@ -442,7 +442,9 @@ class Desk:
         self.adopt(owner.contact, state)
         changed = row["changed_ms"] is not None
         began = state.present is not None and before.present is not state.present and _began(before, state)
-        if began and not changed:
+        # An answer on another device of theirs: what went to the former one goes there.
+        moved = sessions.can_write(state) and not row["connected"] and bool(state.past)
+        if (began or moved) and not changed:
             self._go_on(owner.contact, state, now)
         if sessions.can_write(state) and not row["connected"]:
             self._events.append(Connected(row["name"]))

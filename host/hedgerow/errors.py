@@ -147,6 +147,10 @@ class BadDays(UserError):
     """An invite holds for 1 to {most} days: choose a number between them."""
 
 
+class TooManyInvites(UserError):
+    """There are {most} invites that hold: `hedgerow invite withdraw` makes room."""
+
+
 class UnknownInvite(UserError):
     """There is no invite {id} that holds: `hedgerow invite list` lists them."""
 
@@ -189,6 +193,10 @@ class BadCode(UserError):
 
 class NoDigits(UserError):
     """There are no digits to compare with {name} yet: `hedgerow verify` shows them when they are there."""
+
+
+class TooManyRuns(UserError):
+    """You began {most} verifications of {name} in 30 days: compare with `hedgerow fingerprint` instead."""
 
 
 class CodeDiffers(UserError):

@@ -66,8 +66,8 @@ class Noticed:
 class Contact:
     """A row of ``hedgerow contacts``; ``asked``: they have our request, no answer came yet.
 
-    ``changed``: they came with other keys, and we did not say yes to those; ``introduced_by`` names who
-    introduced them.
+    ``changed``: they came with other keys, and we did not say yes to those; ``rivalled``: somebody with
+    another account asks under their name; ``introduced_by`` names who introduced them.
     """
 
     name: str
@@ -76,6 +76,7 @@ class Contact:
     asked: bool = False
     verified: bool = False
     changed: bool = False
+    rivalled: bool = False
     blocked: bool = False
     introduced_by: str | None = None
 

@@ -148,9 +148,8 @@ class Node:
 
     def ping(self, name: str, now: int) -> bytes:
         """Ask the computer of the contact ``name`` for an answer; by what ``pings.answer`` finds it."""
-        row = self._database.row("SELECT id, connected FROM contacts WHERE name = ?", _encodable(name))
-        if row is None:
-            raise errors.UnknownContact(name=name)
+        contact = self._desk.book.id_of(name)
+        row = self._database.rows("SELECT id, connected FROM contacts WHERE id = ?", contact)[0]
         if not row["connected"]:
             raise errors.NotConnected(name=name)
         self._now = now
@@ -287,7 +286,8 @@ class Node:
     def _letters(self, which: str, *values: object) -> list[Letter]:
         rows = self._database.rows(
             "SELECT e.id, c.name, e.mine, unseal(e.text) AS text, e.written_ms, e.received_ms, e.late,"
-            f" s.declined_ms, c.verified_ms, c.changed_ms, {STATE_COLUMNS} FROM entries e JOIN contacts c ON c.id = e.contact"
+            f" s.declined_ms, c.verified_ms, c.changed_ms, {STATE_COLUMNS}"
+            " FROM entries e JOIN contacts c ON c.id = e.contact"
             " LEFT JOIN sendings s ON e.mine = 1 AND s.envelope = e.envelope"
             # What comes from keys that we did not say yes to waits, as what goes there does.
             " WHERE e.text != '' AND c.blocked_ms IS NULL AND (e.mine = 1 OR c.changed_ms IS NULL"

@@ -516,7 +516,17 @@ def test_the_help_names_every_command(tmp_path):
 def test_json_is_one_object_a_line(village, uri):
     alice, bob = village
     assert alice.json("contacts")[0]["connected"] is True
-    assert set(alice.json("contacts")[0]) == {"name", "connected", "account_key", "asked"}
+    assert set(alice.json("contacts")[0]) == {
+        "name",
+        "connected",
+        "account_key",
+        "asked",
+        "verified",
+        "changed",
+        "rivalled",
+        "blocked",
+        "introduced_by",
+    }
     assert alice.json("invite")[0]["invite"].startswith("hedgerow:invite/1/")
     assert alice.json("send", "Bob", "two\nlines")[0]["name"] == "Bob"
     carry(alice, bob)

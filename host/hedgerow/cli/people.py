@@ -44,6 +44,7 @@ def contacts(context: typer.Context, as_json: AsJson = False) -> None:
                 asked=contact.asked,
                 verified=contact.verified,
                 changed=contact.changed,
+                rivalled=contact.rivalled,
                 blocked=contact.blocked,
                 introduced_by=contact.introduced_by,
             )
@@ -66,6 +67,8 @@ def _state(contact: Contact) -> str:
         found.append("KEY CHANGED: `hedgerow requests`, `hedgerow verify`")
     elif contact.verified:
         found.append("verified")
+    if contact.rivalled:
+        found.append("somebody else asks under this name: `hedgerow requests`")
     if contact.introduced_by is not None:
         found.append(f"introduced by {contact.introduced_by}")
     return ", ".join(found)

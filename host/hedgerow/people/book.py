@@ -24,7 +24,8 @@ class Book:
         """Everybody, in the order in which they came."""
         rows = self._database.rows(
             "SELECT c.*, i.name AS introducer,"
-            " EXISTS (SELECT 1 FROM requests r WHERE r.contact = c.id) AS rivalled"
+            " EXISTS (SELECT 1 FROM requests r WHERE r.contact = c.id AND r.account_key != c.account_key)"
+            " AS rivalled"
             " FROM contacts c LEFT JOIN contacts i ON i.id = c.introduced_by ORDER BY c.id"
         )
         return [
@@ -34,7 +35,8 @@ class Book:
                 row["account_key"],
                 not row["connected"] and row["arrived_ms"] is not None,
                 row["verified_ms"] is not None and row["changed_ms"] is None,
-                row["changed_ms"] is not None or bool(row["rivalled"]),
+                row["changed_ms"] is not None,
+                bool(row["rivalled"]),
                 row["blocked_ms"] is not None,
                 row["introducer"],
             )

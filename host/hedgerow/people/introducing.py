@@ -139,9 +139,11 @@ class Introducing:
     def take(self, row: sqlite3.Row, now: int) -> str:
         """Ask the other one with the invite that came; their name here."""
         (uri,) = self._desk.kept(lambda data: stored.read(data, str), row["opened"])
-        with self._desk.changing(now):
-            self._database.run("DELETE FROM requests WHERE id = ?", row["id"])
+        try:
             return self._desk.asking.add(uri, now, row["introduced_by"])
+        finally:
+            # Also where they became a contact meanwhile.
+            self._database.run("DELETE FROM requests WHERE id = ?", row["id"])
 
     def _check(self, introducer: int) -> None:
         row = self._contact(introducer)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hedgerow.desk import Desk
 
 DAYS_MAX = 365
+MOST = 100  # that hold; each has 256 locks to look for
 _DAY_MS = 24 * 3_600_000
 _ID_DIGITS = 8
 
@@ -51,6 +52,8 @@ class Inviting:
         """A new invite as a URI; for ``only_for``, account key | device key, where that is given."""
         if days is not None and not 1 <= days <= DAYS_MAX:
             raise errors.BadDays(most=DAYS_MAX)
+        if len(self.open(now)) >= MOST:
+            raise errors.TooManyInvites(most=MOST)
         lifetime_ms = invites.LIFETIME_MS if days is None else days * _DAY_MS
         desk = self._desk
         secret, uri = invites.create(desk.account, desk.name, self._random, now, lifetime_ms)

@@ -1,4 +1,5 @@
-"""Six digits that two people compare, over three flights that may take days (docs/protocol.md, "Verification").
+"""Six digits that two people compare, over three flights that may take days (docs/protocol.md,
+"Verification").
 
     1 | commitment 32      SHA-256("hedgerow verify commitment" | transcript | nA)
     2 | run 8 | nB 32      run = commitment[:8]
@@ -13,12 +14,12 @@ from dataclasses import dataclass, field, replace
 
 from hedgerow import stored
 from hedgerow.identity.keys import Random
-from hedgerow_core.errors import AuthError, PeerError
+from hedgerow_core.errors import AuthError, LimitError, PeerError
 from hedgerow_core.mac import equal, hkdf
 
 NONE, BEGUN, ANSWERED, SHOWN, DIFFERENT = range(5)
 LIFETIME_MS = 14 * 24 * 3_600_000
-RUNS = 8  # begun by the other side, within
+RUNS = 8  # begun by one side, within
 RUNS_MS = 30 * 24 * 3_600_000
 CODE_DIGITS = 6
 _COMMIT, _ANSWER, _REVEAL = 1, 2, 3
@@ -46,8 +47,8 @@ class Sides:
 
 @dataclass(frozen=True)
 class Run:
-    """What is kept of one contact. ``began``: we did. ``theirs`` are when they began runs lately, unix ms;
-    ``order`` is the sequence of the letter with which they began the last.
+    """What is kept of one contact. ``began``: we did. ``ours`` and ``theirs`` are when we and they began
+    runs lately, unix ms; ``order`` is the sequence of their letter that was last used.
 
     ``phase``: NONE; BEGUN, our commitment is on its way; ANSWERED, so is our answer to theirs; SHOWN, there
     are digits; DIFFERENT, they were not those of the other side, or a flight was altered.
@@ -59,6 +60,7 @@ class Run:
     nonce_a: bytes = field(default=b"", repr=False)
     nonce_b: bytes = field(default=b"", repr=False)
     started_ms: int = 0
+    ours: tuple[int, ...] = ()
     theirs: tuple[int, ...] = ()
     order: int = 0
     confirmed: bool = False
@@ -66,13 +68,14 @@ class Run:
     def to_cbor(self) -> bytes:
         """For the database."""
         head = [self.phase, self.began, self.commitment, self.nonce_a, self.nonce_b, self.started_ms]
-        return stored.write([*head, list(self.theirs), self.order, self.confirmed])
+        return stored.write([*head, list(self.ours), list(self.theirs), self.order, self.confirmed])
 
     @classmethod
     def from_cbor(cls, data: bytes) -> "Run":
         """Read what ``to_cbor`` wrote. PeerError where it is damaged."""
-        found = stored.read(data, int, bool, bytes, bytes, bytes, int, list, int, bool)
-        found[6] = tuple(stored.check(found[6], *[int] * len(found[6])))
+        found = stored.read(data, int, bool, bytes, bytes, bytes, int, list, list, int, bool)
+        for at in (6, 7):
+            found[at] = tuple(stored.check(found[at], *[int] * len(found[at])))
         return cls(*found)
 
     def over(self, now: int) -> bool:
@@ -81,9 +84,17 @@ class Run:
 
 
 def begin(run: Run, sides: Sides, now: int, random: Random) -> Run:
-    """A new run of ours; whatever there was is over. ``flight`` has what to send."""
+    """A new run of ours; whatever there was is over. ``flight`` has what to send.
+
+    LimitError where we began so many lately that the other side would not answer.
+    """
+    lately = _lately(run.ours, now)
+    if len(lately) >= RUNS:
+        raise LimitError("too many runs")
     nonce = random(_NONCE_BYTES)
-    return Run(BEGUN, True, _commitment(sides, True, nonce), nonce, b"", now, run.theirs, run.order)
+    return Run(
+        BEGUN, True, _commitment(sides, True, nonce), nonce, b"", now, (*lately, now), run.theirs, run.order
+    )
 
 
 def flight(run: Run) -> bytes:
@@ -100,7 +111,8 @@ def flight(run: Run) -> bytes:
 def receive(run: Run, sides: Sides, data: bytes, order: int, now: int, random: Random) -> tuple[Run, bool]:
     """(run, whether ``flight`` is to be sent) after a flight of theirs. PeerError for one that is damaged.
 
-    ``order`` is the sequence of its letter: what was overtaken by a newer run begins none. A flight that fits nowhere changes nothing; one that was altered ends the run as DIFFERENT.
+    ``order`` is the sequence of its letter: what was overtaken by a newer run begins none. A flight that
+    fits nowhere changes nothing; one that was altered ends the run as DIFFERENT.
     """
     kind, size = data[:1], len(data) - 1
     if kind == bytes((_COMMIT,)) and size == _NONCE_BYTES:
@@ -110,8 +122,10 @@ def receive(run: Run, sides: Sides, data: bytes, order: int, now: int, random: R
         if run.over(now) or name != run.commitment[:_RUN_BYTES]:
             return run, False
         if kind == bytes((_ANSWER,)):
-            return _answered(run, nonce)
-        return _revealed(run, sides, nonce)
+            found, answer = _answered(run, nonce)
+        else:
+            found, answer = _revealed(run, sides, nonce), False
+        return (found if found is run else replace(found, order=max(order, run.order))), answer
     raise PeerError("a damaged flight")
 
 
@@ -124,11 +138,11 @@ def _committed(
     if run.phase == BEGUN and not run.over(now) and sides.leads:
         return run, True
     # Each run that they begin is one guess of whoever stands in between: there are not many.
-    lately = tuple(then for then in run.theirs if 0 <= now - then < RUNS_MS)
+    lately = _lately(run.theirs, now)
     if order <= run.order or len(lately) >= RUNS:
         return run, False
     answer = random(_NONCE_BYTES)
-    return Run(ANSWERED, False, commitment, b"", answer, now, (*lately, now), order), True
+    return Run(ANSWERED, False, commitment, b"", answer, now, run.ours, (*lately, now), order), True
 
 
 def _answered(run: Run, nonce: bytes) -> tuple[Run, bool]:
@@ -138,12 +152,16 @@ def _answered(run: Run, nonce: bytes) -> tuple[Run, bool]:
     return run, run.phase == SHOWN and run.began and run.nonce_b == nonce
 
 
-def _revealed(run: Run, sides: Sides, nonce: bytes) -> tuple[Run, bool]:
+def _revealed(run: Run, sides: Sides, nonce: bytes) -> Run:
     if run.phase != ANSWERED:
-        return run, False
+        return run
     if not equal(_commitment(sides, False, nonce), run.commitment):
-        return replace(run, phase=DIFFERENT), False
-    return replace(run, phase=SHOWN, nonce_a=nonce), False
+        return replace(run, phase=DIFFERENT)
+    return replace(run, phase=SHOWN, nonce_a=nonce)
+
+
+def _lately(began: tuple[int, ...], now: int) -> tuple[int, ...]:
+    return tuple(then for then in began if 0 <= now - then < RUNS_MS)
 
 
 def code(run: Run, sides: Sides) -> str:

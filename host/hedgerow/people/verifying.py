@@ -12,7 +12,7 @@ from hedgerow.events import DIFFERENT, DIGITS, Noticed
 from hedgerow.log import entry as entries
 from hedgerow.people import fingerprint, verification
 from hedgerow.people.verification import Run, Sides
-from hedgerow_core.errors import PeerError
+from hedgerow_core.errors import LimitError, PeerError
 
 if TYPE_CHECKING:
     from hedgerow.desk import Desk
@@ -43,7 +43,10 @@ class Verifying:
         with self._desk.changing(now):
             run = self._run(contact)
             if anew or run.over(now):
-                run = verification.begin(run, self._sides(contact), now, self._random)
+                try:
+                    run = verification.begin(run, self._sides(contact), now, self._random)
+                except LimitError:
+                    raise errors.TooManyRuns(name=row["name"], most=verification.RUNS) from None
                 self._keep(contact, run, now)
                 self._send(contact, run, now)
         return self.digits(contact, now)
@@ -119,7 +122,7 @@ class Verifying:
         """Their keys are others now: what was begun is over; within the caller's transaction."""
         run = self._run(contact)
         if run != Run():
-            self._keep(contact, replace(Run(), theirs=run.theirs), 0)
+            self._keep(contact, replace(Run(), ours=run.ours, theirs=run.theirs), 0)
 
     def _code(self, contact: int, run: Run) -> str:
         return verification.code(run, self._sides(contact))
