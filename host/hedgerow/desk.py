@@ -161,7 +161,7 @@ class Desk:
             self._renew(now)
         if due or anything:
             self._deep_scan(now)
-            self._send_waiting(now)
+            self.send_waiting(now)
             self._restock(now)
         happened, self._events = self._events, []
         return happened
@@ -246,7 +246,7 @@ class Desk:
         except PeerError as error:
             raise errors.HomeDamaged(home=self._database.home, reason=str(error)) from None
 
-    def _send_waiting(self, now: int) -> None:
+    def send_waiting(self, now: int) -> None:
         """Seal what was written before there was an answer."""
         for row in self._database.rows(
             "SELECT e.id FROM entries e JOIN contacts c ON c.id = e.contact"
@@ -281,10 +281,10 @@ class Desk:
         state = self.sealer.sessions_of(contact)
         if sessions.can_write(state):
             self._go_on(contact, state, now)
-            self._send_waiting(now)
+            self.send_waiting(now)
 
     def _may_write(self, contact: int, request: bool) -> bool:
-        """Whether a letter to a contact, or a request, leaves: not to whom we blocked, or who changed keys."""
+        """Whether a letter, or a request, leaves: not where we blocked them or their key changed."""
         row = self._database.rows("SELECT changed_ms, blocked_ms FROM contacts WHERE id = ?", contact)[0]
         return row["blocked_ms"] is None and (request or row["changed_ms"] is None)
 
@@ -448,7 +448,7 @@ class Desk:
             self._go_on(owner.contact, state, now)
         if sessions.can_write(state) and not row["connected"]:
             self._events.append(Connected(row["name"]))
-            self._send_waiting(now)
+            self.send_waiting(now)
         if written.kind == entries.PING and not (again or late):
             reply = self.pings.reply_to(written.text, owner.contact, envelope.hops, now)
             if reply is not None:

@@ -347,7 +347,7 @@ def test_letters_that_waited_go_even_if_the_computer_died_when_the_answer_came(s
     strangers.carry(BOB, ALICE)
     strangers.poll(ALICE)
     strangers.carry(ALICE, BOB)
-    strangers.nodes[BOB]._desk._send_waiting = lambda now: (_ for _ in ()).throw(KeyboardInterrupt)
+    strangers.nodes[BOB]._desk.send_waiting = lambda now: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         strangers.poll(BOB)
     strangers.reopen(BOB)

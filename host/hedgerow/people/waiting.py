@@ -267,6 +267,7 @@ class Requests:
             self._desk.inviting.forget_taken(bytes(row["account_key"]))
             if row["contact"] is not None and self._key_of(row["contact"]) == row["account_key"]:
                 self._database.run("UPDATE contacts SET changed_ms = NULL WHERE id = ?", row["contact"])
+        self._desk.send_waiting(now)
         return str(row["name"])
 
     def check_device(self, contact: int, now: int) -> None:
