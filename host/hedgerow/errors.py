@@ -159,6 +159,10 @@ class QrEnding(UserError):
     """{path} must end in .png or .svg, for that says what to write; without a name it is shown here."""
 
 
+class PictureNotWritten(UserError):
+    """{path} cannot be written ({reason}), so no invite was made: choose another file."""
+
+
 class UnknownRequest(UserError):
     """Nobody named {name} waits for your answer: `hedgerow requests` lists who does."""
 

@@ -10,6 +10,7 @@ from node_support import settle
 from test_cli import Person, carry
 
 from hedgerow.cli import inviting
+from hedgerow.node import Node
 from hedgerow.people import invite as invites
 
 
@@ -67,10 +68,8 @@ def modules(path):
     rows = [plain[row * stride + 1 : (row + 1) * stride] for row in range(width)]
     assert depth == 1
     bits = [[not row[x // 8] >> (7 - x % 8) & 1 for x in range(width)] for row in rows]
-    cell, border = inviting._SCALE, 4
-    return [
-        line[border * cell : -border * cell : cell] for line in bits[border * cell : -border * cell : cell]
-    ]
+    inner = slice(4 * inviting._SCALE, -4 * inviting._SCALE, inviting._SCALE)
+    return [line[inner] for line in bits[inner]]
 
 
 def test_an_invite_as_a_picture_is_the_qr_code_of_its_text(people, tmp_path):
@@ -98,7 +97,7 @@ def test_an_invite_as_svg_or_on_the_terminal(people, tmp_path):
 def test_a_picture_that_cannot_be_written_is_a_sentence_and_makes_no_invite(people, tmp_path):
     alice = people[0]
     assert "must end in .png or .svg" in alice.wrong("invite", "--qr", str(tmp_path / "a.pdf"))
-    assert "cannot be written" in alice.wrong("invite", "--qr", str(tmp_path / "no" / "a.png"))
+    assert "choose another file" in alice.wrong("invite", "--qr", str(tmp_path / "no" / "a.png"))
     assert [one for one in alice.json("invite", "list") if one["used"] == 0] == []
 
 
@@ -165,11 +164,7 @@ def test_a_changed_key_is_seen_everywhere(people):
     alice, bob, _ = people
     entropy = bob.node().entropy
     shutil.rmtree(bob.home)
-    inviting_node = inviting  # the clock of the commands
-    type(bob.node).__name__  # noqa: B018
-    from hedgerow.node import Node
-
-    Node.create(bob.home, "Bob", os.urandom, inviting_node.now_ms(), entropy).close()
+    Node.create(bob.home, "Bob", os.urandom, inviting.now_ms(), entropy).close()
     bob.right("add", alice.right("invite").strip())
     carry(bob, alice)
     assert "The key of Bob changed" in alice.right("contacts")

@@ -56,7 +56,7 @@ def _write(code: segno.QRCode, path: Path) -> None:
         with os.fdopen(file, "wb") as stream:
             stream.write(drawn.getvalue())
     except OSError as error:
-        raise errors.CannotWrite(home=path, reason=(error.strerror or str(error)).lower()) from None
+        raise errors.PictureNotWritten(path=path, reason=(error.strerror or str(error)).lower()) from None
 
 
 @app.callback(invoke_without_command=True, epilog="Example: hedgerow invite > for-bob.txt")
@@ -80,9 +80,13 @@ def invite(
     node = open_node(context)
     uri = node.invite(now_ms(), days, many, ask)
     made = node.people.inviting.open(now_ms())[-1]
-    node.close()
     if path is not None:
-        _write(qr_code(uri), path)
+        try:
+            _write(qr_code(uri), path)
+        except errors.PictureNotWritten:
+            node.people.inviting.withdraw(made.id, now_ms())
+            raise
+    node.close()
     if as_json:
         print_json(
             invite=uri,
