@@ -19,6 +19,7 @@ _MINUTE_MS = 60_000
 # Ours have a share of the shelf of their own: who has the largest makes room first (hedgerow_core.shelf).
 _SOURCE_OWN = 2
 _FULL = 254  # of 255: with less room something else had to go
+_OLD_MS = 30 * _MINUTE_MS  # a full board takes nothing that is older than all it has
 
 # What ``state_of`` needs, from entries ``e`` with their newest sending ``s``.
 STATE_COLUMNS = "e.sequence, e.delivered_ms, s.expires_ms, s.carried_ms, s.record IS NOT NULL AS held"
@@ -47,6 +48,7 @@ class Outbox:
         self._shelf = shelf
         self._lost = (-1, -1)  # what the shelf had let go when we last looked
         self.refused = False  # the shelf had no room for some of it
+        self._declined = False  # a board had none
 
     def add(self, envelope: Envelope, contact: int, entry: int | None, now: int) -> None:
         """Send ``envelope``; ``entry`` is the row that it carries, None for a contact request."""
@@ -80,6 +82,7 @@ class Outbox:
         """A board did not keep the envelope."""
         if self._database.row("SELECT 1 FROM sendings WHERE envelope = ? AND carried_ms IS NULL", identity):
             self._database.run("UPDATE sendings SET declined_ms = ? WHERE envelope = ?", now, identity)
+            self._declined = True
 
     def proof(self, proof: bytes, now: int) -> None:
         """Somebody shows a token or stop: what it opens has arrived. Any other changes nothing."""
@@ -108,22 +111,27 @@ class Outbox:
     def let_go(self, identity: bytes) -> None:
         """The envelope is replaced by another one."""
         self._database.run("UPDATE sendings SET record = NULL WHERE envelope = ?", identity)
+        self._shelf.drop(identity)
 
     def restock(self, now: int) -> list[tuple[bytes, int, int | None]]:
         """Put what no board has back onto the shelf; (id, contact, entry) of what must be sealed once more.
 
-        The shelf never takes back an envelope that it once let go to make room.
+        The shelf never takes back an envelope that it once let go to make room, and a full board none that
+        waited here until all that it has was younger.
         """
         lost = (self._shelf.counts[EVICTED], self._shelf.damaged)
-        if lost == self._lost and not self.refused:
+        if lost == self._lost and not self.refused and not self._declined:
             return []
-        self.refused = False
+        self.refused = self._declined = False
         evicted = []
         for row in self._database.rows(
-            "SELECT envelope, contact, entry, sealed_ms, record FROM sendings"
+            "SELECT envelope, contact, entry, sealed_ms, declined_ms, record FROM sendings"
             " WHERE record IS NOT NULL AND expires_ms > ? ORDER BY sealed_ms, rowid",
             now,
         ):
+            if row["declined_ms"] is not None and row["declined_ms"] - row["sealed_ms"] >= _OLD_MS:
+                evicted.append((bytes(row["envelope"]), row["contact"], row["entry"]))
+                continue
             if self._shelf.has(row["envelope"]):
                 continue
             try:

@@ -62,6 +62,11 @@ def flags_of(row: bytes) -> int:
     return row[_FLAGS]
 
 
+def order(rank: int, age: int) -> int:
+    """The place in the order in which a full shelf lets go: the smallest goes first."""
+    return rank << 16 | 0xFFFF - age
+
+
 class Index(Rows):
     """At most ``bound`` rows. ``used``: the size of all records in steps of 8 bytes; ``proofs``: how many."""
 
@@ -88,7 +93,7 @@ class Index(Rows):
         self.used += steps(size)
         self.proofs += flags >> 2 & 1
         self._shares[(flags & RANK_MASK) * _SOURCES + (flags >> SOURCE_SHIFT)] += 1
-        if self._victims and self._age(slot, self._minute) >= self._age(self._victims[0], self._minute):
+        if self._victims and self.age(slot, self._minute) >= self.age(self._victims[0], self._minute):
             self._victims = []  # who came may have to go before them
 
     def take(self, slot: int) -> bytes:
@@ -134,13 +139,20 @@ class Index(Rows):
             source = shares.index(most) if flood else -1
             slot = self._oldest(lowest, source, minute)
             if lowest == rank and source in (-1, flags >> SOURCE_SHIFT):
-                oldest = self._age(slot, minute)
+                oldest = self.age(slot, minute)
                 if age > oldest or (age == oldest and identity < id_of(self.row(slot))):
                     return -1
             return slot
         return -1
 
-    def _age(self, slot: int, minute: int) -> int:
+    def horizon(self, minute: int) -> int:
+        """The place in the order of who goes next; 0 where there is nobody."""
+        for rank in range(RANKS):
+            if sum(self._shares[rank * _SOURCES : (rank + 1) * _SOURCES]):
+                return order(rank, self.age(self._oldest(rank, -1, minute), minute))
+        return 0
+
+    def age(self, slot: int, minute: int) -> int:
         """Minutes since it was written, as far as its carriers know."""
         chunk, at = self._at(slot)
         expiry = chunk[at + _EXPIRY] << 8 | chunk[at + _EXPIRY + 1]
@@ -162,10 +174,10 @@ class Index(Rows):
             flags = chunk[at + _FLAGS]
             if flags & RANK_MASK != rank or (source >= 0 and flags >> SOURCE_SHIFT != source):
                 continue
-            age = self._age(slot, minute)
+            age = self.age(slot, minute)
             place = 0
             while place < len(found):
-                other = self._age(found[place], minute)
+                other = self.age(found[place], minute)
                 if age < other or (age == other and self.row(slot) > self.row(found[place])):
                     break
                 place += 1

@@ -6,7 +6,7 @@ Messages may get lost: what does not move is asked for once more. Before all tha
 who does not know the time neither offers nor takes.
 """
 
-from hedgerow_core import ids, limits
+from hedgerow_core import ids, index, limits
 from hedgerow_core.clock import decode_clock, encode_clock
 from hedgerow_core.envelope import decode, proof_id
 from hedgerow_core.errors import LimitError, PeerError
@@ -24,6 +24,7 @@ _DECLINE = 8
 _CLOCK = 9
 _SKETCH = 10
 _SKETCHED = 11
+_HORIZON = 12
 SERVICE = 0x40  # and above: messages between a host and its board, not of the exchange
 
 _PUT_LAST = 0x80
@@ -77,7 +78,9 @@ class Peer:
         self._from_peer: bytes | bytearray = b""
         self._again = False
         self._missed = False  # a part of their offer may be lost
+        self._horizon = 0  # what is before this in the order they would not keep
         self._more = False  # they offered what we had no room to remember
+        self._stored = -1  # what was stored when we asked for that
         self._parts = b""
         self._part_index = 0
         self._services: list[bytes] = []
@@ -148,6 +151,8 @@ class Peer:
         elif kind == _GONE:
             for identity in split_ids(body):
                 self._forget(identity)
+        elif kind == _HORIZON and len(body) == 3:
+            self._horizon = int.from_bytes(body, "big")
         elif kind == _AGAIN and not body:
             self._reconcile_again()
         else:
@@ -229,14 +234,14 @@ class Peer:
     def _receive_put(self, body: bytes, now: int) -> list[tuple[str, bytes]]:
         if not body:
             raise PeerError("a damaged envelope")
-        index = body[0] & 0x7F
-        if index == 0:
+        part = body[0] & 0x7F
+        if part == 0:
             self._parts = b""
-        elif index != self._part_index or not self._parts:
+        elif part != self._part_index or not self._parts:
             self._parts = b""
             raise PeerError("a part of an envelope is missing")
         self._parts += body[1:]
-        self._part_index = index + 1
+        self._part_index = part + 1
         if len(self._parts) > limits.ENVELOPE_BYTES + 8:
             self._parts = b""
             raise PeerError("an envelope above the limit")
@@ -374,6 +379,7 @@ class Peer:
         clock = self._shelf.clock
         if self._told is not clock.certain:
             self._told = clock.certain
+            self._tell_horizon(out, now)
             out.append(bytes((_CLOCK,)) + encode_clock(clock.told(now), clock.certain, self._theirs is None))
         if not self._open:
             return out
@@ -394,8 +400,11 @@ class Peer:
             self._reconcile_again()
         if self._more and self._reconcile.received and not (self._ask or self._wanted):
             self._more = False
-            self._again = True
+            # Where all that they had is gone or refused, it would be so again.
+            self._again = self._again or self.stored_count > self._stored
+            self._stored = self.stored_count
         if self._again:
+            self._tell_horizon(out, now)
             out.append(bytes((_AGAIN,)))
             self._again = self._missed = False
             if self._gives is False:
@@ -406,7 +415,7 @@ class Peer:
             if not self._reconcile.received:
                 return out  # what is put or taken meanwhile would change what is compared
         elif not self._reconcile.sent:
-            offered, cursor = self._shelf.offer(self._reconcile.cursor, limits.OFFER_IDS)
+            offered, cursor = self._shelf.offer(self._reconcile.cursor, limits.OFFER_IDS, now, self._horizon)
             out.append(bytes((_OFFER,)) + self._reconcile.part(offered, cursor))
         # Proofs first: what is proved need not be asked for.
         self._put_next(out, now)
@@ -421,6 +430,12 @@ class Peer:
             elif not self._wanted:
                 self._later()
         return out
+
+    def _tell_horizon(self, out: list[bytes], now: int) -> None:
+        """Spare them what a full shelf would not keep."""
+        horizon = self._shelf.horizon(now) if self._shelf.clock.certain else 0
+        if horizon:
+            out.append(bytes((_HORIZON,)) + horizon.to_bytes(3, "big"))
 
     def _sketch_next(self, out: list[bytes]) -> None:
         if isinstance(self._reconcile, BySketch):
@@ -444,7 +459,8 @@ class Peer:
             if data is None:
                 envelope = self._shelf.get(identity, now)
                 if envelope is not None and envelope.hops < limits.HOPS:
-                    data = envelope.encode()
+                    place = index.order(self._shelf.rank(identity), envelope.age)
+                    data = envelope.encode() if place >= self._horizon else None
             if data is None:
                 self._queue = ids.cut(self._queue, 0, ids.SIZE)
                 self._gone = ids.add(self._gone, identity)
@@ -459,9 +475,9 @@ class Peer:
             if is_proof:
                 proofs += data
                 continue
-            for index, at in enumerate(range(0, len(data), limits.PUT_BYTES)):
+            for part, at in enumerate(range(0, len(data), limits.PUT_BYTES)):
                 last = _PUT_LAST if at + limits.PUT_BYTES >= len(data) else 0
-                out.append(bytes((_PUT, index | last)) + data[at : at + limits.PUT_BYTES])
+                out.append(bytes((_PUT, part | last)) + data[at : at + limits.PUT_BYTES])
             break  # the next one when this is sent: a board has no room for all of them at once
         if proofs:
             out.append(bytes((_PROOF,)) + proofs)
@@ -479,6 +495,7 @@ class Peer:
             if self._shelf.appetite(self._source, now) > 0:
                 self._short = 0
                 self._more = True
+                self._stored = -1
                 self._progress = now
         if self.settled:
             return True

@@ -444,15 +444,25 @@ class Shelf:
 
     # What others want to know
 
-    def offer(self, cursor: int, most: int) -> "tuple[bytes, int]":
-        """(at most ``most`` ids joined, the next cursor or -1), urgent first; ``cursor`` is 0 at first."""
+    def horizon(self, now: int) -> int:
+        """What is before this in the order (``index.order``) would not be kept; 0 where anything may be."""
+        if self.admission is None or self.load() < _SPARE or self.admission.flooded(now):
+            return 0
+        return self._index.horizon(self._time(now))
+
+    def offer(self, cursor: int, most: int, now: int = 0, horizon: int = 0) -> "tuple[bytes, int]":
+        """(at most ``most`` ids joined, the next cursor or -1), urgent first and nothing that is before
+        ``horizon`` in the order; ``cursor`` is 0 at first."""
         out = bytearray()
         rank = index.RANKS - 1 - (cursor >> 16)
         first = cursor & 0xFFFF
+        minute = self._minute(now) if horizon else 0
         while rank >= 0:
             for slot in self._index.slots(first):
                 row = self._index.row(slot)
-                if index.flags_of(row) & index.RANK_MASK == rank:
+                if index.flags_of(row) & index.RANK_MASK == rank and (
+                    not horizon or index.order(rank, self._index.age(slot, minute)) >= horizon
+                ):
                     if len(out) >= most * limits.ID_BYTES:
                         return bytes(out), (index.RANKS - 1 - rank) << 16 | slot
                     out += index.id_of(row)

@@ -1,11 +1,13 @@
 import shelf_model
 from hedgerow_core import limits
+from hedgerow_core.admission import Admission
 from hedgerow_core.clock import encode_clock
 from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link, Packets, Stream
 from hedgerow_core.mesh_clock import MeshClock
 from hedgerow_core.peer import SERVICE, Peer
 from hedgerow_core.shelf import Shelf
+from hedgerow_core.sketch import Sketch
 from hedgerow_core.store import MemoryStore
 from support import KEY, letter, links, run, sessions, shelf
 
@@ -348,3 +350,24 @@ def test_the_limits_of_messages_fit_into_frames():
     assert 1 + 1 + limits.OFFER_IDS * limits.ID_BYTES <= limits.FRAME_BYTES - 11
     assert 2 + limits.PUT_BYTES <= limits.FRAME_BYTES - 11
     assert KEY
+
+
+def test_a_full_board_is_not_given_again_and_again_what_it_would_not_keep():
+    for sketches in (False, True):
+        now = 300 * 60_000
+        large = shelf(max_count=400, sketch=Sketch(KEY[:16], 80) if sketches else None)
+        small = shelf(max_count=60, max_tombstones=20, sketch=Sketch(KEY[:16], 80) if sketches else None)
+        for number in range(300):
+            large.put(letter(number).carried(0, number % 250), now)
+        for number in range(1_000, 1_060):
+            small.put(letter(number).carried(0, 100), now)
+        small.admission = Admission(1_000 * limits.ENVELOPE_BYTES)
+        put = []
+        for _ in range(3):
+            a, b = links(large, small)
+            now = run(a, b, now)
+            assert a.settled and b.settled
+            put.append(a.peer.put_count)
+        # At first what is younger than the oldest there, of which some has to go for the rest.
+        assert 60 <= put[0] < 160 and put[1:] == [0, 0]
+        assert max([small.get(each, now).age for each in small.ids()]) < 60

@@ -1,5 +1,6 @@
 """No copy of a home writes on: its keys may have been used since."""
 
+import os
 import shutil
 import sqlite3
 
@@ -9,7 +10,9 @@ from people_support import source
 from vault_support import ALICE, BOB, contents, neighbours, recording
 
 from hedgerow import errors
+from hedgerow.database import Database
 from hedgerow.node import Node
+from hedgerow.vault.vault import Vault
 
 
 @pytest.fixture
@@ -100,3 +103,50 @@ def test_a_copy_that_is_adopted_begins_anew_with_everybody_and_uses_no_key_twice
     assert (ALICE, "waits for a new session") in village.received(BOB)
     assert all(len(plaintexts) == 1 for plaintexts in used.values())
     assert len(used) > 4
+
+
+def test_a_program_that_opens_the_home_while_another_changes_its_keys_takes_it_for_no_copy(village):
+    village.nodes.pop(ALICE).close()
+    home = village.home(ALICE)
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            for _ in range(60):
+                database = Database.open(home)
+                database.vault.rotate(village.now)
+                database.close()
+            status = 0
+        finally:
+            os._exit(status)
+    opened = 0
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        node = Node.open(home, source(opened), village.now)
+        assert len(node.inbox()) == 2
+        node.close()
+        opened += 1
+    assert opened > 10
+
+
+def test_another_change_between_two_looks_is_looked_at_again(village, monkeypatch):
+    """The same, at the worst moment: the other program is done when we look at the files."""
+    home = village.home(ALICE)
+    look = Vault._row
+    other = village.nodes[ALICE]
+    looks = []
+
+    def rotated_behind(vault):
+        row = look(vault)
+        if vault is not other.vault and not looks:
+            looks.append(row)
+            other.vault.rotate(village.now)
+        return row
+
+    monkeypatch.setattr(Vault, "_row", rotated_behind)
+    node = Node.open(home, source("second"), village.now)
+    assert looks and len(node.inbox()) == 2
+    looks.clear()
+    other.vault.rotate(village.now)
+    node.vault.reload()
+    assert len(node.inbox()) == 2
+    node.close()

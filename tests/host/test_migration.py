@@ -1,15 +1,18 @@
 """A home that an earlier version made keeps working."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 
 import pytest
 from node_support import DAY_MS, Village
-from people_support import NOW
+from people_support import NOW, source
+from vault_support import contents, killed_at
 
 from hedgerow import errors
 from hedgerow.database import Database
 from hedgerow.migrations import VERSION
+from hedgerow.node import Node
 from hedgerow.outbox import DELIVERED, EXPIRED
 from hedgerow.vault import datakey, keystore
 from hedgerow.vault.vault import FLEETING, LASTING
@@ -204,3 +207,30 @@ def test_a_migration_that_fails_leaves_the_old_home_as_it_was(village, monkeypat
     village.now += DAY_MS
     village.reopen(ALICE)
     assert len(village.nodes[ALICE].inbox()) == 3
+
+
+def test_an_old_home_is_sealed_whole_and_nothing_of_it_is_left_in_clear(village):
+    make_old(village, ALICE)
+    texts = (b"read before", b"on the way")
+    assert all(text in (village.home(ALICE) / "hedgerow.db").read_bytes() for text in texts), "the canary"
+    village.reopen(ALICE)
+    secrets = [*texts, village.nodes[ALICE]._desk.account.device_seed]
+    raw = b"".join(contents(village.home(ALICE)).values())
+    for secret in secrets:
+        assert secret not in raw
+
+
+def test_a_program_killed_while_it_seals_an_old_home_loses_nothing(village, tmp_path):
+    make_old(village, ALICE)
+    at, killed = 0, True
+    while killed:
+        home = tmp_path / str(at)
+        shutil.copytree(village.home(ALICE), home)
+        killed = killed_at(at, lambda home=home: Database.open(home).close())
+        node = Node.open(home, source(at), village.now)
+        assert [letter.text for letter in node.inbox()] == ["read before", "on the way", "waits"]
+        node.close()
+        shutil.rmtree(home)
+        at += 1
+    assert at > 15
+    village.reopen(ALICE)

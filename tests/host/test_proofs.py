@@ -13,6 +13,7 @@ from hedgerow import errors, proofs
 from hedgerow.node import Node
 from hedgerow.outbox import CARRIED, DELIVERED, EXPIRED, QUEUED
 from hedgerow_core import envelope as envelopes
+from hedgerow_core import limits
 from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import Envelope
 from hedgerow_core.link import Link, Stream
@@ -23,6 +24,7 @@ from hedgerow_core.store import MemoryStore
 ALICE, BOB, CAROL = "Alice", "Bob", "Carol"
 KEY = b"k" * 32
 LIFETIME_MS = 3 * DAY_MS
+HOUR_MS = 60 * MINUTE_MS
 ORDER = [QUEUED, CARRIED, EXPIRED, DELIVERED]
 
 
@@ -151,6 +153,22 @@ def test_a_board_without_room_does_not_count_as_carrying(village):
     Carrier(NOW).visit(village, ALICE)
     (letter,) = village.nodes[ALICE].sent()
     assert letter.state == CARRIED and not letter.declined
+
+
+def test_a_letter_that_waited_until_a_full_board_had_only_younger_ones_is_sealed_anew_and_taken(village):
+    old = village.send(ALICE, BOB, "waiting for a board").id
+    village.now += 2 * HOUR_MS
+    board = Carrier(village.now, count=3)
+    for number in range(3):
+        lock = number.to_bytes(limits.LOCK_BYTES, "big")
+        board.shelf.put(envelopes.make(envelopes.NORMAL, envelopes.TTL_DEFAULT, lock, bytes(40)), village.now)
+    for _ in range(2):
+        village.now += MINUTE_MS
+        board.visit(village, ALICE)
+    assert village.states(ALICE) == [CARRIED]
+    assert not board.shelf.has(old) and not village.nodes[ALICE].shelf.has(old)
+    board.visit(village, BOB)
+    assert village.read(BOB) == [(ALICE, "waiting for a board")]
 
 
 @given(st.lists(st.binary(min_size=16, max_size=16), max_size=5))

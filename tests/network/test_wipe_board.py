@@ -10,17 +10,17 @@ from hedgerow.node import Node
 from hedgerow.vault.wipe import search, spellings
 
 
-def flash_of(folder, board):
-    """The files that stand for the board's flash: file system and NVS. Others belong to the lab."""
-    return [folder / "run" / (board + end) for end in (".flash", ".nvs")]
+def nvs_of(folder, board):
+    """What the board's NVS holds, by name."""
+    found = ast.literal_eval((folder / "run" / f"{board}.nvs").read_text())
+    return {name.removeprefix("hedgerow "): value for name, value in found.items()}
 
 
 def found_on(folder, board, secrets):
-    return [
-        path
-        for path in flash_of(folder, board)
-        if any(needle in path.read_bytes() for secret in secrets for needle in spellings(secret))
-    ]
+    """The secrets that are on the board's flash: in its file system or in NVS."""
+    flash = (folder / "run" / f"{board}.flash").read_bytes()
+    flash += b"".join(value for value in nvs_of(folder, board).values() if isinstance(value, bytes))
+    return [secret for secret in secrets if any(needle in flash for needle in spellings(secret))]
 
 
 def test_a_wipe_takes_keys_and_texts_from_the_home_and_everything_from_the_board(tmp_path):
@@ -32,11 +32,9 @@ def test_a_wipe_takes_keys_and_texts_from_the_home_and_everything_from_the_board
         pairing_key, street = node.pairing_keys()[0], node.street._streets[0]
         node.close()
         assert secrets and pairing_key in secrets and street in secrets
-        file_system, nvs = flash_of(tmp_path, "mill")
-        seed = ast.literal_eval(nvs.read_text())["hedgerow seed"]
+        seed = nvs_of(tmp_path, "mill")["seed"]
         # The canaries: the board holds its keys, and the home its own.
-        for secret in (pairing_key, seed):
-            assert found_on(tmp_path, "mill", [secret])
+        assert found_on(tmp_path, "mill", [pairing_key, seed]) == [pairing_key, seed]
         assert search(alice.home, secrets)
         done = alice.type("wipe", "--yes", *alice.board, "--json")
         assert done.returncode == 0, done.stderr
@@ -44,8 +42,9 @@ def test_a_wipe_takes_keys_and_texts_from_the_home_and_everything_from_the_board
         assert told["boards_erased"] == ["mill"] and told["boards_left"] == [] and told["other_boards"] == 0
         assert not alice.home.exists() and not search(tmp_path / "Alice", secrets)
         eventually(lambda: not found_on(tmp_path, "mill", [*secrets, seed]))
-        eventually(lambda: not file_system.read_bytes().strip(b"\xff"))
-        assert b"settings" not in nvs.read_bytes()
+        image = tmp_path / "run" / "mill.flash"
+        eventually(lambda: not image.read_bytes().strip(b"\xff"))
+        assert "settings" not in nvs_of(tmp_path, "mill")
         # The other board is sound.
         assert json.loads(bob.type("board", "status", *bob.board, "--json").stdout)["name"] == "school"
 

@@ -1,8 +1,9 @@
-"""What is fuzzed of the host: invites, contact requests, ratchet, entries, street letters."""
+"""What is fuzzed of the host: invites, contact requests, ratchet, entries, street letters, its files."""
 
 import base64
 import hashlib
 
+from fuzz import home_target
 from fuzz.core_targets import holds, piece, pieces, refusal, told
 from hedgerow.identity import keys
 from hedgerow.identity.account import Account
@@ -202,11 +203,14 @@ TARGETS = {
     "request": fuzz_request,
     "ratchet": fuzz_ratchet,
     "entry": fuzz_entry,
+    "home": home_target.fuzz_home,
 }
 
 
 def seeds(name: str) -> list[bytes]:
     """Inputs to begin with."""
+    if name == "home":
+        return home_target.seeds()
     if name == "street":
         sent = street_letter.seal(STREET, WRITER, "Mallory", "Hello", False, NOW, _source("street"))
         return [

@@ -52,6 +52,7 @@ LASTING = (
 _LOCK_FILE = "locked"
 _MARKS = ("mark_a", "mark_b")
 _FIRST = 1
+_LOOKS = 3  # at database and file, while another program may be changing both
 
 
 class Vault:
@@ -93,6 +94,18 @@ class Vault:
 
     def check(self) -> None:
         """Take in the data key. HomeCopied where the home is a copy or was put back, in whole or in part."""
+        try:
+            self._check()
+        except (errors.HomeCopied, errors.HomeDamaged):
+            # Another program may have changed the data key between our two looks; not while we hold the lock.
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._check()
+            finally:
+                self._connection.execute("ROLLBACK")
+        self._finish_saving()
+
+    def _check(self) -> None:
         row = self._row()
         contents = [self._decoded(slot) for slot in self._file.read()]
         held = [found for found in contents if found is not None]
@@ -108,13 +121,16 @@ class Vault:
         if row["generation"] not in keys:
             raise errors.HomeCopied(home=self.home)
         self._columns.use(keys, row["generation"])
-        self._finish_saving()
 
     def _finish_saving(self) -> None:
+        """What opened the former keystore opens nothing any more, though a program died while it saved."""
+        if not keystore.half_saved(self.home):
+            return
         # Where nothing can be written, the home is read as it is.
-        if keystore.half_saved(self.home):
-            with suppress(errors.CannotWrite, errors.HomeBusy):
-                self.protect(lambda _, __: self.keystore)
+        with suppress(errors.CannotWrite, errors.HomeBusy, OSError), self._transaction():
+            # Another program may still be saving: it holds the lock, and has finished now.
+            if keystore.half_saved(self.home):
+                keystore.save(self.home, self.keystore)
 
     def adopt(self) -> None:
         """Be the home from now on, whatever it is a copy of. What was sealed under a key that is not here is
@@ -153,11 +169,13 @@ class Vault:
 
     def reload(self) -> None:
         """Another program changed the data key."""
-        keys = self._newest().keys
-        generation = self._row()["generation"]
-        if generation not in keys:
-            raise errors.HomeDamaged(home=self.home, reason="its data key is missing")
-        self._columns.use(keys, generation)
+        for _ in range(_LOOKS):
+            generation = self._row()["generation"]
+            keys = self._newest().keys
+            if generation in keys:
+                self._columns.use(keys, generation)
+                return
+        raise errors.HomeDamaged(home=self.home, reason="its data key is missing")
 
     # While it is open
 
