@@ -176,7 +176,7 @@ class KeyChanged(UserError):
 
 
 class KeyChecked(UserError):
-    """You began to verify the new key of {name}: finish that, or use `hedgerow block`."""
+    """The new key of {name} is in use: verify it, accept it with --new-key, or use `hedgerow block`."""
 
 
 class NotChanged(UserError):

@@ -1,5 +1,4 @@
-"""What is fuzzed of the host: invites, requests, flights between people, ratchet, entries, street letters, its
-files."""
+"""What is fuzzed of the host: invites, requests, flights, ratchet, entries, street letters, its files."""
 
 import base64
 import hashlib
@@ -264,6 +263,7 @@ def seeds(name: str) -> list[bytes]:
             b"\2" + cbor.encode([1, *fields[1:]]),
             b"\2" + cbor.encode([*fields[:2], -1, *fields[3:]]),
             b"\4" + URI.encode(),
+            b"\4" + invite.for_qr(URI).encode(),
             b"\4" + URI.replace("/1/", "/2/").encode(),
             b"\4hedgerow:invite/\xd9\xa1/AA",
             b"\4hedgerow:invite/1/A",

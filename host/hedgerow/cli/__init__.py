@@ -119,8 +119,11 @@ def add(
     """Ask whoever made an invite to become your contact."""
     node = open_node(context)
     name = node.add(uri, now_ms())
+    changed = any(contact.changed for contact in node.contacts() if contact.name == name)
     if as_json:
-        print_json(name=name, connected=False)
+        print_json(name=name, connected=False, changed=changed)
+    elif changed:
+        print(f"Asked {name}, whose key changed: letters wait until `hedgerow verify` or `accept --new-key`.")
     else:
         print(f"Asked {name}. You can write at once; the letters leave when {name} has answered.")
     node.close()

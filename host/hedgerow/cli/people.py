@@ -1,5 +1,6 @@
 """Commands about people: contacts, requests, verify and what goes with them."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -175,7 +176,7 @@ def verify(
     else:
         print(f"{digits[:3]} {digits[3:]}")
         print(f"Call {name}, or meet: {name} must see the same after `hedgerow verify`. Type what you hear:")
-        print(f"  hedgerow verify {name!r} --code DIGITS")
+        print(f"  hedgerow verify {shlex.quote(name)} --code DIGITS")
 
 
 def fingerprint(
