@@ -296,10 +296,21 @@ def test_the_introducer_cannot_use_the_invite_that_passes_through(circle):
 
 
 def test_an_answer_to_an_introduction_that_nobody_made_is_not_passed_on(circle):
+    introduce(circle, ALICE, BOB, CAROL)
     uri = circle.nodes[BOB].invite(circle.now)
     text = introduction.encode(Flight(introduction.OFFER, bytes(8), uri=uri))
     flight(circle, BOB, ALICE, entries.INTRODUCE, text)
     assert waiting(circle, CAROL) == []
+
+
+def test_an_answer_of_somebody_who_was_not_asked_is_not_passed_on(circle):
+    introduce(circle, ALICE, BOB, CAROL)
+    (row,) = desk(circle, ALICE)._database.rows("SELECT id FROM introductions")
+    uri = circle.nodes[CAROL].invite(circle.now)
+    text = introduction.encode(Flight(introduction.OFFER, bytes(row["id"]), uri=uri))
+    flight(circle, CAROL, ALICE, entries.INTRODUCE, text)
+    assert desk(circle, ALICE)._database.rows("SELECT 1 FROM introductions") != []
+    assert [one.name for one in waiting(circle, BOB)] == [CAROL] and waiting(circle, CAROL) == []
 
 
 def test_somebody_elses_invite_as_an_answer_is_not_passed_on(circle):
