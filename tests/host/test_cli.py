@@ -358,7 +358,7 @@ def test_a_damaged_invite_is_told_and_the_whole_one_works(stranger, uri):
     told = stranger.wrong_each([["add", make(uri)] for make in DAMAGES.values()])
     for damage, words in zip(DAMAGES, told):
         assert words.startswith("This invite is damaged:"), damage
-    assert stranger.json("add", uri) == [{"name": "Bob", "connected": False}]
+    assert stranger.json("add", uri) == [{"name": "Bob", "connected": False, "changed": False}]
 
 
 def test_an_invite_of_another_version_is_told(stranger, uri):

@@ -347,6 +347,30 @@ def test_a_new_device_can_be_verified_before_anything_else_goes_there(friends):
     assert state(village, ALICE, BOB).verified and not state(village, ALICE, BOB).changed
 
 
+def test_digits_of_the_former_key_do_not_verify_a_new_one(friends):
+    village = friends
+    alice, bob = desk(village, ALICE), desk(village, BOB)
+    contact = alice.book.id_of(BOB)
+    alice.verifying.begin(contact, False, village.now)
+    village.exchange()
+    digits = alice.verifying.digits(contact, village.now)
+    assert digits == bob.verifying.digits(bob.book.id_of(ALICE), village.now) is not None
+    for number in range(2):
+        recover(village, BOB)
+        ask(village, BOB, village.nodes[ALICE].invite(village.now))
+        with pytest.raises(errors.NoDigits):
+            alice.verifying.compare(contact, digits, village.now)
+        with pytest.raises(errors.KeyChanged):
+            alice.verifying.fingerprint(contact)
+        assert state(village, ALICE, BOB).changed and not state(village, ALICE, BOB).verified
+        if number == 0:
+            # Verifying the second key is overtaken by a third one.
+            alice.verifying.begin(contact, False, village.now)
+            village.exchange()
+            digits = alice.verifying.digits(contact, village.now)
+            assert digits is not None and alice.verifying.fingerprint(contact)
+
+
 def test_a_yes_ends_the_waiting_while_the_new_device_is_still_being_verified(friends):
     village = friends
     recover(village, BOB)

@@ -4,9 +4,8 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import segno
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +14,9 @@ from typer.core import TyperGroup
 from hedgerow import errors
 from hedgerow.cli.terminal import AsJson, clock, now_ms, open_node, print_json
 from hedgerow.people.invite import for_qr
+
+if TYPE_CHECKING:
+    from segno import QRCode
 
 _HERE = "-"
 _BORDER = 2  # cells around it, where every column of the terminal counts
@@ -35,19 +37,22 @@ class _Inviting(TyperGroup):
 app = typer.Typer(cls=_Inviting)
 
 
-def qr_code(uri: str) -> segno.QRCode:
+def qr_code(uri: str) -> "QRCode":
     """The invite as a QR code: alphanumeric mode, as small as it goes, with what correction fits in."""
+    # Only here: it takes time to read, and few commands need it.
+    import segno
+
     return segno.make_qr(for_qr(uri), error="l", mode="alphanumeric", boost_error=True)
 
 
-def _drawn(code: segno.QRCode) -> str:
+def _drawn(code: "QRCode") -> str:
     """For a terminal: half a line a cell."""
     drawn = io.StringIO()
     code.terminal(drawn, border=_BORDER, compact=True)
     return drawn.getvalue()
 
 
-def _write(code: segno.QRCode, path: Path) -> None:
+def _write(code: "QRCode", path: Path) -> None:
     drawn = io.BytesIO()
     code.save(drawn, kind=path.suffix.lower().lstrip("."), scale=_SCALE)
     try:

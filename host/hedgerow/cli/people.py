@@ -191,7 +191,7 @@ def fingerprint(
     node = _open(context, as_json)
     contact = node.people.book.id_of(name)
     digits = node.people.verifying.fingerprint(contact)
-    if same:
+    if same:  # of the keys that were just looked at
         node.people.verifying.verified(contact, now_ms())
     node.close()
     if as_json:
@@ -200,7 +200,7 @@ def fingerprint(
         groups = fingerprints.groups(digits)
         for at in range(0, len(groups), _GROUPS):
             print(" ".join(groups[at : at + _GROUPS]))
-        print(f"{name} is verified." if same else f"If {name} sees the same: `hedgerow fingerprint` --same.")
+        print(f"{name} is verified." if same else f"Does {name} see the same? Say so with --same.")
 
 
 def introduce(

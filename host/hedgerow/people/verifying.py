@@ -70,7 +70,9 @@ class Verifying:
         self.verified(contact, now)
 
     def fingerprint(self, contact: int) -> str:
-        """The 60 digits of us and a contact."""
+        """The 60 digits of us and a contact. KeyChanged where it is not clear of which keys of theirs."""
+        if self._desk.requests.waits(contact):
+            raise errors.KeyChanged(name=self._contact(contact)["name"])
         sides = self._sides(contact)
         return fingerprint.digits(sides.ours, sides.theirs)
 

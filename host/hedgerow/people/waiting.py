@@ -161,7 +161,9 @@ class Requests:
         )
 
     def mark_changed(self, contact: int, now: int) -> None:
-        """Letters to a contact wait from now on; so does what comes from their new device."""
+        """Letters to a contact wait from now on; so does what comes from their new device. Digits that are
+        there were about the former keys."""
+        self._desk.verifying.forget(contact)
         self._database.run(
             "UPDATE contacts SET changed_ms = ? WHERE id = ? AND changed_ms IS NULL", now, contact
         )
@@ -269,6 +271,14 @@ class Requests:
                 self._database.run("UPDATE contacts SET changed_ms = NULL WHERE id = ?", row["contact"])
         self._desk.send_waiting(now)
         return str(row["name"])
+
+    def waits(self, contact: int) -> bool:
+        """Whether a new device of a contact waits that nothing was said to yet."""
+        query = (
+            "SELECT 1 FROM requests r JOIN contacts c ON c.id = r.contact"
+            " WHERE r.contact = ? AND r.account_key = c.account_key"
+        )
+        return self._database.row(query, contact) is not None
 
     def check_device(self, contact: int, now: int) -> None:
         """Talk to the new device of a contact, so that digits can be compared; letters go on to wait."""
