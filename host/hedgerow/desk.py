@@ -20,6 +20,7 @@ from hedgerow.mailbox import Mailbox
 from hedgerow.outbox import Outbox
 from hedgerow.people import invite as invites
 from hedgerow.people import request as requests
+from hedgerow.people.answering import Answers
 from hedgerow.people.asking import Asking
 from hedgerow.people.book import Book
 from hedgerow.people.introducing import Introducing
@@ -93,6 +94,7 @@ class Desk:
         self.asking = Asking(self, database, random)
         self.inviting = Inviting(self, database, random)
         self.requests = Requests(self, database, random)
+        self.answers = Answers(self, database)
         self.verifying = Verifying(self, database, random)
         self.introducing = Introducing(self, database, random)
         self.pings = Pings(database)

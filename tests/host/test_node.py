@@ -428,7 +428,7 @@ def test_a_second_person_with_an_invite_for_many_is_a_second_contact():
         for who in (BOB, CAROL):
             village.nodes[who].add(uri, NOW)
             village.exchange()
-            village.nodes[ALICE].people.requests.accept(who, False, NOW)
+            village.nodes[ALICE].people.answers.accept(who, False, NOW)
             village.exchange()
         assert [contact.name for contact in village.nodes[ALICE].contacts()] == [BOB, CAROL]
         village.send(ALICE, BOB, "for Bob")
@@ -444,7 +444,7 @@ def test_two_contacts_of_one_name_can_be_told_apart():
             village.join(who, name)
             village.befriend(ALICE, who)
             if who != "one":
-                village.nodes[ALICE].people.requests.accept(name, False, NOW)
+                village.nodes[ALICE].people.answers.accept(name, False, NOW)
                 village.exchange()
         assert [contact.name for contact in village.nodes[ALICE].contacts()] == ["Sam", "Sam 2", "sam 3"]
         for name, who in (("Sam", "one"), ("Sam 2", "two"), ("sam 3", "three")):

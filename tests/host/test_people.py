@@ -37,7 +37,7 @@ def ask(village, who, uri):
 
 
 def waiting(village, who):
-    return [one.name for one in desk(village, who).requests.all(village.now)]
+    return [one.name for one in desk(village, who).answers.waiting(village.now)]
 
 
 def names(village, who):
@@ -110,8 +110,8 @@ def test_an_invite_for_many_lets_each_of_them_wait_for_a_yes(village):
         ask(village, who, uri)
     assert waiting(village, ALICE) == [BOB, CAROL] and names(village, ALICE) == []
     assert noticed(village, ALICE) == [(ASKED, BOB), (ASKED, CAROL)]
-    assert desk(village, ALICE).requests.accept(CAROL, False, village.now) == (CAROL, True)
-    assert desk(village, ALICE).requests.refuse(BOB, village.now) == BOB
+    assert desk(village, ALICE).answers.accept(CAROL, False, village.now) == (CAROL, True)
+    assert desk(village, ALICE).answers.refuse(BOB, village.now) == BOB
     village.exchange()
     assert names(village, ALICE) == [CAROL] and names(village, CAROL) == [ALICE]
     assert names(village, BOB) == [] and waiting(village, ALICE) == []
@@ -120,7 +120,7 @@ def test_an_invite_for_many_lets_each_of_them_wait_for_a_yes(village):
 def test_an_invite_for_one_waits_too_where_it_was_made_so(village):
     ask(village, BOB, village.nodes[ALICE].invite(NOW, ask=True))
     assert waiting(village, ALICE) == [BOB]
-    desk(village, ALICE).requests.accept("1", False, village.now)
+    desk(village, ALICE).answers.accept("1", False, village.now)
     village.exchange()
     assert names(village, BOB) == [ALICE]
 
@@ -132,7 +132,7 @@ def test_letters_written_while_somebody_waits_arrive_after_the_yes(village):
     village.exchange()
     village.reopen(ALICE)
     village.now += 2 * DAY_MS
-    desk(village, ALICE).requests.accept(BOB, False, village.now)
+    desk(village, ALICE).answers.accept(BOB, False, village.now)
     village.exchange()
     assert village.read(ALICE) == [(BOB, "may I?")]
 
@@ -140,7 +140,7 @@ def test_letters_written_while_somebody_waits_arrive_after_the_yes(village):
 def test_who_was_refused_is_not_asked_about_again_when_the_request_is_repeated(village):
     uri = village.nodes[ALICE].invite(NOW, many=True)
     ask(village, BOB, uri)
-    desk(village, ALICE).requests.refuse(BOB, village.now)
+    desk(village, ALICE).answers.refuse(BOB, village.now)
     for _ in range(3):
         village.now += DAY_MS
         village.exchange()
@@ -149,7 +149,7 @@ def test_who_was_refused_is_not_asked_about_again_when_the_request_is_repeated(v
 
 def test_refusing_who_used_an_invite_for_one_erases_its_keys(village):
     ask(village, BOB, village.nodes[ALICE].invite(NOW, ask=True))
-    desk(village, ALICE).requests.refuse(BOB, village.now)
+    desk(village, ALICE).answers.refuse(BOB, village.now)
     assert desk(village, ALICE).inviting.open(village.now) == []
 
 
@@ -174,7 +174,7 @@ def test_who_asked_with_an_invite_before_it_was_withdrawn_still_waits(village):
     (made,) = desk(village, ALICE).inviting.open(village.now)
     assert made.used == 1
     desk(village, ALICE).inviting.withdraw(made.id[:4], village.now)
-    desk(village, ALICE).requests.accept(BOB, False, village.now)
+    desk(village, ALICE).answers.accept(BOB, False, village.now)
     village.exchange()
     assert names(village, BOB) == [ALICE]
 
@@ -220,8 +220,8 @@ def test_a_hundred_people_who_use_one_invite_at_once_all_wait():
                 village.carry(who, ALICE)
         village.poll(ALICE)
         assert sorted(waiting(village, ALICE)) == sorted(node.name for node in askers)
-        for one in desk(village, ALICE).requests.all(village.now):
-            desk(village, ALICE).requests.accept(str(one.id), False, village.now)
+        for one in desk(village, ALICE).answers.waiting(village.now):
+            desk(village, ALICE).answers.accept(str(one.id), False, village.now)
         for who in ("asker 0", "asker 57", "asker 99"):
             village.carry(ALICE, who)
             village.poll(who)
@@ -253,9 +253,9 @@ def test_a_request_is_not_repeated_when_its_invite_is_over(village):
 @pytest.mark.parametrize("wanted", ["Nobody", "99", "", "'"])
 def test_answering_whom_nobody_knows_is_a_sentence(village, wanted):
     with pytest.raises(errors.UnknownRequest):
-        desk(village, ALICE).requests.accept(wanted, False, NOW)
+        desk(village, ALICE).answers.accept(wanted, False, NOW)
     with pytest.raises(errors.UnknownRequest):
-        desk(village, ALICE).requests.refuse(wanted, NOW)
+        desk(village, ALICE).answers.refuse(wanted, NOW)
 
 
 def test_two_who_wait_under_one_name_are_chosen_by_number():
@@ -265,8 +265,8 @@ def test_two_who_wait_under_one_name_are_chosen_by_number():
             village.join(who, "Sam")
             ask(village, who, uri)
         with pytest.raises(errors.SeveralRequests, match="1, 2"):
-            desk(village, ALICE).requests.accept("Sam", False, village.now)
-        desk(village, ALICE).requests.accept("2", False, village.now)
+            desk(village, ALICE).answers.accept("Sam", False, village.now)
+        desk(village, ALICE).answers.accept("2", False, village.now)
         village.exchange()
         assert names(village, "two") == [ALICE] and names(village, "one") == []
 
@@ -286,8 +286,8 @@ def test_a_contact_on_a_new_device_waits_and_so_do_letters(friends):
     village.exchange()
     assert village.read(BOB) == [] and village.states(ALICE)[-1] == "queued"
     with pytest.raises(errors.KeyChanged):
-        desk(village, ALICE).requests.accept(BOB, False, village.now)
-    assert desk(village, ALICE).requests.accept(BOB, True, village.now) == (BOB, True)
+        desk(village, ALICE).answers.accept(BOB, False, village.now)
+    assert desk(village, ALICE).answers.accept(BOB, True, village.now) == (BOB, True)
     village.exchange()
     village.send(BOB, ALICE, "it is")
     village.exchange()
@@ -303,7 +303,7 @@ def test_letters_on_their_way_to_the_lost_device_go_to_the_new_one_after_the_yes
     recover(village, BOB)
     ask(village, BOB, village.nodes[ALICE].invite(village.now))
     assert village.read(BOB) == []
-    desk(village, ALICE).requests.accept(BOB, True, village.now)
+    desk(village, ALICE).answers.accept(BOB, True, village.now)
     village.exchange()
     assert village.read(BOB) == [(ALICE, "for the old one")]
 
@@ -317,7 +317,7 @@ def test_a_new_device_that_is_refused_leaves_all_as_it_was(friends):
     village.events["thief"] = []
     ask(village, "thief", village.nodes[ALICE].invite(village.now))
     village.send(ALICE, BOB, "only for Bob")
-    desk(village, ALICE).requests.refuse(BOB, village.now)
+    desk(village, ALICE).answers.refuse(BOB, village.now)
     assert not state(village, ALICE, BOB).changed
     village.nodes[BOB] = old
     village.exchange()
@@ -337,7 +337,7 @@ def test_a_new_device_can_be_verified_before_anything_else_goes_there(friends):
     village.exchange()
     assert village.read(BOB) == [] and village.read(ALICE) == []  # both wait
     with pytest.raises(errors.KeyChecked):
-        alice.requests.refuse(BOB, village.now)
+        alice.answers.refuse(BOB, village.now)
     bob = desk(village, BOB)
     digits = bob.verifying.begin(bob.book.id_of(ALICE), False, village.now)
     alice.verifying.compare(contact, digits, village.now)
@@ -379,8 +379,8 @@ def test_a_yes_ends_the_waiting_while_the_new_device_is_still_being_verified(fri
     alice = desk(village, ALICE)
     alice.verifying.begin(alice.book.id_of(BOB), False, village.now)
     with pytest.raises(errors.KeyChanged):
-        alice.requests.accept(BOB, False, village.now)
-    alice.requests.accept(BOB, True, village.now)
+        alice.answers.accept(BOB, False, village.now)
+    alice.answers.accept(BOB, True, village.now)
     village.exchange()
     assert village.read(BOB) == [(ALICE, "waits")] and not state(village, ALICE, BOB).verified
 
@@ -393,7 +393,7 @@ def test_an_invite_of_a_contacts_new_device_changes_the_key_too_and_says_so(frie
     village.exchange()
     assert state(village, ALICE, BOB).changed and village.read(BOB) == []
     assert names(village, ALICE) == [BOB]
-    desk(village, ALICE).requests.accept(BOB, True, village.now)
+    desk(village, ALICE).answers.accept(BOB, True, village.now)
     village.exchange()
     assert village.read(BOB) == [(ALICE, "waits")]
 
@@ -403,7 +403,7 @@ def test_a_yes_to_an_invite_of_a_new_device_holds_before_the_answer_came(friends
     village.send(ALICE, BOB, "for the old one")
     recover(village, BOB)
     village.nodes[ALICE].add(village.nodes[BOB].invite(village.now), village.now)
-    desk(village, ALICE).requests.accept(BOB, True, village.now)
+    desk(village, ALICE).answers.accept(BOB, True, village.now)
     village.exchange()
     assert village.read(BOB) == [(ALICE, "for the old one")]
 
@@ -416,7 +416,7 @@ def test_verified_is_lost_with_the_keys_that_it_was_about(friends):
     recover(village, BOB)
     ask(village, BOB, village.nodes[ALICE].invite(village.now))
     assert not state(village, ALICE, BOB).verified
-    alice.requests.accept(BOB, True, village.now)
+    alice.answers.accept(BOB, True, village.now)
     assert not state(village, ALICE, BOB).verified
 
 
@@ -425,14 +425,14 @@ def test_somebody_else_under_a_contacts_name_waits_and_is_another_contact(friend
     village.join("other", BOB)
     ask(village, "other", village.nodes[ALICE].invite(village.now))
     assert names(village, ALICE) == [BOB]
-    (one,) = desk(village, ALICE).requests.all(village.now)
+    (one,) = desk(village, ALICE).answers.waiting(village.now)
     assert one.new_account and not one.new_device and one.contact == BOB
     assert state(village, ALICE, BOB).rivalled and not state(village, ALICE, BOB).changed
     # Who only has the name cannot stop letters to the one whom Alice knows.
     village.send(ALICE, BOB, "for the one I know")
     village.exchange()
     assert village.read(BOB) == [(ALICE, "for the one I know")] and village.read("other") == []
-    assert desk(village, ALICE).requests.accept(BOB, False, village.now) == ("Bob 2", True)
+    assert desk(village, ALICE).answers.accept(BOB, False, village.now) == ("Bob 2", True)
     assert not state(village, ALICE, BOB).rivalled
 
 
@@ -443,7 +443,7 @@ def test_a_contact_who_lost_even_the_phrase_goes_on_in_the_same_conversation_aft
     village.nodes.pop(BOB).close()
     village.join("Bob again", BOB)
     ask(village, "Bob again", village.nodes[ALICE].invite(village.now))
-    assert desk(village, ALICE).requests.accept(BOB, True, village.now) == (BOB, True)
+    assert desk(village, ALICE).answers.accept(BOB, True, village.now) == (BOB, True)
     village.exchange()
     village.send(ALICE, BOB, "after")
     village.exchange()

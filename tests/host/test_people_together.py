@@ -65,7 +65,7 @@ def flight(village, who, to, kind, text):
 
 
 def waiting(village, who):
-    return desk(village, who).requests.all(village.now)
+    return desk(village, who).answers.waiting(village.now)
 
 
 # Verification
@@ -237,11 +237,11 @@ def test_two_who_were_introduced_become_contacts_when_both_agreed(circle):
     (one,) = waiting(circle, BOB)
     assert (one.name, one.introduced_by, one.vouched) == (CAROL, ALICE, True)
     assert noticed(circle, BOB, INTRODUCED) == [ALICE] and waiting(circle, CAROL) == []
-    assert desk(circle, BOB).requests.accept(CAROL, False, circle.now) == (CAROL, False)
+    assert desk(circle, BOB).answers.accept(CAROL, False, circle.now) == (CAROL, False)
     circle.exchange()
     (other,) = waiting(circle, CAROL)
     assert (other.name, other.introduced_by) == (BOB, ALICE)
-    desk(circle, CAROL).requests.accept(BOB, False, circle.now)
+    desk(circle, CAROL).answers.accept(BOB, False, circle.now)
     circle.exchange()
     circle.send(BOB, CAROL, "we have not met")
     circle.send(CAROL, BOB, "now we have")
@@ -257,10 +257,10 @@ def test_two_who_were_introduced_become_contacts_when_both_agreed(circle):
 def test_who_says_no_to_an_introduction_says_nothing(circle, who):
     introduce(circle, ALICE, BOB, CAROL)
     if who == CAROL:
-        desk(circle, BOB).requests.accept(CAROL, False, circle.now)
+        desk(circle, BOB).answers.accept(CAROL, False, circle.now)
         circle.exchange()
     before = len(desk(circle, who)._database.rows("SELECT 1 FROM entries WHERE mine = 1"))
-    desk(circle, who).requests.refuse({BOB: CAROL, CAROL: BOB}[who], circle.now)
+    desk(circle, who).answers.refuse({BOB: CAROL, CAROL: BOB}[who], circle.now)
     circle.exchange()
     assert len(desk(circle, who)._database.rows("SELECT 1 FROM entries WHERE mine = 1")) == before
     assert len(circle.nodes[BOB].contacts()) == len(circle.nodes[CAROL].contacts()) == 1
@@ -280,7 +280,7 @@ def test_the_introducer_cannot_use_the_invite_that_passes_through(circle):
     introduce(circle, ALICE, BOB, CAROL)
     taken = []
     passed = introduction.decode
-    desk(circle, BOB).requests.accept(CAROL, False, circle.now)
+    desk(circle, BOB).answers.accept(CAROL, False, circle.now)
     circle.carry(BOB, ALICE)
     original = desk(circle, ALICE).introducing.heard
     desk(circle, ALICE).introducing.heard = lambda contact, text, now: taken.append(passed(text).uri)

@@ -90,7 +90,7 @@ def test_contacts_know_who_recovered_and_letters_go_again_when_they_agreed():
         village.exchange()
         assert village.read("Alice") == village.read("Bob") == []
         assert [contact.changed for contact in village.nodes["Bob"].contacts()] == [True]
-        village.nodes["Bob"].people.requests.accept("Alice", True, village.now)
+        village.nodes["Bob"].people.answers.accept("Alice", True, village.now)
         village.exchange()
         assert ("Bob", "is it you?") in village.received("Alice")
         assert village.read("Bob") == [("Alice", "it is")]

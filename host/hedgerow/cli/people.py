@@ -11,7 +11,7 @@ from hedgerow.cli.terminal import AsJson, clock, now_ms, open_node, print_event,
 from hedgerow.events import Contact
 from hedgerow.node import Node
 from hedgerow.people import fingerprint as fingerprints
-from hedgerow.people.waiting import Waiting
+from hedgerow.people.answering import Waiting
 
 _Name = Annotated[str, typer.Argument(help="A contact, as `hedgerow contacts` shows it.")]
 _Wanted = Annotated[str, typer.Argument(help="Who waits, as `hedgerow requests` shows it: name or number.")]
@@ -78,7 +78,7 @@ def _state(contact: Contact) -> str:
 def requests(context: typer.Context, as_json: AsJson = False) -> None:
     """List who waits for your yes: who asks, who is introduced to you, and contacts with another key."""
     node = _open(context, as_json)
-    found = node.people.requests.all(now_ms())
+    found = node.people.answers.waiting(now_ms())
     node.close()
     if as_json:
         for one in found:
@@ -125,7 +125,7 @@ def accept(
 ) -> None:
     """Say yes to who waits, or to another key of a contact."""
     node = _open(context, as_json)
-    found, connected = node.people.requests.accept(name, new_key, now_ms())
+    found, connected = node.people.answers.accept(name, new_key, now_ms())
     node.close()
     if as_json:
         print_json(name=found, connected=connected)
@@ -140,7 +140,7 @@ def accept(
 def refuse(context: typer.Context, name: _Wanted, as_json: AsJson = False) -> None:
     """Say no to who waits. Nothing is sent."""
     node = _open(context, as_json)
-    found = node.people.requests.refuse(name, now_ms())
+    found = node.people.answers.refuse(name, now_ms())
     node.close()
     if as_json:
         print_json(name=found, refused=True)

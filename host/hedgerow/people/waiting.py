@@ -6,10 +6,9 @@ with another account, waits here, and letters to a contact on another device wai
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hedgerow import errors, stored
+from hedgerow import stored
 from hedgerow.database import Database
 from hedgerow.events import ASKED, CHANGED, Connected, Noticed
 from hedgerow.identity.account import Card
@@ -27,23 +26,6 @@ if TYPE_CHECKING:
 ASKS, WOULD_KNOW, OFFERS = 1, 2, 3
 MOST = 1_000
 _AGAIN_MS = 24 * 3_600_000
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A row of ``hedgerow requests``. ``new_device`` and ``new_account``: it would change the keys of the
-    contact ``contact``; ``introduced_by`` names a contact, whom we verified where ``vouched``."""
-
-    id: int
-    name: str
-    account_key: bytes
-    received_ms: int
-    expires_ms: int
-    contact: str | None
-    new_device: bool
-    new_account: bool
-    introduced_by: str | None
-    vouched: bool
 
 
 class Requests:
@@ -101,7 +83,7 @@ class Requests:
         )
         self._database.run("UPDATE invites SET taken_by = ? WHERE id = ?", card.account_key, invite["id"])
         desk.proofs.keep(asked.stop, now)
-        namesake = None if known is not None else self._named(clean_name(card.name))
+        namesake = None if known is not None else self.named(clean_name(card.name))
         if changed or (invite["ask"] and not wanted) or (namesake is not None and not invite["only_for"]):
             contact = known["id"] if known is not None else namesake["id"] if namesake is not None else None
             self._wait(invite, asked, contact, now)
@@ -109,7 +91,7 @@ class Requests:
                 self.mark_changed(known["id"], now)
                 return Noticed(CHANGED, known["name"])
             return Noticed(ASKED, clean_name(card.name))
-        name = self._take(asked, known["id"] if known is not None else None, invite["introduced_by"], now)
+        name = self.take(asked, known["id"] if known is not None else None, invite["introduced_by"], now)
         return Connected(name)
 
     def _wait(self, invite: sqlite3.Row, asked: RequestReceived, contact: int | None, now: int) -> None:
@@ -174,7 +156,7 @@ class Requests:
         if last is None or now - last >= _AGAIN_MS:
             self._desk.seal(contact, entries.HELLO, self._desk.name, now)
 
-    def _take(self, asked: RequestReceived, contact: int | None, introduced_by: int | None, now: int) -> str:
+    def take(self, asked: RequestReceived, contact: int | None, introduced_by: int | None, now: int) -> str:
         """Answer: without that they could not write. The name of the contact."""
         desk, card = self._desk, asked.card
         fresh = ratchet.start_writer(asked.root, asked.ad, asked.ephemeral, self._random)
@@ -188,89 +170,13 @@ class Requests:
         desk.seal(contact, entries.HELLO, desk.name, now)
         return str(self._database.rows("SELECT name FROM contacts WHERE id = ?", contact)[0]["name"])
 
-    # What we decide
-
-    def all(self, now: int) -> list[Waiting]:
-        """Who waits, the first first."""
-        rows = self._database.rows(
-            "SELECT r.*, c.name AS contact_name, c.account_key AS contact_key, i.name AS introducer,"
-            " i.verified_ms FROM requests r LEFT JOIN contacts c ON c.id = r.contact"
-            " LEFT JOIN contacts i ON i.id = r.introduced_by WHERE r.expires_ms > ? ORDER BY r.id",
-            now,
-        )
-        return [
-            Waiting(
-                row["id"],
-                row["name"],
-                bytes(row["account_key"]),
-                row["received_ms"],
-                row["expires_ms"],
-                row["contact_name"],
-                row["contact"] is not None and row["contact_key"] == row["account_key"],
-                row["contact"] is not None and row["contact_key"] != row["account_key"],
-                row["introducer"],
-                row["verified_ms"] is not None,
-            )
-            for row in rows
-        ]
-
-    def accept(self, wanted: str, new_key: bool, now: int) -> tuple[str, bool]:
-        """Say yes to who waits as ``wanted``, a number or a name; with ``new_key`` to other keys of
-        a contact.
-
-        (name here, whether they are a contact now: of those introduced to us not yet).
-        """
-        row = self._find(wanted, now)
-        if row is None:
-            return self._accept_checked(wanted, new_key, now), True
-        if row["kind"] == WOULD_KNOW:
-            self._desk.introducing.offer(row, now)
-            return str(row["name"]), False
-        if row["kind"] == OFFERS:
-            return self._desk.introducing.take(row, now), False
-        same = row["contact"] is not None and self._key_of(row["contact"]) == row["account_key"]
-        if same and not new_key:
-            raise errors.KeyChanged(name=self._name_of(row["contact"]))
-        with self._desk.changing(now):
-            contact = row["contact"] if new_key else None
-            name = self._take(self._asked(row), contact, row["introduced_by"], now)
-        if contact is not None:
-            self.go_on(contact, now)
-        return name, True
-
-    def _accept_checked(self, wanted: str, new_key: bool, now: int) -> str:
-        """There is nobody waiting: a contact whose new key is in use already, to be verified."""
-        contact = self._named(wanted)
-        if contact is None:
-            raise errors.UnknownRequest(name=wanted)
-        if contact["changed_ms"] is None:
-            raise errors.NotChanged(name=contact["name"]) if new_key else errors.UnknownRequest(name=wanted)
-        if not new_key:
-            raise errors.KeyChanged(name=contact["name"])
-        self.go_on(contact["id"], now)
-        return str(contact["name"])
+    # What we decided
 
     def go_on(self, contact: int, now: int) -> None:
         """We said yes to other keys: what waited leaves, what may have been lost is sealed again."""
         with self._desk.changing(now):
             self._database.run("UPDATE contacts SET changed_ms = NULL WHERE id = ?", contact)
             self._desk.begin_anew(contact, now)
-
-    def refuse(self, wanted: str, now: int) -> str:
-        """Say no: nothing is sent. Their name."""
-        row = self._find(wanted, now)
-        if row is None:
-            contact = self._named(wanted)
-            if contact is not None and contact["changed_ms"] is not None:
-                raise errors.KeyChecked(name=contact["name"])
-            raise errors.UnknownRequest(name=wanted)
-        with self._desk.changing(now):
-            self._database.run("DELETE FROM requests WHERE id = ?", row["id"])
-            self._desk.inviting.forget_taken(bytes(row["account_key"]))
-            if row["contact"] is not None and self._key_of(row["contact"]) == row["account_key"]:
-                self._database.run("UPDATE contacts SET changed_ms = NULL WHERE id = ?", row["contact"])
-        self._desk.send_waiting(now)
-        return str(row["name"])
 
     def waits(self, contact: int) -> bool:
         """Whether a new device of a contact waits that nothing was said to yet."""
@@ -291,7 +197,7 @@ class Requests:
         )
         if row is not None:
             with self._desk.changing(now):
-                self._take(self._asked(row), contact, None, now)
+                self.take(self.asked(row), contact, None, now)
 
     def forget_old(self, now: int) -> None:
         """Let go of who waited until their invite was over."""
@@ -306,20 +212,9 @@ class Requests:
                 self._database.run("UPDATE contacts SET changed_ms = NULL WHERE id = ?", row["contact"])
             self._database.run("DELETE FROM requests WHERE expires_ms <= ?", now)
 
-    def _find(self, wanted: str, now: int) -> sqlite3.Row | None:
-        rows = self._database.rows(
-            "SELECT r.*, unseal(r.secret) AS opened FROM requests r LEFT JOIN contacts c ON c.id = r.contact"
-            " WHERE r.expires_ms > ? AND (CAST(r.id AS TEXT) = ? OR r.name = ? COLLATE NOCASE OR c.name = ?)"
-            " ORDER BY CAST(r.id AS TEXT) != ?, r.id",
-            now,
-            *[wanted] * 4,
-        )
-        if len(rows) > 1 and str(rows[0]["id"]) != wanted:
-            numbers = ", ".join(str(row["id"]) for row in rows)
-            raise errors.SeveralRequests(name=wanted, numbers=numbers)
-        return rows[0] if rows else None
+    def asked(self, row: sqlite3.Row) -> RequestReceived:
+        """The request of a row of ``requests``."""
 
-    def _asked(self, row: sqlite3.Row) -> RequestReceived:
         def read(data: bytes) -> RequestReceived:
             card, root, ad, ephemeral = stored.read(data, list, bytes, bytes, bytes)
             return RequestReceived(Card.read(card), root, ad, ephemeral, b"")
@@ -333,11 +228,6 @@ class Requests:
             account_key,
         )
 
-    def _named(self, name: str) -> sqlite3.Row | None:
+    def named(self, name: str) -> sqlite3.Row | None:
+        """The contact of that name, if there is one."""
         return self._database.row("SELECT id, name, changed_ms FROM contacts WHERE name = ?", name)
-
-    def _key_of(self, contact: int) -> bytes:
-        return bytes(self._database.rows("SELECT account_key FROM contacts WHERE id = ?", contact)[0][0])
-
-    def _name_of(self, contact: int) -> str:
-        return str(self._database.rows("SELECT name FROM contacts WHERE id = ?", contact)[0][0])
