@@ -72,6 +72,7 @@ CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NUL
     + migrations.SENDINGS_AND_PROOFS
     + migrations.STREETS
     + migrations.RESETS
+    + migrations.PEOPLE
 )
 
 

@@ -20,10 +20,16 @@ from hedgerow.mailbox import Mailbox
 from hedgerow.outbox import Outbox
 from hedgerow.people import invite as invites
 from hedgerow.people import request as requests
+from hedgerow.people.answering import Answers
+from hedgerow.people.asking import Asking
+from hedgerow.people.book import Book
+from hedgerow.people.introducing import Introducing
+from hedgerow.people.inviting import Inviting
 from hedgerow.people.names import clean_name
+from hedgerow.people.verifying import Verifying
+from hedgerow.people.waiting import Requests
 from hedgerow.pings import Pings
 from hedgerow.proofs import Proofs
-from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet import sessions
 from hedgerow.ratchet.sessions import Sessions
 from hedgerow.ratchet.state import Place, State
@@ -82,10 +88,17 @@ class Desk:
         self.sealer = Sealer(
             database, self.outbox, random, self.name, lambda data: self.kept(Sessions.from_cbor, data)
         )
-        self._proofs = Proofs(database, shelf)
-        self.resets = Resets(database, self.sealer, self._proofs, self.account, random)
+        self.proofs = Proofs(database, shelf)
+        self.resets = Resets(database, self.sealer, self.proofs, self.account, random)
+        self.book = Book(self, database, random)
+        self.asking = Asking(self, database, random)
+        self.inviting = Inviting(self, database, random)
+        self.requests = Requests(self, database, random)
+        self.answers = Answers(self, database)
+        self.verifying = Verifying(self, database, random)
+        self.introducing = Introducing(self, database, random)
         self.pings = Pings(database)
-        self.covers = Covers(database, shelf, self._proofs, random)
+        self.covers = Covers(database, shelf, self.proofs, random)
         self._chores_ms: int | None = None  # None: at once
         self._stale = False
         self._states: dict[int, Sessions] = {}
@@ -97,7 +110,10 @@ class Desk:
 
     def reload(self, now: int) -> None:
         """Take in the ratchets and invites of the database."""
-        for contact in self._database.rows("SELECT id, unseal(ratchet) AS ratchet FROM contacts"):
+        for contact in self._database.rows("SELECT id, unseal(ratchet) AS ratchet, blocked_ms FROM contacts"):
+            if contact["blocked_ms"] is not None:
+                self.turn_away(contact["id"])
+                continue
             state = self.kept(Sessions.from_cbor, contact["ratchet"])
             if self._states.get(contact["id"]) != state:
                 self.adopt(contact["id"], state)
@@ -105,7 +121,7 @@ class Desk:
             "SELECT unseal(secret) AS secret FROM invites WHERE expires_ms > ?", now
         ):
             self.watch_invite(self.kept(invites.InviteSecret.from_cbor, stored["secret"]))
-        self._proofs.reload()
+        self.proofs.reload()
         self.street.reload()
         self._chores_ms = None
         self._stale = False
@@ -139,24 +155,27 @@ class Desk:
             self.shelf.expire(now)
             self._ask_again(now)
             self._reset(now)
-            self._proofs.forget_old(now)
+            self.inviting.forget_used()
+            self.requests.forget_old(now)
+            self.verifying.repeat(now)
+            self.proofs.forget_old(now)
             self._send_covers(now)
             self._renew(now)
         if due or anything:
             self._deep_scan(now)
-            self._send_waiting(now)
+            self.send_waiting(now)
             self._restock(now)
         happened, self._events = self._events, []
         return happened
 
     def _came(self, envelope: Envelope, now: int) -> None:
-        self._proofs.answer(envelope)
+        self.proofs.answer(envelope)
         self.street.look(envelope, now)
 
     def _open_mail(self, now: int) -> None:
         self.mailbox.open(now, lambda envelope, owner: self._open(envelope, owner, now))
         # Only now: what is proved is let go everywhere.
-        self._proofs.publish(now)
+        self.proofs.publish(now)
 
     def _renew(self, now: int) -> None:
         """Forget for good what was used: replace the data key, hourly."""
@@ -169,13 +188,16 @@ class Desk:
         if self.covers.due(now):
             with self.changing(now):
                 self.covers.work(now)
-            self._proofs.publish(now)
+            self.proofs.publish(now)
 
     def _ask_again(self, now: int) -> None:
         """Repeat the requests that were not answered."""
         for row in self._database.rows(
-            "SELECT id, unseal(request) AS request FROM contacts WHERE request IS NOT NULL AND asked_ms <= ?",
+            "SELECT id, unseal(request) AS request FROM contacts WHERE request IS NOT NULL"
+            " AND asked_ms <= ? AND ifnull(ask_until_ms, ?) >= ? AND blocked_ms IS NULL",
             now - _REQUEST_AGAIN_MS,
+            now,
+            now,
         ):
             with self.changing(now):
                 self.sealer.request(row["id"], self.kept(requests.RequestSent.from_cbor, row["request"]), now)
@@ -184,6 +206,9 @@ class Desk:
     def _restock(self, now: int) -> None:
         """What no board has must not be lost because our own shelf had no room for it."""
         for identity, contact, entry in self.outbox.restock(now):
+            if not self._may_write(contact, entry is None):
+                self.outbox.refused = True
+                continue
             with suppress(errors.Unanswered), self.changing(now):
                 self.outbox.let_go(identity)
                 if entry is not None:
@@ -223,11 +248,12 @@ class Desk:
         except PeerError as error:
             raise errors.HomeDamaged(home=self._database.home, reason=str(error)) from None
 
-    def _send_waiting(self, now: int) -> None:
+    def send_waiting(self, now: int) -> None:
         """Seal what was written before there was an answer."""
         for row in self._database.rows(
             "SELECT e.id FROM entries e JOIN contacts c ON c.id = e.contact"
-            " WHERE c.connected = 1 AND e.sequence = 0 ORDER BY e.id"
+            " WHERE c.connected = 1 AND e.sequence = 0 AND c.changed_ms IS NULL AND c.blocked_ms IS NULL"
+            " ORDER BY e.id"
         ):
             with suppress(errors.Unanswered), self.changing(now):
                 # Another process may have been faster.
@@ -241,6 +267,28 @@ class Desk:
             contact, {lock: _Ratchet(contact, place) for lock, place in sessions.locks(state).items()}
         )
         self.mailbox.watch_once(("reset", contact), lambda: self.resets.locks(contact))
+
+    def tell(self, event: Event) -> None:
+        """Something happened: the next ``poll`` says so."""
+        self._events.append(event)
+
+    def turn_away(self, contact: int) -> None:
+        """Look for nothing of a contact's any more: what is not opened is not answered, nor proved."""
+        self._states.pop(contact, None)
+        for source in (contact, ("reset", contact), ("deep", contact)):
+            self.mailbox.forget(source)
+
+    def begin_anew(self, contact: int, now: int) -> None:
+        """Go on with a contact whose new ratchet we said yes to: what waited leaves."""
+        state = self.sealer.sessions_of(contact)
+        if sessions.can_write(state):
+            self._go_on(contact, state, now)
+            self.send_waiting(now)
+
+    def _may_write(self, contact: int, request: bool) -> bool:
+        """Whether a letter, or a request, leaves: not where we blocked them or their key changed."""
+        row = self._database.rows("SELECT changed_ms, blocked_ms FROM contacts WHERE id = ?", contact)[0]
+        return row["blocked_ms"] is None and (request or row["changed_ms"] is None)
 
     def _go_on(self, contact: int, state: Sessions, now: int) -> None:
         """A new ratchet is the present one: they hear of that, and get what may have been lost."""
@@ -306,61 +354,11 @@ class Desk:
         return True
 
     def _open_request(self, envelope: Envelope, owner: _Invite, now: int) -> None:
-        row = self._database.row(
-            "SELECT unseal(secret) AS secret, expires_ms FROM invites WHERE id = ?", owner.id
-        )
+        row = self._database.row("SELECT *, unseal(secret) AS opened FROM invites WHERE id = ?", owner.id)
         if row is None or row["expires_ms"] <= now:
             return
-        secret = self.kept(invites.InviteSecret.from_cbor, row["secret"])
-        asked = requests.open(self.account, secret, owner.slot, envelope.body)
-        # Most often all is said and done; that needs no lock on the home.
-        if self._database.row(
-            "SELECT 1 FROM contacts WHERE account_key = ? AND device_key = ? AND device_dh IS NOT NULL"
-            " AND connected = 1 AND seen > 0",
-            asked.card.account_key,
-            asked.card.device_key,
-        ):
-            self._proofs.keep(asked.stop, now)
-            return
-        with self.changing(now):
-            seen = self._database.row("SELECT 1 FROM requests_seen WHERE ephemeral = ?", asked.ephemeral)
-            known = self._database.row(
-                "SELECT id, name, connected, seen, device_key, device_dh, request IS NOT NULL AS asked"
-                " FROM contacts WHERE account_key = ?",
-                asked.card.account_key,
-            )
-            # Who has a new device, or lost all that we had in common, begins anew; a copy does not.
-            anew = known is not None and (
-                known["device_key"] != asked.card.device_key or known["device_dh"] is None
-            )
-            if seen is not None and anew:
-                self._proofs.keep(asked.stop, now)
-                return
-            if known is not None and known["connected"] and not anew:
-                self._proofs.keep(asked.stop, now)
-                if seen is not None and known["seen"] == 0:
-                    self._answer_again(known["id"], now)
-                return
-            # Who asked each other at the same time: the smaller key answers, the larger one waits for that.
-            if known is not None and known["asked"] and self.account.account_key > asked.card.account_key:
-                return
-            fresh = ratchet.start_writer(asked.root, asked.ad, asked.ephemeral, self._random)
-            self._database.run(
-                "INSERT INTO requests_seen (ephemeral, expires_ms) VALUES (?, ?)",
-                asked.ephemeral,
-                row["expires_ms"],
-            )
-            if known is None:
-                name = self.free_name(asked.card.name)
-                contact = self.insert_contact(name, asked.card, True, Sessions(fresh))
-            else:
-                name, contact = known["name"], known["id"]
-                self.replace(contact, asked.card, fresh)
-                self.outbox.answered(contact)
-            self._proofs.keep(asked.stop, now)
-            # The answer: without it they could not write.
-            self.seal(contact, entries.HELLO, self.name, now)
-        self._events.append(Connected(name))
+        secret = self.kept(invites.InviteSecret.from_cbor, row["opened"])
+        self.requests.receive(row, requests.open(self.account, secret, owner.slot, envelope.body), now)
 
     def replace(self, contact: int, card: Card, fresh: State) -> Sessions:
         """Go on with a contact in a new ratchet, perhaps on a new device of theirs; the others are read."""
@@ -368,14 +366,16 @@ class Desk:
         past = tuple(state.changed(cks=b"") for state in former.readable())[-sessions.PAST :]
         state = Sessions(fresh, past=past)
         self._database.run(
-            "UPDATE contacts SET ratchet = seal_hour(?), connected = ?, request = NULL, device_key = ?,"
+            "UPDATE contacts SET ratchet = seal_hour(?), connected = ?, request = NULL, verified_ms ="
+            " iif(account_key = ? AND device_key = ?, verified_ms, NULL), account_key = ?, device_key = ?,"
             " device_dh = ? WHERE id = ?",
             state.to_cbor(),
             int(sessions.can_write(state)),
-            card.device_key,
+            *[card.account_key, card.device_key] * 2,
             card.device_dh,
             contact,
         )
+        self.verifying.forget(contact)
         self.resets.answered(contact)
         self.mailbox.forget(("reset", contact))
         return state
@@ -389,6 +389,8 @@ class Desk:
     def _reset(self, now: int) -> None:
         """Ask, or ask again, whom we lost our ratchet with; and say daily that a new one was heard of."""
         for contact in self.resets.due(now):
+            if contact not in self._states:
+                continue  # blocked
             with self.changing(now):
                 asked = self.resets.ask(contact, now)
                 if asked is not None:
@@ -400,18 +402,15 @@ class Desk:
                     if said is not None:
                         self.adopt(contact, said)
 
-    def _answer_again(self, contact: int, now: int) -> None:
-        """Somebody still asks and never wrote: our answer may have been lost."""
-        last = self._database.rows("SELECT max(written_ms) FROM entries WHERE contact = ?", contact)[0][0]
-        if last is None or now - last >= _REQUEST_AGAIN_MS:
-            self.seal(contact, entries.HELLO, self.name, now)
-
     def _open_letter(self, envelope: Envelope, owner: _Ratchet, now: int) -> None:
         with self.changing(now):
             row = self._database.rows(
-                "SELECT name, connected, unseal(ratchet) AS ratchet, clock, seen FROM contacts WHERE id = ?",
+                "SELECT name, connected, unseal(ratchet) AS ratchet, clock, seen, changed_ms, blocked_ms"
+                " FROM contacts WHERE id = ?",
                 owner.contact,
             )[0]
+            if row["blocked_ms"] is not None:
+                return  # another process did that just now
             before = self.kept(Sessions.from_cbor, row["ratchet"])
             state, plaintext, token = sessions.decrypt(
                 before,
@@ -441,19 +440,27 @@ class Desk:
                 rows.insert(self._database, owner.contact, False, written, shown, envelope, now, late)
             if written.kind == entries.PONG and not again:
                 self.pings.answered(written.text, owner.contact, now)
-            self._proofs.keep(token, now)
+            self.proofs.keep(token, now)
         self.adopt(owner.contact, state)
-        if state.present is not None and before.present is not state.present and _began(before, state):
+        changed = row["changed_ms"] is not None
+        began = state.present is not None and before.present is not state.present and _began(before, state)
+        # An answer on another device of theirs: what went to the former one goes there.
+        moved = sessions.can_write(state) and not row["connected"] and bool(state.past)
+        if (began or moved) and not changed:
             self._go_on(owner.contact, state, now)
         if sessions.can_write(state) and not row["connected"]:
             self._events.append(Connected(row["name"]))
-            self._send_waiting(now)
+            self.send_waiting(now)
         if written.kind == entries.PING and not (again or late):
             reply = self.pings.reply_to(written.text, owner.contact, envelope.hops, now)
             if reply is not None:
                 with suppress(errors.Unanswered):
                     self.seal(owner.contact, entries.PONG, reply, now)
-        if shown and not again:
+        if written.kind == entries.VERIFY and not again:
+            self.verifying.heard(owner.contact, written.text, written.sequence, now)
+        if written.kind == entries.INTRODUCE and not again and not changed:
+            self.introducing.heard(owner.contact, written.text, now)
+        if shown and not again and not changed:
             self._events.append(
                 Received(
                     row["name"],

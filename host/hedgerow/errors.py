@@ -139,6 +139,82 @@ class UnknownContact(UserError):
     """There is no contact named {name}: `hedgerow contacts` lists them."""
 
 
+class NameTaken(UserError):
+    """There is a contact named {name} already: choose another name."""
+
+
+class BadDays(UserError):
+    """An invite holds for 1 to {most} days: choose a number between them."""
+
+
+class TooManyInvites(UserError):
+    """There are {most} invites that hold: `hedgerow invite withdraw` makes room."""
+
+
+class UnknownInvite(UserError):
+    """There is no invite {id} that holds: `hedgerow invite list` lists them."""
+
+
+class QrEnding(UserError):
+    """{path} must end in .png or .svg, for that says what to write; without a name it is shown here."""
+
+
+class PictureNotWritten(UserError):
+    """{path} cannot be written ({reason}), so no invite was made: choose another file."""
+
+
+class UnknownRequest(UserError):
+    """Nobody named {name} waits for your answer: `hedgerow requests` lists who does."""
+
+
+class SeveralRequests(UserError):
+    """Several wait as {name}: choose one by its number ({numbers}), as `hedgerow requests` shows it."""
+
+
+class KeyChanged(UserError):
+    """The key of {name} changed: compare digits with `hedgerow verify`, or say yes with --new-key."""
+
+
+class KeyChecked(UserError):
+    """The new key of {name} is in use: verify it, accept it with --new-key, or use `hedgerow block`."""
+
+
+class NotChanged(UserError):
+    """No other key of {name} waits for your yes: `hedgerow contacts` shows whose does."""
+
+
+class Blocked(UserError):
+    """You blocked {name}: `hedgerow unblock` ends that."""
+
+
+class NotBlocked(UserError):
+    """{name} is not blocked: `hedgerow contacts` shows who is."""
+
+
+class BadCode(UserError):
+    """A code has {count} digits: type those that {name} read aloud to you."""
+
+
+class NoDigits(UserError):
+    """There are no digits to compare with {name} yet: `hedgerow verify` shows them when they are there."""
+
+
+class TooManyRuns(UserError):
+    """You began {most} verifications of {name} in 30 days: compare with `hedgerow fingerprint` instead."""
+
+
+class CodeDiffers(UserError):
+    """This does not fit, so {name} is not verified: misheard? Then `hedgerow verify` anew; else beware."""
+
+
+class IntroduceSelf(UserError):
+    """An introduction needs two different people: name two contacts of yours."""
+
+
+class IntroduceUnverified(UserError):
+    """You can introduce only whom you verified, and {name} is not: `hedgerow verify` begins that."""
+
+
 class NotConnected(UserError):
     """{name} has not answered your request yet: wait until `hedgerow contacts` shows a contact."""
 

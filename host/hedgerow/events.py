@@ -47,14 +47,38 @@ class Heard:
     carried: bool
 
 
+ASKED = "asked"  # somebody asks to become a contact
+CHANGED = "key changed"  # a contact comes with another device, or another account under their name
+INTRODUCED = "introduced"  # a contact introduces somebody
+DIGITS = "digits"  # there are digits to compare with a contact
+DIFFERENT = "different"  # a flight of a verification was altered
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """Something that ``name`` waits for us to decide; ``what`` is one of those above."""
+
+    what: str
+    name: str
+
+
 @dataclass(frozen=True)
 class Contact:
-    """A row of ``hedgerow contacts``; ``asked``: they have our request, no answer came yet."""
+    """A row of ``hedgerow contacts``; ``asked``: they have our request, no answer came yet.
+
+    ``changed``: they came with other keys, and we did not say yes to those; ``rivalled``: somebody with
+    another account asks under their name; ``introduced_by`` names who introduced them.
+    """
 
     name: str
     connected: bool
     account_key: bytes
     asked: bool = False
+    verified: bool = False
+    changed: bool = False
+    rivalled: bool = False
+    blocked: bool = False
+    introduced_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +86,8 @@ class Letter:
     """A row of ``hedgerow inbox``; ``received_ms`` is None for our own, ``sent`` false while it waits.
 
     ``state`` is that of our own as in ``hedgerow.outbox``, None for those of others and where nobody knows.
-    ``declined``: a board had no room for it. ``late``: its lifetime was over when it came.
+    ``declined``: a board had no room for it. ``late``: its lifetime was over when it came. ``verified`` and
+    ``changed`` as in ``Contact``.
     """
 
     id: int
@@ -75,6 +100,8 @@ class Letter:
     state: str | None = None
     declined: bool = False
     late: bool = False
+    verified: bool = False
+    changed: bool = False
 
 
-Event = Connected | Received | Heard
+Event = Connected | Received | Heard | Noticed

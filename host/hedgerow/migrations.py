@@ -12,7 +12,7 @@ from hedgerow_core.envelope import TTL_MINUTES, decode
 from hedgerow_core.errors import PeerError
 from hedgerow_core.shelf import SOURCE_HOST, record_of
 
-VERSION = 4
+VERSION = 5
 
 # Since version 2: what became of what we sent, and the proofs that we give.
 SENDINGS_AND_PROOFS = """
@@ -78,6 +78,47 @@ CREATE TABLE resets (
 );
 """
 
+# Since version 5: whom we know how well, and who waits for our answer. ``contact``: whose keys a request
+# changes; ``kind`` as in hedgerow.people.waiting.
+PEOPLE = """
+ALTER TABLE contacts ADD COLUMN verified_ms INTEGER;
+ALTER TABLE contacts ADD COLUMN changed_ms INTEGER;
+ALTER TABLE contacts ADD COLUMN blocked_ms INTEGER;
+ALTER TABLE contacts ADD COLUMN introduced_by INTEGER;
+ALTER TABLE contacts ADD COLUMN ask_until_ms INTEGER;
+ALTER TABLE invites ADD COLUMN many INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE invites ADD COLUMN ask INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE invites ADD COLUMN made_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE invites ADD COLUMN taken_by BLOB;
+ALTER TABLE invites ADD COLUMN only_for BLOB;
+ALTER TABLE invites ADD COLUMN introduced_by INTEGER;
+ALTER TABLE requests_seen ADD COLUMN invite BLOB;
+CREATE TABLE requests (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    account_key BLOB NOT NULL,
+    device_key BLOB NOT NULL,
+    contact INTEGER REFERENCES contacts(id),
+    introduced_by INTEGER REFERENCES contacts(id),
+    received_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    secret BLOB NOT NULL,
+    UNIQUE (kind, account_key)
+);
+CREATE TABLE verifications (
+    contact INTEGER PRIMARY KEY REFERENCES contacts(id),
+    run BLOB NOT NULL,
+    sent_ms INTEGER NOT NULL
+);
+CREATE TABLE introductions (
+    id BLOB PRIMARY KEY,
+    asked INTEGER NOT NULL REFERENCES contacts(id),
+    other INTEGER NOT NULL REFERENCES contacts(id),
+    made_ms INTEGER NOT NULL
+);
+"""
+
 _COLUMNS = """
 ALTER TABLE contacts ADD COLUMN arrived_ms INTEGER;
 ALTER TABLE entries ADD COLUMN delivered_ms INTEGER;
@@ -97,10 +138,13 @@ def migrate(connection: sqlite3.Connection, home: Path) -> None:
             _convert_shelf(connection)
         if version in (1, 2):
             _execute(connection, STREETS)
+        if version < VERSION:
+            # Before what is secret is sealed: some of it lies here.
+            _execute(connection, PEOPLE)
         if version in (1, 2, 3):
             _execute(connection, _DEVICE_DH + ";" + RESETS)
             _seal(connection, home)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

@@ -17,18 +17,13 @@ from hedgerow.identity.phrase import ENTROPY_BYTES
 from hedgerow.links.cable import CableLink
 from hedgerow.log import entry as entries
 from hedgerow.outbox import EXPIRED, STATE_COLUMNS, state_of
-from hedgerow.people import invite as invites
-from hedgerow.people import request as requests
 from hedgerow.people.names import checked_name
 from hedgerow.pings import NONCE_BYTES, Pings
-from hedgerow.ratchet import double_ratchet as ratchet
-from hedgerow.ratchet.sessions import Sessions
 from hedgerow.street.channel import Street
 from hedgerow.vault import backup, epoch, keystore, wipe
 from hedgerow.vault.vault import Vault
 from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import Envelope
-from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import INITIATOR, PAIR, Session
 from hedgerow_core.shelf import Shelf
@@ -153,9 +148,8 @@ class Node:
 
     def ping(self, name: str, now: int) -> bytes:
         """Ask the computer of the contact ``name`` for an answer; by what ``pings.answer`` finds it."""
-        row = self._database.row("SELECT id, connected FROM contacts WHERE name = ?", _encodable(name))
-        if row is None:
-            raise errors.UnknownContact(name=name)
+        contact = self._desk.book.id_of(name)
+        row = self._database.rows("SELECT id, connected FROM contacts WHERE id = ?", contact)[0]
         if not row["connected"]:
             raise errors.NotConnected(name=name)
         self._now = now
@@ -205,75 +199,23 @@ class Node:
 
     # People
 
-    def invite(self, now: int) -> str:
-        """A new invite as a URI, for somebody to ``add``."""
-        secret, uri = invites.create(self._desk.account, self.name, self._random, now)
-        with self._database.transaction():
-            self._database.run(
-                "INSERT INTO invites (id, secret, expires_ms) VALUES (?, seal_hour(?), ?)",
-                secret.id,
-                secret.to_cbor(),
-                secret.expiry_ms,
-            )
-        self._desk.watch_invite(secret)
-        return uri
+    @property
+    def people(self) -> Desk:
+        """Contacts, invites, requests, verifications, introductions: ``book``, ``inviting``, and so on."""
+        return self._desk
+
+    def invite(self, now: int, days: int | None = None, many: bool = False, ask: bool = False) -> str:
+        """A new invite as a URI, for somebody to ``add``; for ``many`` people, each of whom asks, or for one,
+        who asks where ``ask`` says so."""
+        return self._desk.inviting.create(now, days, many, ask)
 
     def add(self, uri: str, now: int) -> str:
         """Ask whoever made the invite to become a contact; their name here."""
-        try:
-            invite = invites.parse(uri, now)
-        except invites.Expired:
-            raise errors.InviteExpired from None
-        except invites.OtherVersion:
-            raise errors.InviteVersion from None
-        except PeerError:
-            raise errors.InviteDamaged from None
-        if invite.card.account_key == self._desk.account.account_key:
-            raise errors.InviteOwn
-        known = self._database.row(
-            "SELECT id, name FROM contacts WHERE account_key = ?"
-            " AND (device_key != ? OR device_dh IS NULL OR connected = 0 AND request IS NULL)",
-            invite.card.account_key,
-            invite.card.device_key,
-        )
-        same = self._database.row("SELECT name FROM contacts WHERE account_key = ?", invite.card.account_key)
-        if same is not None and known is None:
-            raise errors.AlreadyContact(name=same["name"])
-        sent = requests.create(self._desk.account, self.name, invite, self._random)
-        state = ratchet.start_reader(sent.root, sent.ad, sent.ephemeral_private)
-        started = Sessions(state)
-        with self._desk.changing(now):
-            if known is None:
-                name = self._desk.free_name(invite.card.name)
-                contact = self._desk.insert_contact(name, invite.card, False, started)
-            else:
-                # They have a new device, or we and they lost what we had in common.
-                name, contact = str(known["name"]), int(known["id"])
-                started = self._desk.replace(contact, invite.card, state)
-            self._database.run(
-                "UPDATE contacts SET request = seal_hour(?), asked_ms = ? WHERE id = ?",
-                sent.to_cbor(),
-                now,
-                contact,
-            )
-            self._desk.sealer.request(contact, sent, now)
-        self._desk.adopt(contact, started)
-        return name
+        return self._desk.asking.add(uri, now)
 
     def contacts(self) -> list[Contact]:
         """Everybody, in the order in which they came."""
-        rows = self._database.rows(
-            "SELECT name, connected, account_key, arrived_ms FROM contacts ORDER BY id"
-        )
-        return [
-            Contact(
-                row["name"],
-                bool(row["connected"]),
-                row["account_key"],
-                not row["connected"] and row["arrived_ms"] is not None,
-            )
-            for row in rows
-        ]
+        return self._desk.book.all()
 
     # Letters
 
@@ -285,11 +227,15 @@ class Node:
             raise errors.EmptyText
         if size > TEXT_BYTES:
             raise errors.TextTooLong(size=size, limit=TEXT_BYTES)
-        row = self._database.row("SELECT id, connected FROM contacts WHERE name = ?", name)
+        row = self._database.row(
+            "SELECT id, connected, changed_ms, blocked_ms FROM contacts WHERE name = ?", name
+        )
         if row is None:
             raise errors.UnknownContact(name=name)
+        if row["blocked_ms"] is not None:
+            raise errors.Blocked(name=name)
         self._now = now
-        if row["connected"]:
+        if row["connected"] and row["changed_ms"] is None:
             return self._desk.seal(row["id"], entries.TEXT, text, now)
         self._database.run(
             "INSERT INTO entries (contact, mine, sequence, clock, reference, written_ms, text)"
@@ -309,6 +255,8 @@ class Node:
             if found[0].state != EXPIRED:
                 state = found[0].state or "of an earlier version, and what became of it is not known"
                 raise errors.NotExpired(number=number, state=state)
+            if found[0].changed:
+                raise errors.KeyChanged(name=found[0].name)
             return self._desk.seal_again(number, now)
 
     def inbox(self, name: str | None = None) -> list[Letter]:
@@ -332,16 +280,18 @@ class Node:
         if name is None:
             return None
         name = _encodable(name)
-        if self._database.row("SELECT id FROM contacts WHERE name = ?", name) is None:
-            raise errors.UnknownContact(name=name)
+        self._desk.book.id_of(name)
         return name
 
     def _letters(self, which: str, *values: object) -> list[Letter]:
         rows = self._database.rows(
             "SELECT e.id, c.name, e.mine, unseal(e.text) AS text, e.written_ms, e.received_ms, e.late,"
-            f" s.declined_ms, {STATE_COLUMNS} FROM entries e JOIN contacts c ON c.id = e.contact"
+            f" s.declined_ms, c.verified_ms, c.changed_ms, {STATE_COLUMNS}"
+            " FROM entries e JOIN contacts c ON c.id = e.contact"
             " LEFT JOIN sendings s ON e.mine = 1 AND s.envelope = e.envelope"
-            f" WHERE e.text != '' AND ({which})"
+            # What comes from keys that we did not say yes to waits, as what goes there does.
+            " WHERE e.text != '' AND c.blocked_ms IS NULL AND (e.mine = 1 OR c.changed_ms IS NULL"
+            f" OR e.received_ms < c.changed_ms) AND ({which})"
             " ORDER BY c.id, e.sequence = 0, e.clock, e.mine, e.id",
             *values,
         )
@@ -357,6 +307,8 @@ class Node:
                 state_of(row, self._now) if row["mine"] else None,
                 row["declined_ms"] is not None,
                 bool(row["late"]),
+                row["verified_ms"] is not None and row["changed_ms"] is None,
+                row["changed_ms"] is not None,
             )
             for row in rows
         ]

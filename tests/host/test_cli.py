@@ -358,7 +358,7 @@ def test_a_damaged_invite_is_told_and_the_whole_one_works(stranger, uri):
     told = stranger.wrong_each([["add", make(uri)] for make in DAMAGES.values()])
     for damage, words in zip(DAMAGES, told):
         assert words.startswith("This invite is damaged:"), damage
-    assert stranger.json("add", uri) == [{"name": "Bob", "connected": False}]
+    assert stranger.json("add", uri) == [{"name": "Bob", "connected": False, "changed": False}]
 
 
 def test_an_invite_of_another_version_is_told(stranger, uri):
@@ -516,7 +516,17 @@ def test_the_help_names_every_command(tmp_path):
 def test_json_is_one_object_a_line(village, uri):
     alice, bob = village
     assert alice.json("contacts")[0]["connected"] is True
-    assert set(alice.json("contacts")[0]) == {"name", "connected", "account_key", "asked"}
+    assert set(alice.json("contacts")[0]) == {
+        "name",
+        "connected",
+        "account_key",
+        "asked",
+        "verified",
+        "changed",
+        "rivalled",
+        "blocked",
+        "introduced_by",
+    }
     assert alice.json("invite")[0]["invite"].startswith("hedgerow:invite/1/")
     assert alice.json("send", "Bob", "two\nlines")[0]["name"] == "Bob"
     carry(alice, bob)

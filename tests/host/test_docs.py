@@ -31,6 +31,8 @@ def walk(name, command):
     if inner is None:
         yield name, command
     else:
+        if command.invoke_without_command:
+            yield name, command
         for part, below in inner.items():
             yield from walk(f"{name} {part}", below)
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from people_support import NOW, flip, person, source
 
 from hedgerow.identity import keys
+from hedgerow.people import base45
 from hedgerow.people import invite as invites
 from hedgerow_core import cbor
 from hedgerow_core.errors import PeerError
@@ -49,6 +50,45 @@ def test_the_link_holds_nothing_private():
 def test_the_link_fits_into_a_qr_code():
     # Version 15 with error correction L holds 520 bytes and is still easily read from a screen.
     assert len(URI) <= 520
+
+
+def test_a_qr_code_says_the_same_in_letters_of_its_alphanumeric_mode():
+    text = invites.for_qr(URI)
+    assert set(text) <= set(base45.ALPHABET) and len(text) <= 535  # version 12 with error correction L
+    assert invites.parse(text, NOW) == invites.parse(URI, NOW)
+    assert invites.parse(f"  {text}\r\n", NOW) == invites.parse(URI, NOW)
+    halves = f"{text[:100]}\n{text[100:]}"
+    assert invites.parse(halves, NOW) == invites.parse(URI, NOW)
+
+
+@given(st.integers(18, 600), st.sampled_from(base45.ALPHABET + "aé#"))
+def test_a_qr_code_that_was_read_wrong_is_refused(at, letter):
+    text = invites.for_qr(URI)
+    at %= len(text)
+    wrong = text[:at] + letter + text[at + 1 :]
+    if wrong != text:
+        with pytest.raises(PeerError):
+            invites.parse(wrong, NOW)
+
+
+@given(st.integers(0, 600))
+def test_a_qr_code_that_was_cut_is_refused(end):
+    text = invites.for_qr(URI)
+    with pytest.raises(PeerError):
+        invites.parse(text[: end % len(text)], NOW)
+
+
+def test_a_qr_code_of_another_version_says_so():
+    with pytest.raises(invites.OtherVersion):
+        invites.parse(invites.for_qr(URI).replace("/1/", "/2/"), NOW)
+    with pytest.raises(PeerError):
+        invites.parse("HEDGEROW:INVITE/X/A/", NOW)
+
+
+@given(st.text(alphabet=base45.ALPHABET, max_size=80))
+def test_any_letters_of_a_qr_code_are_refused(text):
+    with pytest.raises(PeerError):
+        invites.parse(f"HEDGEROW:INVITE/1/{text}/", NOW)
 
 
 def test_a_link_broken_by_a_mail_program_still_works():

@@ -142,12 +142,47 @@ def test_what_became_of_old_letters_is_told_only_where_it_is_known(village):
     assert village.read(BOB) == [(ALICE, "on the way")]
 
 
+def before_people(connection):
+    """Take back what version 5 brought."""
+    for table, *columns in (
+        ("contacts", "verified_ms", "changed_ms", "blocked_ms", "introduced_by", "ask_until_ms"),
+        ("invites", "many", "ask", "made_ms", "taken_by", "only_for", "introduced_by"),
+        ("requests_seen", "invite"),
+    ):
+        for column in columns:
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    for table in ("requests", "verifications", "introductions"):
+        connection.execute(f"DROP TABLE {table}")
+
+
+def test_a_home_of_version_4_knows_its_contacts_and_its_invites_hold_for_all_as_before(village):
+    uri = village.nodes[BOB].invite(village.now)
+    village.nodes[BOB].close()
+    with closing(sqlite3.connect(village.home(BOB) / "hedgerow.db")) as connection:
+        before_people(connection)
+        connection.execute("PRAGMA user_version = 4")
+        connection.commit()
+    village.reopen(BOB)
+    assert version(village, BOB) == VERSION
+    for who in ("Carol", "Dora"):
+        village.nodes[who].add(uri, village.now)
+        village.exchange()
+    found = village.nodes[BOB].contacts()
+    assert [(contact.name, contact.connected) for contact in found] == [
+        (ALICE, True),
+        ("Carol", True),
+        ("Dora", True),
+    ]
+    assert not any(contact.verified or contact.changed or contact.blocked for contact in found)
+
+
 def unsealed(home, *statements):
     """Turn a closed home into one of before version 4, in which nothing was sealed."""
     keys = Database.open(home)
     keys._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for table, column in (*FLEETING, *LASTING):
         keys._connection.execute(f"UPDATE {table} SET {column} = unseal({column})")
+    before_people(keys._connection)
     for statement in (
         "DROP TABLE vault",
         "DROP TABLE resets",

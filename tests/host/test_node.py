@@ -347,7 +347,7 @@ def test_letters_that_waited_go_even_if_the_computer_died_when_the_answer_came(s
     strangers.carry(BOB, ALICE)
     strangers.poll(ALICE)
     strangers.carry(ALICE, BOB)
-    strangers.nodes[BOB]._desk._send_waiting = lambda now: (_ for _ in ()).throw(KeyboardInterrupt)
+    strangers.nodes[BOB]._desk.send_waiting = lambda now: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
         strangers.poll(BOB)
     strangers.reopen(BOB)
@@ -422,13 +422,14 @@ def test_two_people_who_add_each_others_invite_become_contacts(strangers):
     assert len(strangers.nodes[ALICE].contacts()) == len(strangers.nodes[BOB].contacts()) == 1
 
 
-def test_a_second_person_with_the_same_invite_is_a_second_contact():
+def test_a_second_person_with_an_invite_for_many_is_a_second_contact():
     with Village(*PEOPLE) as village:
-        uri = village.nodes[ALICE].invite(NOW)
-        village.nodes[BOB].add(uri, NOW)
-        village.exchange()
-        village.nodes[CAROL].add(uri, NOW)
-        village.exchange()
+        uri = village.nodes[ALICE].invite(NOW, many=True)
+        for who in (BOB, CAROL):
+            village.nodes[who].add(uri, NOW)
+            village.exchange()
+            village.nodes[ALICE].people.answers.accept(who, False, NOW)
+            village.exchange()
         assert [contact.name for contact in village.nodes[ALICE].contacts()] == [BOB, CAROL]
         village.send(ALICE, BOB, "for Bob")
         village.send(ALICE, CAROL, "for Carol")
@@ -442,6 +443,9 @@ def test_two_contacts_of_one_name_can_be_told_apart():
         for who, name in (("one", "Sam"), ("two", "Sam"), ("three", "sam")):
             village.join(who, name)
             village.befriend(ALICE, who)
+            if who != "one":
+                village.nodes[ALICE].people.answers.accept(name, False, NOW)
+                village.exchange()
         assert [contact.name for contact in village.nodes[ALICE].contacts()] == ["Sam", "Sam 2", "sam 3"]
         for name, who in (("Sam", "one"), ("Sam 2", "two"), ("sam 3", "three")):
             village.send(ALICE, name, f"for {who}")
@@ -517,7 +521,7 @@ BAD_NAMES = [
 
 @pytest.mark.parametrize("name,shown", BAD_NAMES)
 def test_a_strange_name_in_an_invite_is_cleaned(strangers, name, shown):
-    strangers.nodes[ALICE].name = name
+    strangers.nodes[ALICE].people.name = name
     uri = strangers.nodes[ALICE].invite(NOW)
     assert strangers.nodes[BOB].add(uri, NOW) == shown
     assert strangers.nodes[BOB].contacts()[0].name == shown

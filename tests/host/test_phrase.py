@@ -74,7 +74,7 @@ def test_recovering_gives_the_same_account_and_new_device_keys(tmp_path):
     again.close()
 
 
-def test_contacts_know_who_recovered_and_letters_go_again():
+def test_contacts_know_who_recovered_and_letters_go_again_when_they_agreed():
     with Village("Alice", "Bob") as village:
         village.befriend("Alice", "Bob")
         entropy = village.nodes["Alice"].entropy
@@ -88,5 +88,9 @@ def test_contacts_know_who_recovered_and_letters_go_again():
         village.send("Bob", "Alice", "is it you?")
         village.send("Alice", "Bob", "it is")
         village.exchange()
+        assert village.read("Alice") == village.read("Bob") == []
+        assert [contact.changed for contact in village.nodes["Bob"].contacts()] == [True]
+        village.nodes["Bob"].people.answers.accept("Alice", True, village.now)
+        village.exchange()
         assert ("Bob", "is it you?") in village.received("Alice")
-        assert ("Alice", "it is") in village.received("Bob")
+        assert village.read("Bob") == [("Alice", "it is")]

@@ -1,4 +1,4 @@
-"""What is fuzzed of the host: invites, contact requests, ratchet, entries, street letters, its files."""
+"""What is fuzzed of the host: invites, requests, flights, ratchet, entries, street letters, its files."""
 
 import base64
 import hashlib
@@ -8,14 +8,14 @@ from fuzz.core_targets import holds, piece, pieces, refusal, told
 from hedgerow.identity import keys
 from hedgerow.identity.account import Account
 from hedgerow.log import entry
-from hedgerow.people import invite, request
+from hedgerow.people import base45, introduction, invite, request, verification
 from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet.state import State
 from hedgerow.street import keys as street_keys
 from hedgerow.street import letter as street_letter
 from hedgerow.street.channel import _harmless
 from hedgerow_core import cbor, envelope
-from hedgerow_core.errors import PeerError
+from hedgerow_core.errors import LimitError, PeerError
 
 NOW = 1_800_000_000_000
 STREET = bytes(range(32))
@@ -84,6 +84,39 @@ def fuzz_invite(data: bytes) -> str:
     except PeerError as error:
         return refusal(error)
     return told(found.card.name, *found.card.fields()[1:], found.prekey, found.expiry_ms, found.secret)
+
+
+def fuzz_people(data: bytes) -> str:
+    """Flights of a verification one after the other, of an introduction, and what a QR code may hold."""
+    sides = verification.Sides(bytes(64), bytes(63) + b"\1")
+    run, random = verification.Run(), _source("run")
+    result = []
+    for what, part in pieces(data):
+        how = what & 3
+        try:
+            if how == 0:
+                run = verification.begin(run, sides, NOW, random)
+            elif how == 1:
+                # A nonce that fits, or a name of the run, is not found by chance.
+                part = part.replace(b"run", run.commitment[:8])
+                before = run
+                run, _ = verification.receive(run, sides, part, len(result), NOW, random)
+                holds(len(run.theirs) <= verification.RUNS, "more runs than are answered")
+                holds(run.phase != verification.SHOWN or run.nonce_b != b"", "digits of nothing")
+                holds(before.phase == run.phase or part != b"", "an empty flight changed something")
+                holds(verification.Run.from_cbor(run.to_cbor()) == run, "a run is not what was stored")
+            elif how == 2:
+                text = part.decode("utf-8", "replace")
+                holds(introduction.encode(introduction.decode(text)) == text, "a flight has two spellings")
+            else:
+                text = part.decode("utf-8", "replace")
+                holds(base45.encode(base45.decode(text)) == text, "base45 has two spellings")
+            result.append("taken")
+        except PeerError as error:
+            result.append(refusal(error))
+        except LimitError:
+            result.append("limit")
+    return told(*result, run.to_cbor())
 
 
 def fuzz_request(data: bytes) -> str:
@@ -201,6 +234,7 @@ TARGETS = {
     "street": fuzz_street,
     "invite": fuzz_invite,
     "request": fuzz_request,
+    "people": fuzz_people,
     "ratchet": fuzz_ratchet,
     "entry": fuzz_entry,
     "home": home_target.fuzz_home,
@@ -229,10 +263,20 @@ def seeds(name: str) -> list[bytes]:
             b"\2" + cbor.encode([1, *fields[1:]]),
             b"\2" + cbor.encode([*fields[:2], -1, *fields[3:]]),
             b"\4" + URI.encode(),
+            b"\4" + invite.for_qr(URI).encode(),
             b"\4" + URI.replace("/1/", "/2/").encode(),
             b"\4hedgerow:invite/\xd9\xa1/AA",
             b"\4hedgerow:invite/1/A",
             b"\3hedgerow:invite/1/\xed\xa0\x80",
+        ]
+    if name == "people":
+        head = (b"\2" + bytes(8)).hex().encode()
+        return [
+            piece(0, b"") + piece(1, b"\2run" + bytes(32)) + piece(1, b"\2run" + bytes(31) + b"\1"),
+            piece(1, b"\1" + bytes(32)) + piece(1, b"\3run" + bytes(32)) + piece(0, b""),
+            piece(1, b"\1" + bytes(32)) * 3 + piece(1, b"\1" + b"\2" * 32) * 10,
+            piece(2, head + b" hedgerow:invite/1/A") + piece(2, head) + piece(2, b"01" + head + b" x"),
+            piece(3, b"%69 VD92EX0") + piece(3, b"GGW") + piece(3, b"FGW"),
         ]
     if name == "request":
         plain = keys.pad(bytes(16) + cbor.encode(MALLORY.card("Mallory").fields()), 300)

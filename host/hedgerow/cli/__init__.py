@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow import __version__, covers, errors
-from hedgerow.cli import backups, boards, linking, safety, secrets, street, wiping
+from hedgerow.cli import backups, boards, inviting, linking, people, safety, secrets, street, wiping
 from hedgerow.cli.terminal import (
     AsJson,
     clock,
+    name_shown,
     now_ms,
     open_node,
     print_event,
@@ -109,18 +110,6 @@ def init(
     node.close()
 
 
-@app.command(epilog="Example: hedgerow invite > for-bob.txt")
-def invite(context: typer.Context, as_json: AsJson = False) -> None:
-    """Print an invite: whoever adds it can become your contact. It holds for 14 days."""
-    node = open_node(context)
-    uri = node.invite(now_ms())
-    if as_json:
-        print_json(invite=uri)
-    else:
-        print(uri)
-    node.close()
-
-
 @app.command(epilog="Example: hedgerow add 'hedgerow:invite/1/iWVB...'")
 def add(
     context: typer.Context,
@@ -130,35 +119,13 @@ def add(
     """Ask whoever made an invite to become your contact."""
     node = open_node(context)
     name = node.add(uri, now_ms())
+    changed = any(contact.changed for contact in node.contacts() if contact.name == name)
     if as_json:
-        print_json(name=name, connected=False)
+        print_json(name=name, connected=False, changed=changed)
+    elif changed:
+        print(f"Asked {name}, whose key changed: letters wait until `hedgerow verify` or `accept --new-key`.")
     else:
         print(f"Asked {name}. You can write at once; the letters leave when {name} has answered.")
-    node.close()
-
-
-@app.command(epilog="Example: hedgerow contacts --json")
-def contacts(context: typer.Context, as_json: AsJson = False) -> None:
-    """List your contacts."""
-    node = open_node(context)
-    _poll(node, as_json)
-    found = node.contacts()
-    if as_json:
-        for contact in found:
-            print_json(
-                name=contact.name,
-                connected=contact.connected,
-                account_key=contact.account_key.hex(),
-                asked=contact.asked,
-            )
-    elif not found:
-        print("No contacts yet: give somebody an invite (`hedgerow invite`), or add theirs.")
-    else:
-        table = Table("Name", "State", box=None, pad_edge=False)
-        for contact in found:
-            asked = "has your request, no answer yet" if contact.asked else "asked, no answer yet"
-            table.add_row(contact.name, "contact" if contact.connected else asked)
-        Console(highlight=False, markup=False, emoji=False).print(table)
     node.close()
 
 
@@ -187,6 +154,8 @@ def _print_sent(node: Node, letter: Letter, as_json: bool) -> None:
         print_json(name=letter.name, sealed=letter.sent, id=letter.id, state=letter.state)
     elif letter.state != QUEUED:
         print(f"Sealed; {'the board has it' if letter.state == CARRIED else letter.state}.")
+    elif not letter.sent and letter.changed:
+        print(f"Kept, for the key of {letter.name} changed; it leaves when you agreed: `hedgerow contacts`.")
     elif not letter.sent:
         print(f"Kept; it leaves when {letter.name} has answered your request.")
     elif letter.declined:
@@ -216,7 +185,7 @@ def sent(
         table = Table("Number", "Written", "To", "State", "Letter", box=None, pad_edge=False)
         for letter in letters:
             when = clock(letter.written_ms)
-            table.add_row(str(letter.id), when, letter.name, state_shown(letter), shown(letter.text))
+            table.add_row(str(letter.id), when, name_shown(letter), state_shown(letter), shown(letter.text))
         Console(highlight=False, markup=False, emoji=False).print(table)
         if any(letter.state == EXPIRED for letter in letters):
             print("No proof came for what expired: `hedgerow send-again NUMBER` sends it once more.")
@@ -294,7 +263,7 @@ def _print_letters(node: Node, letters: list[Letter]) -> None:
     last = None
     for letter in letters:
         if letter.name != last:
-            table.add_row("", letter.name, "", style="bold")
+            table.add_row("", name_shown(letter), "", style="bold")
             last = letter.name
         who = node.name if letter.mine else letter.name
         state = state_shown(letter)
@@ -302,6 +271,8 @@ def _print_letters(node: Node, letters: list[Letter]) -> None:
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 
+inviting.register(app)
+people.register(app)
 linking.register(app)
 street.register(app)
 boards.register(app)

@@ -11,7 +11,7 @@ import typer
 from hedgerow import errors
 from hedgerow.cli import secrets
 from hedgerow.database import Unlock
-from hedgerow.events import Connected, Event, Heard, Letter
+from hedgerow.events import ASKED, CHANGED, DIGITS, INTRODUCED, Connected, Event, Heard, Letter, Noticed
 from hedgerow.node import Node
 from hedgerow.outbox import QUEUED
 
@@ -55,6 +55,17 @@ def clock(unix_ms: int) -> str:
     return time.strftime("%d %b %H:%M", time.localtime(unix_ms / 1000))
 
 
+_NOTICED = {
+    ASKED: "{name} asks to become your contact: `hedgerow requests`.",
+    CHANGED: "The key of {name} changed, letters wait: `hedgerow requests`.",
+    INTRODUCED: "{name} introduces somebody to you: `hedgerow requests`.",
+    DIGITS: "There are digits to compare with {name}: `hedgerow verify`.",
+}
+_ALTERED = (
+    "The verification with {name} was altered on the way: begin anew with `hedgerow verify`, and beware."
+)
+
+
 def print_event(event: Event, as_json: bool = False) -> None:
     """What a node tells."""
     if isinstance(event, Connected):
@@ -62,6 +73,11 @@ def print_event(event: Event, as_json: bool = False) -> None:
             print_json(event="connected", name=event.name)
         else:
             print(f"{event.name} is a contact now.", flush=True)
+    elif isinstance(event, Noticed):
+        if as_json:
+            print_json(event=event.what, name=event.name)
+        else:
+            print(_NOTICED.get(event.what, _ALTERED).format(name=event.name), flush=True)
     elif isinstance(event, Heard):
         if as_json:
             print_json(event="street", **heard_fields(event))
@@ -117,7 +133,16 @@ def print_letter_json(letter: Letter) -> None:
         state=letter.state,
         declined=letter.declined,
         late=letter.late,
+        verified=letter.verified,
+        changed=letter.changed,
     )
+
+
+def name_shown(letter: Letter) -> str:
+    """The contact of a letter, and how sure of them we are."""
+    if letter.changed:
+        return f"{letter.name} (key changed)"
+    return f"{letter.name} (verified)" if letter.verified else letter.name
 
 
 def state_shown(letter: Letter) -> str:
@@ -125,7 +150,7 @@ def state_shown(letter: Letter) -> str:
     if not letter.mine:
         return "came late" if letter.late else ""
     if not letter.sent:
-        return "queued, waits for an answer"
+        return "queued, waits for your yes to their key" if letter.changed else "queued, waits for an answer"
     if letter.state is None:
         return "sent"
     if letter.state == QUEUED and letter.declined:

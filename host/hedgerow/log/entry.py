@@ -16,6 +16,8 @@ TEXT = 2
 _DELAYED_TEXT = 3
 PING = 8  # asks their computer for a PONG (hedgerow.pings)
 PONG = 9
+VERIFY = 10  # a flight of a verification (hedgerow.people.verification), in hexadecimal
+INTRODUCE = 11  # a flight of an introduction (hedgerow.people.introduction)
 
 EPOCH_MINUTES = 1_735_689_600 // 60
 _MINUTE_MS = 60_000
@@ -84,7 +86,7 @@ def encode(entry: Entry) -> bytes:
 
 def decode(data: bytes) -> Entry:
     """Read an entry. PeerError where it is damaged or of a kind unknown here."""
-    if not data or data[0] not in (HELLO, TEXT, _DELAYED_TEXT, PING, PONG):
+    if not data or data[0] not in (HELLO, TEXT, _DELAYED_TEXT, PING, PONG, VERIFY, INTRODUCE):
         raise PeerError("an entry of an unknown kind")
     sequence, at = _decode_number(data, 1)
     behind, at = _decode_number(data, at)

@@ -33,7 +33,7 @@ _SOURCE_OWN = 2
 # Contacts have their name here, whatever they call themselves.
 _SHOWN = (
     "SELECT s.*, unseal(s.text) AS said, c.name AS contact_name FROM street_letters s"
-    " LEFT JOIN contacts c ON c.id = s.contact WHERE s.left_out = 0"
+    " LEFT JOIN contacts c ON c.id = s.contact WHERE s.left_out = 0 AND c.blocked_ms IS NULL"
 )
 
 

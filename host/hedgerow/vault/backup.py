@@ -32,7 +32,19 @@ _PLAIN_MAX_BYTES = 1 << 31
 TEMPORARY = "restoring.db"
 
 # What others carry, what ends by itself, and what belongs to one computer.
-_LEFT_OUT = ("invites", "requests_seen", "shelf", "proofs", "resets", "covers", "cover_plan", "pings")
+_LEFT_OUT = (
+    "invites",
+    "requests_seen",
+    "shelf",
+    "proofs",
+    "resets",
+    "covers",
+    "cover_plan",
+    "pings",
+    "requests",
+    "verifications",
+    "introductions",
+)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,13 @@ CREATE TABLE vault (
 );
 """
 # What is sealed under the data key: once used, none of it may be read again.
-FLEETING = (("contacts", "ratchet"), ("contacts", "request"), ("invites", "secret"))
+FLEETING = (
+    ("contacts", "ratchet"),
+    ("contacts", "request"),
+    ("invites", "secret"),
+    ("requests", "secret"),
+    ("verifications", "run"),
+)
 # What is sealed under the store key.
 LASTING = (
     ("account", "keys"),

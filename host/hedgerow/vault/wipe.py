@@ -39,6 +39,8 @@ def secrets_of(database: Database) -> list[bytes]:
         "SELECT unseal(key) FROM pairing_keys",
         "SELECT unseal(ratchet) FROM contacts",
         "SELECT unseal(secret) FROM invites",
+        "SELECT unseal(secret) FROM requests",
+        "SELECT unseal(run) FROM verifications",
         "SELECT unseal(key) FROM streets",
         "SELECT unseal(text) FROM street_letters",
     ):
