@@ -1,8 +1,9 @@
 """Covers: envelopes that hold nothing, sent at random times and proved by ourselves after a while. So who
 sees envelopes and proofs come from us does not know when we write or read. For the profile ``private``.
 
-A cover has the size of an envelope that is on our shelf, the usual lifetime, and a lock like any other, which
-is the hash of its token. So carriers cannot tell it from a letter, nor its proof from a proof.
+A cover has the size of an envelope that is on our shelf, a lifetime that is drawn as that of a letter is, and
+a lock like any other, which is the hash of its token. So carriers cannot tell it from a letter, nor its proof
+from a proof. Letters wait a while before they leave.
 """
 
 import hashlib
@@ -18,6 +19,8 @@ BALANCED = "balanced"
 PRIVATE = "private"
 EVERY_MS = 30 * 60_000  # between two covers, on the average
 PROVED_MS = 30 * 60_000  # from a cover to its proof, on the average
+JITTER_MS = 10 * 60_000  # a letter waits up to so long before it leaves
+_TTLS = 4  # classes from the usual one on: 3, 4, 5 and 7 days
 _LEAST_BODY = 77  # of the shortest letter
 _HOPS = 4
 
@@ -38,6 +41,7 @@ class Covers:
         self._shelf = shelf
         self._proofs = proofs
         self._random = random
+        self._jitter_key = random(16)
 
     def _exist(self) -> bool:
         query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'cover_plan'"
@@ -87,12 +91,25 @@ class Covers:
             or self._database.row("SELECT 1 FROM covers WHERE prove_ms <= ?", now) is not None
         )
 
+    def jitter_ms(self, identity: bytes) -> int:
+        """How long the envelope ``identity`` waits before it leaves; the same whenever this process asks."""
+        if self.profile != PRIVATE:
+            return 0
+        drawn = hashlib.blake2b(identity, key=self._jitter_key, digest_size=8).digest()
+        return int.from_bytes(drawn, "big") * JITTER_MS >> 64
+
+    def ttl(self) -> int:
+        """The class of lifetime of the next envelope."""
+        if self.profile != PRIVATE:
+            return envelope.TTL_DEFAULT
+        return envelope.TTL_DEFAULT + self._number(_TTLS)
+
     def _send(self, now: int) -> None:
         token = self._random(limits.PROOF_BYTES)
         lock = hashlib.sha256(token).digest()[: limits.LOCK_BYTES]
         hops = self._random(1)[0] % _HOPS
         body = self._random(self._body_size(now))
-        cover = envelope.make(envelope.NORMAL, envelope.TTL_DEFAULT, lock, body, hops)
+        cover = envelope.make(envelope.NORMAL, self.ttl(), lock, body, hops)
         if self._shelf.put(cover, now) == KEPT:
             prove_ms = now + self._wait_ms(PROVED_MS)
             self._database.run("INSERT INTO covers (token, prove_ms) VALUES (?, ?)", token, prove_ms)

@@ -84,11 +84,17 @@ class Desk:
         self.account = self.kept(Account.from_cbor, row["keys"])
         self._deep_ms = int(row["deep_ms"])
         self.mailbox: Mailbox[_Owner] = Mailbox(shelf)
-        self.outbox = Outbox(database, shelf)
-        self.sealer = Sealer(
-            database, self.outbox, random, self.name, lambda data: self.kept(Sessions.from_cbor, data)
-        )
         self.proofs = Proofs(database, shelf)
+        self.covers = Covers(database, shelf, self.proofs, random)
+        self.outbox = Outbox(database, shelf, self.covers.jitter_ms)
+        self.sealer = Sealer(
+            database,
+            self.outbox,
+            random,
+            self.name,
+            lambda data: self.kept(Sessions.from_cbor, data),
+            self.covers.ttl,
+        )
         self.resets = Resets(database, self.sealer, self.proofs, self.account, random)
         self.book = Book(self, database, random)
         self.asking = Asking(self, database, random)
@@ -98,7 +104,6 @@ class Desk:
         self.verifying = Verifying(self, database, random)
         self.introducing = Introducing(self, database, random)
         self.pings = Pings(database)
-        self.covers = Covers(database, shelf, self.proofs, random)
         self._chores_ms: int | None = None  # None: at once
         self._stale = False
         self._states: dict[int, Sessions] = {}
@@ -121,6 +126,7 @@ class Desk:
             "SELECT unseal(secret) AS secret FROM invites WHERE expires_ms > ?", now
         ):
             self.watch_invite(self.kept(invites.InviteSecret.from_cbor, stored["secret"]))
+        self.outbox.reload()
         self.proofs.reload()
         self.street.reload()
         self._chores_ms = None

@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from collections.abc import Callable
 
 from hedgerow.database import Database
 from hedgerow_core import limits
@@ -41,17 +42,31 @@ def state_of(row: sqlite3.Row, now: int) -> str | None:
 
 
 class Outbox:
-    """Our envelopes on their way. Their bytes are kept until a board has them: our own shelf may be full."""
+    """Our envelopes on their way. Their bytes are kept until a board has them: our own shelf may be full.
 
-    def __init__(self, database: Database, shelf: Shelf) -> None:
+    ``jitter_ms`` tells how long an envelope waits here before it may leave.
+    """
+
+    def __init__(
+        self, database: Database, shelf: Shelf, jitter_ms: Callable[[bytes], int] = lambda identity: 0
+    ) -> None:
         self._database = database
         self._shelf = shelf
+        self._jitter_ms = jitter_ms
+        self._leave_ms: int | None = None  # when the next of those that wait may
         self._lost = (-1, -1)  # what the shelf had let go when we last looked
         self.refused = False  # the shelf had no room for some of it
         self._declined = False  # a board had none
 
-    def add(self, envelope: Envelope, contact: int, entry: int | None, now: int) -> None:
-        """Send ``envelope``; ``entry`` is the row that it carries, None for a contact request."""
+    def reload(self) -> None:
+        """Another process may have sent something."""
+        self._lost = (-1, -1)
+
+    def add(
+        self, envelope: Envelope, contact: int, entry: int | None, now: int, at_once: bool = False
+    ) -> None:
+        """Send ``envelope``, ``at_once`` where it must not wait; ``entry`` is the row that it carries, None
+        for a contact request."""
         self._database.run(
             "INSERT INTO sendings (envelope, hash, contact, entry, sealed_ms, expires_ms, record)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -66,8 +81,15 @@ class Outbox:
             now + TTL_MINUTES[envelope.ttl] * _MINUTE_MS,
             envelope.encode(),
         )
-        if self._shelf.put(envelope, now, _SOURCE_OWN) == REFUSED:
+        leave_ms = now if at_once else now + self._jitter_ms(envelope.id)
+        if leave_ms > now:
+            self._wait_until(leave_ms)
+        elif self._shelf.put(envelope, now, _SOURCE_OWN) == REFUSED:
             self.refused = True
+
+    def _wait_until(self, leave_ms: int) -> None:
+        if self._leave_ms is None or leave_ms < self._leave_ms:
+            self._leave_ms = leave_ms
 
     def acked(self, identity: bytes, now: int) -> None:
         """A board keeps the envelope: it would survive a loss of power there."""
@@ -120,9 +142,11 @@ class Outbox:
         waited here until all that it has was younger.
         """
         lost = (self._shelf.counts[EVICTED], self._shelf.damaged)
-        if lost == self._lost and not self.refused and not self._declined:
+        leaving = self._leave_ms is not None and now >= self._leave_ms
+        if lost == self._lost and not (self.refused or self._declined or leaving):
             return []
         self.refused = self._declined = False
+        self._leave_ms = None
         evicted = []
         for row in self._database.rows(
             "SELECT envelope, contact, entry, sealed_ms, declined_ms, record FROM sendings"
@@ -133,6 +157,10 @@ class Outbox:
                 evicted.append((bytes(row["envelope"]), row["contact"], row["entry"]))
                 continue
             if self._shelf.has(row["envelope"]):
+                continue
+            leave_ms = row["sealed_ms"] + self._jitter_ms(bytes(row["envelope"]))
+            if row["sealed_ms"] <= now < leave_ms:
+                self._wait_until(leave_ms)
                 continue
             try:
                 envelope = decode(row["record"])

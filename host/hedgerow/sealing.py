@@ -30,12 +30,14 @@ class Sealer:
         random: Callable[[int], bytes],
         name: str,
         read: Callable[[bytes], Sessions],
+        ttl: Callable[[], int],
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._random = random
         self.name = name
         self._read = read
+        self._ttl = ttl
 
     def request(self, contact: int, sent: requests.RequestSent, now: int) -> None:
         """Send a contact request, in a new slot."""
@@ -50,7 +52,7 @@ class Sealer:
         state, envelope = self._seal(contact, written)
         shown = text if kind == entries.TEXT else ""
         entry = rows.insert(self._database, contact, True, written, shown, envelope)
-        self._outbox.add(envelope, contact, entry, now)
+        self._outbox.add(envelope, contact, entry, now, kind in (entries.PING, entries.PONG))
         return state, envelope
 
     def again(self, entry: int, now: int) -> tuple[int, Sessions, Envelope]:
@@ -94,7 +96,7 @@ class Sealer:
 
     def _envelope(self, lock: bytes, body: bytes, shared: bool = False) -> Envelope:
         hops = self._random(1)[0] % _RANDOM_HOPS
-        return envelopes.make(envelopes.NORMAL, envelopes.TTL_DEFAULT, lock, body, hops, shared)
+        return envelopes.make(envelopes.NORMAL, self._ttl(), lock, body, hops, shared)
 
     def _seal(self, contact: int, written: entries.Entry) -> tuple[Sessions, Envelope]:
         # The state of the database, not ours: another process may have written, and no key serves twice.

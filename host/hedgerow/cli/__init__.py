@@ -162,6 +162,8 @@ def _print_sent(node: Node, letter: Letter, as_json: bool) -> None:
         print("Sealed, but the board has no room for it: it stays here and leaves with the next board.")
     elif not node.has_room:
         print("Sealed, but this computer carries all it can: it stays here and leaves when there is room.")
+    elif node.profile == covers.PRIVATE:
+        print("Sealed; it leaves with a board within ten minutes or later: the profile is private.")
     else:
         print("Sealed; it leaves with the next board.")
 
@@ -207,7 +209,8 @@ def profile(
     if as_json:
         print_json(profile=node.profile)
     elif node.profile == covers.PRIVATE:
-        print("private: about every half hour, while `hedgerow run` goes on, an empty letter leaves.")
+        print("private: about every half hour, while `hedgerow run` goes on, an empty letter leaves;")
+        print("yours wait up to ten minutes before they do.")
     else:
         print("balanced: only letters leave. `hedgerow profile private` hides when you write.")
     node.close()
