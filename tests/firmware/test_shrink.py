@@ -116,7 +116,7 @@ def test_the_boards_module_holds_no_word_that_only_people_need():
     image = (firmware() / "hedgerow_board/app.mpy").read_bytes()
     for word in (b"PeerError", b"a damaged", b"reconcile", b"hedgerow_core"):
         assert word not in image
-    assert len(image) < 38_000
+    assert len(image) < 39_500
 
 
 def test_what_is_seldom_needed_lies_apart_and_takes_no_heap_meanwhile():
