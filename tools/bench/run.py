@@ -56,7 +56,9 @@ def python_for(name: str) -> Path:
     folder = CACHE / name
     python = folder / "bin" / "python"
     stamp = folder / "peers"
-    if stamp.exists() and stamp.read_text().split() == wanted:
+    # The checkout that made it may be gone, and with it what our own code needs.
+    ours = sysconfig.get_paths()["purelib"]
+    if stamp.exists() and stamp.read_text().split("\n") == [*wanted, ours]:
         return python
     subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1", *wanted]
@@ -65,8 +67,8 @@ def python_for(name: str) -> Path:
         return Path(sys.executable)
     # What our own code needs comes behind the peers.
     for site in folder.glob("lib/python*/site-packages"):
-        (site / "project.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    stamp.write_text("\n".join(wanted))
+        (site / "project.pth").write_text(ours + "\n")
+    stamp.write_text("\n".join([*wanted, ours]))
     return python
 
 

@@ -41,10 +41,14 @@ def measure(rounds: int, held: int) -> dict:
         locks = [sha256(number.to_bytes(4, "big")) for number in range(first, first + count)]
         return [make(NORMAL, TTL_DEFAULT, lock[:12], bytes(size)) for lock in locks]
 
+    minute = [0]
+
     def insert(new: list) -> None:
+        # Each batch is a minute younger: a full shelf takes nothing that is older than all it has.
+        minute[0] += 1
         for letter in new:
-            shelf.put(letter, 0)
-        ways.flush(shelf, 0)
+            shelf.put(letter, minute[0] * _MINUTE_MS)
+        ways.flush(shelf, minute[0])
 
     def write(file: object, new: list) -> None:
         for letter in new:
@@ -105,7 +109,7 @@ def main(quick: bool) -> None:
 
 
 def letters(first: int, count: int) -> list:
-    """Letters of one size, none of which expires."""
+    """Letters of one size, a minute apart: a full shelf takes all of them. None expires."""
     import random
 
     from hedgerow_core import envelope as env
@@ -115,7 +119,7 @@ def letters(first: int, count: int) -> list:
     for number in range(first, first + count):
         dice = random.Random(number)
         body = dice.randbytes(env.padded_body_size(_TEXT_BYTES))
-        made.append(Letter(env.make(env.NORMAL, env.TTL_DEFAULT, dice.randbytes(12), body), b"", 0))
+        made.append(Letter(env.make(env.NORMAL, env.TTL_DEFAULT, dice.randbytes(12), body), b"", number))
     return made
 
 
@@ -123,12 +127,13 @@ def plan(new: list, batch: int) -> object:
     """A life that puts ``new`` and flushes each ``batch``; a count before and behind."""
     from hedgerow_lab.powercut.plan import Plan, Verb
 
-    verbs = [Verb("count", 0)]
+    verbs = [Verb("count", new[0].minute)]
     for at in range(0, len(new), batch):
-        verbs.extend([Verb("put", 0, letter) for letter in new[at : at + batch]])
-        verbs.append(Verb("flush", 0))
-    verbs.append(Verb("count", 0))
-    return Plan(0, verbs)
+        some = new[at : at + batch]
+        verbs.extend([Verb("put", letter.minute, letter) for letter in some])
+        verbs.append(Verb("flush", some[-1].minute))
+    verbs.append(Verb("count", new[-1].minute))
+    return Plan(new[0].minute, verbs)
 
 
 def made(held: int, store: str, blocks: int) -> object:
