@@ -73,6 +73,7 @@ CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NUL
     + migrations.STREETS
     + migrations.RESETS
     + migrations.PEOPLE
+    + migrations.DEVICES
 )
 
 

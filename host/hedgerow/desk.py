@@ -4,14 +4,17 @@ Every change is one transaction, and the ratchet's state is read inside it: seve
 home, and no key serves twice.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from hedgerow import errors
+from hedgerow import errors, roles
+from hedgerow.conversations import Conversations
 from hedgerow.covers import Covers
 from hedgerow.database import Database
+from hedgerow.devices.circle import Devices, JoinLock
 from hedgerow.events import Connected, Event, Received
 from hedgerow.identity.account import Account, Card
 from hedgerow.log import entry as entries
@@ -62,7 +65,7 @@ class _Invite:
     slot: int
 
 
-_Owner = _Ratchet | _Invite | ResetLock
+_Owner = _Ratchet | _Invite | ResetLock | JoinLock
 
 
 def _began(before: Sessions, now: Sessions) -> bool:
@@ -103,7 +106,10 @@ class Desk:
         self.answers = Answers(self, database)
         self.verifying = Verifying(self, database, random)
         self.introducing = Introducing(self, database, random)
+        self.devices = Devices(self, database, random)
+        self.conversations = Conversations(self, database, random)
         self.pings = Pings(database)
+        self.outdated = False  # our keys were replaced: this desk is to be made anew
         self._chores_ms: int | None = None  # None: at once
         self._stale = False
         self._states: dict[int, Sessions] = {}
@@ -115,8 +121,14 @@ class Desk:
 
     def reload(self, now: int) -> None:
         """Take in the ratchets and invites of the database."""
-        for contact in self._database.rows("SELECT id, unseal(ratchet) AS ratchet, blocked_ms FROM contacts"):
-            if contact["blocked_ms"] is not None:
+        row = self._database.rows("SELECT unseal(keys) AS keys FROM account")[0]
+        self.outdated = self.kept(Account.from_cbor, row["keys"]) != self.account
+        for contact in self._database.rows(
+            "SELECT id, unseal(ratchet) AS ratchet, ifnull(blocked_ms, revoked_ms) AS over FROM contacts"
+            " WHERE role != ?",
+            roles.GROUP,
+        ):
+            if contact["over"] is not None:
                 self.turn_away(contact["id"])
                 continue
             state = self.kept(Sessions.from_cbor, contact["ratchet"])
@@ -126,6 +138,7 @@ class Desk:
             "SELECT unseal(secret) AS secret FROM invites WHERE expires_ms > ?", now
         ):
             self.watch_invite(self.kept(invites.InviteSecret.from_cbor, stored["secret"]))
+        self.devices.watch(now)
         self.outbox.reload()
         self.proofs.reload()
         self.street.reload()
@@ -166,6 +179,8 @@ class Desk:
             self.verifying.repeat(now)
             self.proofs.forget_old(now)
             self._send_covers(now)
+            self._post_again(now)
+            self.conversations.disappear(now)
             self._renew(now)
         if due or anything:
             self._deep_scan(now)
@@ -228,6 +243,17 @@ class Desk:
                         contact, self.kept(requests.RequestSent.from_cbor, row["request"]), now
                     )
 
+    def _post_again(self, now: int) -> None:
+        """What nobody writes by hand is repeated until it was proved."""
+        for row in self._database.rows(
+            "SELECT e.id, e.contact FROM entries e JOIN sendings s ON s.envelope = e.envelope"
+            " WHERE e.content IS NOT NULL AND e.delivered_ms IS NULL AND s.expires_ms <= ?",
+            now,
+        ):
+            if self._may_write(row["contact"], False):
+                with suppress(errors.Unanswered), self.changing(now):
+                    self.seal_again(row["id"], now)
+
     def _deep_scan(self, now: int) -> None:
         """Find letters beyond the dense windows; costly, so only where there are locks of nobody's."""
         if 0 <= now - self._deep_ms < _DEEP_EVERY_MS:
@@ -256,15 +282,21 @@ class Desk:
 
     def send_waiting(self, now: int) -> None:
         """Seal what was written before there was an answer."""
+        more = False
         for row in self._database.rows(
             "SELECT e.id FROM entries e JOIN contacts c ON c.id = e.contact"
             " WHERE c.connected = 1 AND e.sequence = 0 AND c.changed_ms IS NULL AND c.blocked_ms IS NULL"
-            " ORDER BY e.id"
+            " AND c.role != ? ORDER BY e.id",
+            roles.GROUP,
         ):
             with suppress(errors.Unanswered), self.changing(now):
                 # Another process may have been faster.
                 if self._database.row("SELECT 1 FROM entries WHERE id = ? AND sequence = 0", row["id"]):
                     self.seal_again(row["id"], now)
+                    self.conversations.spread(row["id"], now)
+                    more = True
+        if more:
+            self.send_waiting(now)  # the copies for further devices
 
     def adopt(self, contact: int, state: Sessions) -> None:
         """Go on with ``state`` for a contact: its locks are watched from now on."""
@@ -321,7 +353,28 @@ class Desk:
         return name
 
     def insert_contact(self, name: str, card: Card, connected: bool, state: Sessions) -> int:
-        """A new contact; its row."""
+        """A new contact; its row. A device that we knew from a group only is it from now on."""
+        known = self._database.row(
+            "SELECT id FROM contacts WHERE account_key = ? AND device_key = ?",
+            card.account_key,
+            card.device_key,
+        )
+        if known is not None:
+            self._database.run(
+                "UPDATE contacts SET role = iif(id = ?, ?, ?), person = iif(id = ?, NULL, ?)"
+                " WHERE account_key = ?",
+                *(known["id"], roles.CONTACT, roles.FURTHER),
+                *(known["id"], known["id"], card.account_key),
+            )
+            self._database.run(
+                "UPDATE contacts SET name = ?, device_dh = ?, connected = ?, ratchet = seal_hour(?) WHERE id = ?",
+                name,
+                card.device_dh,
+                int(connected),
+                state.to_cbor(),
+                known["id"],
+            )
+            return int(known["id"])
         return self._database.run(
             "INSERT INTO contacts (name, account_key, device_key, device_dh, connected, ratchet)"
             " VALUES (?, ?, ?, ?, ?, seal_hour(?))",
@@ -336,9 +389,20 @@ class Desk:
     def seal(self, contact: int, kind: int, text: str, now: int) -> Envelope:
         """Seal a new entry for a contact and put it onto the shelf."""
         with self.changing(now):
-            state, envelope = self.sealer.new(contact, kind, text, now)
+            state, envelope, _ = self.sealer.new(contact, kind, text, now)
             self.adopt(contact, state)
         return envelope
+
+    def say(self, person: int, kind: int, text: str, now: int, data: bytes = b"") -> Envelope:
+        """Seal something that is said to a person, for all of their devices and of ours."""
+        with self.changing(now):
+            envelope = self.conversations.write(person, kind, text, data, now)
+        self.send_waiting(now)
+        return envelope
+
+    def reload_soon(self) -> None:
+        """Somebody is to be heard again: with the next ``poll``."""
+        self._stale = True
 
     def seal_again(self, entry: int, now: int) -> Envelope:
         """Seal an entry of ours that is written already: it had to wait, or did not arrive."""
@@ -353,6 +417,9 @@ class Desk:
                 self._open_request(envelope, owner, now)
             elif isinstance(owner, ResetLock):
                 self._open_reset(envelope, owner, now)
+            elif isinstance(owner, JoinLock):
+                with self.changing(now):
+                    self.devices.welcomed(envelope, now)
             else:
                 self._open_letter(envelope, owner, now)
         except PeerError:
@@ -409,13 +476,15 @@ class Desk:
                         self.adopt(contact, said)
 
     def _open_letter(self, envelope: Envelope, owner: _Ratchet, now: int) -> None:
+        contact = owner.contact
         with self.changing(now):
             row = self._database.rows(
-                "SELECT name, connected, unseal(ratchet) AS ratchet, clock, seen, changed_ms, blocked_ms"
-                " FROM contacts WHERE id = ?",
-                owner.contact,
+                "SELECT c.connected, unseal(c.ratchet) AS ratchet, c.role, c.revoked_ms, p.id AS person,"
+                " p.name, p.clock, p.seen, p.changed_ms, p.blocked_ms FROM contacts c"
+                " JOIN contacts p ON p.id = ifnull(c.person, c.id) WHERE c.id = ?",
+                contact,
             )[0]
-            if row["blocked_ms"] is not None:
+            if row["blocked_ms"] is not None or row["revoked_ms"] is not None:
                 return  # another process did that just now
             before = self.kept(Sessions.from_cbor, row["ratchet"])
             state, plaintext, token = sessions.decrypt(
@@ -427,50 +496,56 @@ class Desk:
             )
             written = entries.decode(plaintext)
             self._database.run(
-                "UPDATE contacts SET ratchet = seal_hour(?), connected = ?, request = NULL, clock = ?,"
-                " seen = ? WHERE id = ?",
+                "UPDATE contacts SET ratchet = seal_hour(?), connected = ?, request = NULL WHERE id = ?",
                 state.to_cbor(),
                 int(sessions.can_write(state)),
+                contact,
+            )
+            self._database.run(
+                "UPDATE contacts SET clock = ?, seen = ? WHERE id = ?",
                 max(row["clock"], written.clock),
                 max(row["seen"], written.sequence),
-                owner.contact,
+                row["person"],
             )
             if sessions.can_write(state) and not row["connected"]:
-                self.outbox.answered(owner.contact)
-                self.resets.answered(owner.contact)
-            shown = written.text if written.kind == entries.TEXT else ""
+                self.outbox.answered(contact)
+                self.resets.answered(contact)
             lifetime_ms = envelopes.TTL_MINUTES[envelope.ttl] * _MINUTE_MS
             late = now - written.sealed_ms > lifetime_ms + _SKEW_MS
-            again = rows.has(self._database, owner.contact, written, shown)
-            if not again:
-                rows.insert(self._database, owner.contact, False, written, shown, envelope, now, late)
-            if written.kind == entries.PONG and not again:
-                self.pings.answered(written.text, owner.contact, now)
+            self._states[contact] = state  # what it says may change it once more
+            again = not self._take(envelope, row, contact, written, late, now)
             self.proofs.keep(token, now)
-        self.adopt(owner.contact, state)
+        self.adopt(contact, self.sealer.sessions_of(contact))
         changed = row["changed_ms"] is not None
         began = state.present is not None and before.present is not state.present and _began(before, state)
         # An answer on another device of theirs: what went to the former one goes there.
         moved = sessions.can_write(state) and not row["connected"] and bool(state.past)
         if (began or moved) and not changed:
-            self._go_on(owner.contact, state, now)
+            self._go_on(contact, state, now)
         if sessions.can_write(state) and not row["connected"]:
-            self._events.append(Connected(row["name"]))
+            if row["role"] == roles.CONTACT:
+                self._events.append(Connected(row["name"]))
+            with self.changing(now):
+                self.devices.announce(contact, now)
+                if row["role"] == roles.CONTACT:
+                    self.devices.share_person(contact, now)
             self.send_waiting(now)
         if written.kind == entries.PING and not (again or late):
-            reply = self.pings.reply_to(written.text, owner.contact, envelope.hops, now)
+            reply = self.pings.reply_to(written.text, contact, envelope.hops, now)
             if reply is not None:
                 with suppress(errors.Unanswered):
-                    self.seal(owner.contact, entries.PONG, reply, now)
+                    self.seal(contact, entries.PONG, reply, now)
         if written.kind == entries.VERIFY and not again:
-            self.verifying.heard(owner.contact, written.text, written.sequence, now)
+            self.verifying.heard(contact, written.text, written.sequence, now)
         if written.kind == entries.INTRODUCE and not again and not changed:
-            self.introducing.heard(owner.contact, written.text, now)
-        if shown and not again and not changed:
+            self.introducing.heard(contact, written.text, now)
+        if written.kind in (entries.DEVICES, entries.SYNC, entries.GROUP):
+            self.send_waiting(now)
+        if written.kind == entries.TEXT and written.text and not again and not changed:
             self._events.append(
                 Received(
                     row["name"],
-                    shown,
+                    written.text,
                     written.sequence,
                     envelope.hops,
                     written.written_ms,
@@ -478,3 +553,30 @@ class Desk:
                     late,
                 )
             )
+
+    def _take(
+        self, envelope: Envelope, row: sqlite3.Row, contact: int, written: entries.Entry, late: bool, now: int
+    ) -> bool:
+        """Keep what the device ``contact`` wrote; whether it is new. PeerError where it may not say that."""
+        person = int(row["person"])
+        device = contact if contact != person else None
+        if written.kind in entries.SAID:
+            if row["role"] not in (roles.CONTACT, roles.FURTHER):
+                raise PeerError("a text of a stranger's")
+            new = self.conversations.take(person, False, device, written, now, envelope, late)
+            if new and row["changed_ms"] is None:
+                (entry,) = self._database.rows("SELECT max(id) AS id FROM entries WHERE contact = ?", person)
+                self.devices.share_heard(entry["id"], contact, written.written_ms, now)
+            return new
+        if rows.find(self._database, contact, False, None, written, "") is not None:
+            return False
+        rows.insert(self._database, contact, False, written, "", envelope, now, late)
+        if written.kind == entries.PONG:
+            self.pings.answered(written.text, contact, now)
+        elif written.kind == entries.DEVICES and row["changed_ms"] is None:
+            self.devices.heard(contact, written.data, now)
+        elif written.kind == entries.SYNC:
+            if row["role"] != roles.OWN:
+                raise PeerError("only our own devices tell us that")
+            self.devices.synced(contact, written.data, now)
+        return True

@@ -323,6 +323,46 @@ class BoardSilent(UserError):
     """The board does not answer: is it plugged in, and does it run Hedgerow?"""
 
 
+class NoAccountKey(UserError):
+    """This device has no account key: do that on the device that was there first, or `init --recover` one."""
+
+
+class TooManyDevices(UserError):
+    """An account has at most {most} devices: take one out with `hedgerow device revoke` first."""
+
+
+class CodeDamaged(UserError):
+    """That is no code of a device, or it was changed on its way: copy all that `hedgerow device join` shows."""
+
+
+class CodeExpired(UserError):
+    """That code has expired: show a new one with `hedgerow device join` on the new device."""
+
+
+class CodeVersion(UserError):
+    """That code is of another version of Hedgerow: install the same version on both devices."""
+
+
+class DeviceKnown(UserError):
+    """That device is one of yours already: `hedgerow device list` shows them."""
+
+
+class UnknownDevice(UserError):
+    """You have no device {wanted}: `hedgerow device list` shows them."""
+
+
+class DeviceThis(UserError):
+    """That is this device: revoke it from another one, or erase it with `hedgerow wipe`."""
+
+
+class HomeInUse(UserError):
+    """The account in {home} has contacts, so it cannot join another: use a new folder with --home."""
+
+
+class BadLabel(UserError):
+    """{label} cannot be the name of a device: use 1 to 32 bytes of letters, digits and spaces."""
+
+
 class NotConfirmed(UserError):
     """Nothing was done, for there is no terminal to ask on: say --yes where it may be lost."""
 

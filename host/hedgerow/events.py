@@ -52,11 +52,21 @@ CHANGED = "key changed"  # a contact comes with another device, or another accou
 INTRODUCED = "introduced"  # a contact introduces somebody
 DIGITS = "digits"  # there are digits to compare with a contact
 DIFFERENT = "different"  # a flight of a verification was altered
+DEVICE_ADDED = "device added"  # a contact has one more device; their account signed that
+DEVICE_REVOKED = "device revoked"  # a contact took a device out of their account
+REVOKED = "revoked"  # this device was taken out of its account
+
+
+@dataclass(frozen=True)
+class Joined:
+    """This device belongs to the account of ``name`` now."""
+
+    name: str
 
 
 @dataclass(frozen=True)
 class Noticed:
-    """Something that ``name`` waits for us to decide; ``what`` is one of those above."""
+    """Something about ``name`` to decide, or to know; ``what`` is one of those above."""
 
     what: str
     name: str
@@ -104,4 +114,4 @@ class Letter:
     changed: bool = False
 
 
-Event = Connected | Received | Heard | Noticed
+Event = Connected | Received | Heard | Noticed | Joined

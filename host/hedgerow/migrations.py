@@ -12,7 +12,7 @@ from hedgerow_core.envelope import TTL_MINUTES, decode
 from hedgerow_core.errors import PeerError
 from hedgerow_core.shelf import SOURCE_HOST, record_of
 
-VERSION = 5
+VERSION = 6
 
 # Since version 2: what became of what we sent, and the proofs that we give.
 SENDINGS_AND_PROOFS = """
@@ -119,6 +119,72 @@ CREATE TABLE introductions (
 );
 """
 
+# Since version 6: further devices and groups. A row of ``contacts`` is a session with a device, or a group;
+# ``role`` as in hedgerow.roles, ``person`` is whose further device it is. ``devices`` is the newest signed list
+# of an account's devices. ``entries.kind`` as in hedgerow.log.entry; ``device``: the further device that wrote
+# it; ``content`` is the data of what is not shown, until it was delivered; ``copy_of``: the entry that goes to
+# a further device of who it is for; ``timer``: minutes from ``read_ms`` to when the text disappears.
+DEVICES = """
+CREATE TABLE contacts_6 (
+    id INTEGER PRIMARY KEY,
+    name TEXT UNIQUE COLLATE NOCASE,
+    account_key BLOB NOT NULL,
+    device_key BLOB NOT NULL,
+    connected INTEGER NOT NULL,
+    ratchet BLOB NOT NULL,
+    request BLOB,
+    asked_ms INTEGER,
+    arrived_ms INTEGER,
+    device_dh BLOB,
+    sequence INTEGER NOT NULL DEFAULT 0,
+    clock INTEGER NOT NULL DEFAULT 0,
+    seen INTEGER NOT NULL DEFAULT 0,
+    verified_ms INTEGER,
+    changed_ms INTEGER,
+    blocked_ms INTEGER,
+    introduced_by INTEGER,
+    ask_until_ms INTEGER,
+    role INTEGER NOT NULL DEFAULT 0,
+    person INTEGER REFERENCES contacts_6(id),
+    devices BLOB,
+    label TEXT NOT NULL DEFAULT '',
+    made_ms INTEGER NOT NULL DEFAULT 0,
+    revoked_ms INTEGER,
+    timer INTEGER NOT NULL DEFAULT 0,
+    timer_clock INTEGER NOT NULL DEFAULT 0,
+    announced INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (account_key, device_key)
+);
+INSERT INTO contacts_6 (id, name, account_key, device_key, connected, ratchet, request, asked_ms, arrived_ms,
+    device_dh, sequence, clock, seen, verified_ms, changed_ms, blocked_ms, introduced_by, ask_until_ms)
+    SELECT id, name, account_key, device_key, connected, ratchet, request, asked_ms, arrived_ms,
+    device_dh, sequence, clock, seen, verified_ms, changed_ms, blocked_ms, introduced_by, ask_until_ms
+    FROM contacts;
+DROP TABLE contacts;
+ALTER TABLE contacts_6 RENAME TO contacts;
+CREATE INDEX contacts_person ON contacts (person);
+ALTER TABLE account ADD COLUMN devices BLOB;
+ALTER TABLE account ADD COLUMN receipts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entries ADD COLUMN kind INTEGER NOT NULL DEFAULT 2;
+ALTER TABLE entries ADD COLUMN device INTEGER REFERENCES contacts(id);
+ALTER TABLE entries ADD COLUMN content BLOB;
+ALTER TABLE entries ADD COLUMN copy_of INTEGER REFERENCES entries(id);
+ALTER TABLE entries ADD COLUMN timer INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entries ADD COLUMN read_ms INTEGER;
+ALTER TABLE entries ADD COLUMN seen_ms INTEGER;
+ALTER TABLE entries ADD COLUMN removed_ms INTEGER;
+CREATE INDEX entries_copies ON entries (copy_of) WHERE copy_of IS NOT NULL;
+CREATE INDEX entries_posted ON entries (id) WHERE content IS NOT NULL;
+CREATE INDEX entries_timed ON entries (read_ms) WHERE timer > 0;
+CREATE TABLE removals (
+    contact INTEGER NOT NULL REFERENCES contacts(id),
+    author BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (contact, author, sequence)
+);
+CREATE TABLE joins (id INTEGER PRIMARY KEY CHECK (id = 1), secret BLOB NOT NULL, expires_ms INTEGER NOT NULL);
+"""
+
 _COLUMNS = """
 ALTER TABLE contacts ADD COLUMN arrived_ms INTEGER;
 ALTER TABLE entries ADD COLUMN delivered_ms INTEGER;
@@ -129,6 +195,7 @@ ALTER TABLE entries ADD COLUMN late INTEGER NOT NULL DEFAULT 0;
 def migrate(connection: sqlite3.Connection, home: Path) -> None:
     """Go on from an earlier version, if it is one. sqlite3.Error or OSError where that fails; then nothing
     changed."""
+    connection.execute("PRAGMA foreign_keys = OFF")  # a table is replaced by one of its name
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have been faster.
@@ -138,11 +205,14 @@ def migrate(connection: sqlite3.Connection, home: Path) -> None:
             _convert_shelf(connection)
         if version in (1, 2):
             _execute(connection, STREETS)
-        if version < VERSION:
-            # Before what is secret is sealed: some of it lies here.
-            _execute(connection, PEOPLE)
         if version in (1, 2, 3):
             _execute(connection, _DEVICE_DH + ";" + RESETS)
+        if version < 5:
+            _execute(connection, PEOPLE)
+        _execute(connection, DEVICES)
+        connection.execute("UPDATE entries SET kind = 1 WHERE text = ''")
+        if version in (1, 2, 3):
+            # Behind all columns: what is secret in them is sealed.
             _seal(connection, home)
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
@@ -150,6 +220,8 @@ def migrate(connection: sqlite3.Connection, home: Path) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    finally:
+        connection.execute("PRAGMA foreign_keys = ON")
     # What lay there unsealed is not to stay in the log.
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

@@ -181,7 +181,7 @@ class Node:
         """A link to a board over a byte stream; feed it with what the line brings."""
         session = Session(INITIATOR, {PAIR: pairing_key}, self._random(32), now)
         link = CableLink(Stream(), session, self.shelf, now, ask_ms=_ASK_MS)
-        link.on_street = self.street.learn
+        link.on_street = lambda *told: self.street.learn(*told)
         return link
 
     def acked(self, identity: bytes, now: int) -> None:
@@ -236,14 +236,8 @@ class Node:
             raise errors.Blocked(name=name)
         self._now = now
         if row["connected"] and row["changed_ms"] is None:
-            return self._desk.seal(row["id"], entries.TEXT, text, now)
-        self._database.run(
-            "INSERT INTO entries (contact, mine, sequence, clock, reference, written_ms, text)"
-            " VALUES (?, 1, 0, 0, 0, ?, seal_long(?))",
-            row["id"],
-            now,
-            text,
-        )
+            return self._desk.say(row["id"], entries.TEXT, text, now)
+        self._desk.conversations.wait(row["id"], text, now)
         return None
 
     def send_again(self, number: int, now: int) -> Envelope:
@@ -317,7 +311,13 @@ class Node:
         """Open what is for us on the shelf, repeat what was not answered; what happened."""
         self._now = now
         self.refresh(now)
-        return self._desk.poll(now)
+        happened = self._desk.poll(now)
+        if self._desk.outdated:
+            # This device joined another account: all that knows our keys begins anew.
+            self._desk = Desk(self._database, self.shelf, self._random, now)
+            self.name = self._desk.name
+            happened += self._desk.poll(now)
+        return happened
 
 
 def _encodable(text: str) -> str:

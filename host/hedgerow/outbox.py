@@ -23,7 +23,11 @@ _FULL = 254  # of 255: with less room something else had to go
 _OLD_MS = 30 * _MINUTE_MS  # a full board takes nothing that is older than all it has
 
 # What ``state_of`` needs, from entries ``e`` with their newest sending ``s``.
-STATE_COLUMNS = "e.sequence, e.delivered_ms, s.expires_ms, s.carried_ms, s.record IS NOT NULL AS held"
+# One device of theirs has it: so do they.
+STATE_COLUMNS = (
+    "e.sequence, ifnull(e.delivered_ms, (SELECT min(k.delivered_ms) FROM entries k WHERE k.copy_of = e.id))"
+    " AS delivered_ms, s.expires_ms, s.carried_ms, s.record IS NOT NULL AS held"
+)
 
 
 def state_of(row: sqlite3.Row, now: int) -> str | None:
@@ -123,7 +127,9 @@ class Outbox:
                 if row["entry"] is None:
                     self._database.run("UPDATE contacts SET arrived_ms = ? WHERE id = ?", now, row["contact"])
                 else:
-                    self._database.run("UPDATE entries SET delivered_ms = ? WHERE id = ?", now, row["entry"])
+                    self._database.run(
+                        "UPDATE entries SET delivered_ms = ?, content = NULL WHERE id = ?", now, row["entry"]
+                    )
                     self._database.run("UPDATE sendings SET record = NULL WHERE entry = ?", row["entry"])
 
     def answered(self, contact: int) -> None:

@@ -148,7 +148,8 @@ class Resets:
         """Letters that were sealed in a ratchet that is over, of which we do not know that they came."""
         rows = self._database.rows(
             "SELECT e.id FROM entries e JOIN sendings s ON s.envelope = e.envelope"
-            " WHERE e.contact = ? AND e.mine = 1 AND e.sequence > 0 AND e.text != ''"
+            " WHERE e.contact = ? AND e.mine = 1 AND e.sequence > 0"
+            " AND (e.text != '' OR e.content IS NOT NULL OR e.copy_of IS NOT NULL)"
             " AND e.delivered_ms IS NULL AND s.expires_ms > ? ORDER BY e.id",
             contact,
             now,

@@ -46,36 +46,58 @@ class Sealer:
         envelope = self._envelope(lock, requests.body_for_slot(sent, slot), shared=True)
         self._outbox.add(envelope, contact, None, now)
 
-    def new(self, contact: int, kind: int, text: str, now: int) -> tuple[Sessions, Envelope]:
-        """Seal and send a new entry; with the ratchet's new state."""
-        written = self._next(contact, kind, text, now)
+    def new(
+        self, contact: int, kind: int, text: str, now: int, data: bytes = b"", timer: int = 0
+    ) -> tuple[Sessions, Envelope, int]:
+        """Seal and send a new entry; with the ratchet's new state, and the entry's row."""
+        written = replace(self._next(contact, kind, text, now), data=data, timer=timer)
         state, envelope = self._seal(contact, written)
         shown = text if kind == entries.TEXT else ""
         entry = rows.insert(self._database, contact, True, written, shown, envelope)
         self._outbox.add(envelope, contact, entry, now, kind in (entries.PING, entries.PONG))
-        return state, envelope
+        return state, envelope, entry
+
+    def post(self, contact: int, kind: int, data: bytes, now: int) -> int:
+        """Keep an entry that leaves as soon as there is a ratchet, and is repeated until it was proved."""
+        return self._database.run(
+            "INSERT INTO entries (contact, mine, kind, sequence, clock, reference, written_ms, text, content)"
+            " VALUES (?, 1, ?, 0, 0, 0, ?, '', seal_hour(?))",
+            contact,
+            kind,
+            now,
+            data,
+        )
+
+    def copy(self, entry: int, device: int) -> None:
+        """Send ``entry``, which was sealed for its contact, to another device, too, as soon as that goes."""
+        self._database.run(
+            "INSERT INTO entries (contact, mine, kind, sequence, clock, reference, written_ms, text, content,"
+            " copy_of)"
+            " SELECT ?, 1, kind, 0, 0, 0, written_ms, '', content, id FROM entries WHERE id = ?",
+            device,
+            entry,
+        )
 
     def again(self, entry: int, now: int) -> tuple[int, Sessions, Envelope]:
         """Seal and send an entry that had to wait, or did not arrive; with its contact."""
         row = self._database.rows(
-            "SELECT contact, sequence, clock, reference, written_ms, unseal(text) AS text FROM entries"
-            " WHERE id = ?",
+            "SELECT c.contact, e.kind, e.sequence, e.clock, e.reference, e.written_ms, e.timer,"
+            " unseal(e.text) AS text, unseal(c.content) AS content"
+            " FROM entries c JOIN entries e ON e.id = ifnull(c.copy_of, c.id) WHERE c.id = ?",
             entry,
         )[0]
-        contact = int(row["contact"])
-        kind = entries.TEXT if row["text"] else entries.HELLO
+        contact, kind = int(row["contact"]), int(row["kind"])
+        if not row["text"] and row["content"] is None:
+            kind = entries.HELLO  # what there was is over: they get the new ratchet
+        text = row["text"] if kind == entries.TEXT else self.name if kind == entries.HELLO else ""
         if row["sequence"] == 0:
-            written = self._next(contact, kind, row["text"], row["written_ms"])
+            written = self._next(contact, kind, text, row["written_ms"])
         else:
             # The same once more: who has it does not see it twice.
             written = entries.Entry(
-                kind,
-                row["sequence"],
-                row["clock"],
-                row["reference"],
-                row["written_ms"],
-                row["text"] or self.name,
+                kind, row["sequence"], row["clock"], row["reference"], row["written_ms"], text
             )
+        written = replace(written, timer=row["timer"], data=row["content"] or b"")
         delay = max(0, (now - written.written_ms) // _MINUTE_MS)
         state, envelope = self._seal(contact, replace(written, delay=delay))
         self._database.run(
@@ -91,7 +113,11 @@ class Sealer:
         return contact, state, envelope
 
     def _next(self, contact: int, kind: int, text: str, written_ms: int) -> entries.Entry:
-        row = self._database.rows("SELECT sequence, clock, seen FROM contacts WHERE id = ?", contact)[0]
+        row = self._database.rows(
+            "SELECT p.sequence, p.clock, p.seen FROM contacts c JOIN contacts p ON p.id ="
+            " ifnull(c.person, c.id) WHERE c.id = ?",
+            contact,
+        )[0]
         return entries.Entry(kind, row["sequence"] + 1, row["clock"] + 1, row["seen"], written_ms, text)
 
     def _envelope(self, lock: bytes, body: bytes, shared: bool = False) -> Envelope:
@@ -104,7 +130,7 @@ class Sealer:
         try:
             state, lock, body, _ = sessions.encrypt(state, entries.encode(written))
         except LimitError:
-            name = self._database.rows("SELECT name FROM contacts WHERE id = ?", contact)[0]["name"]
+            name = self.name_of(contact)
             if state.present is None:
                 raise errors.SessionPending(name=name) from None
             raise errors.Unanswered(name=name, count=state.present.ns) from None
@@ -127,13 +153,29 @@ class Sealer:
 
     def _written(self, contact: int, state: Sessions, written: entries.Entry) -> None:
         self._database.run(
-            "UPDATE contacts SET ratchet = seal_hour(?), sequence = max(sequence, ?), clock = max(clock, ?)"
-            " WHERE id = ?",
-            state.to_cbor(),
+            "UPDATE contacts SET ratchet = seal_hour(?) WHERE id = ?", state.to_cbor(), contact
+        )
+        # All devices of somebody read one sequence of ours.
+        self._database.run(
+            "UPDATE contacts SET sequence = max(sequence, ?), clock = max(clock, ?)"
+            " WHERE id = (SELECT ifnull(person, id) FROM contacts WHERE id = ?)",
             written.sequence,
             written.clock,
             contact,
         )
+
+    def name_of(self, contact: int) -> str:
+        """Whose device it is, as they are called here."""
+        row = self._database.rows(
+            "SELECT coalesce(c.name, p.name, nullif(c.label, '')) AS name FROM contacts c"
+            " LEFT JOIN contacts p ON p.id = c.person WHERE c.id = ?",
+            contact,
+        )[0]
+        return str(row["name"] or "The other device")
+
+    def welcome(self, device: int, lock: bytes, body: bytes, now: int) -> None:
+        """Send the welcome of a further device of ours."""
+        self._outbox.add(self._envelope(lock, body, shared=True), device, None, now, at_once=True)
 
     # Resets
 

@@ -9,6 +9,7 @@ from people_support import NOW, flip, person, source
 from hedgerow.identity import keys
 from hedgerow.people import base45
 from hedgerow.people import invite as invites
+from hedgerow.uri import OtherVersion
 from hedgerow_core import cbor
 from hedgerow_core.errors import PeerError
 
@@ -79,7 +80,7 @@ def test_a_qr_code_that_was_cut_is_refused(end):
 
 
 def test_a_qr_code_of_another_version_says_so():
-    with pytest.raises(invites.OtherVersion):
+    with pytest.raises(OtherVersion):
         invites.parse(invites.for_qr(URI).replace("/1/", "/2/"), NOW)
     with pytest.raises(PeerError):
         invites.parse("HEDGEROW:INVITE/X/A/", NOW)
@@ -117,7 +118,7 @@ def test_an_invite_works_until_its_last_minute_and_then_says_that_it_expired():
 
 @pytest.mark.parametrize("version", ["0", "2", "10"])
 def test_an_invite_of_another_version_says_so(version):
-    with pytest.raises(invites.OtherVersion):
+    with pytest.raises(OtherVersion):
         invites.parse(URI.replace("/1/", f"/{version}/"), NOW)
 
 
@@ -125,7 +126,7 @@ def test_an_invite_of_another_version_says_so(version):
 def test_half_a_link_is_damaged_and_neither_old_nor_of_another_version(length):
     with pytest.raises(PeerError) as caught:
         invites.parse(URI[:length], NOW)
-    assert not isinstance(caught.value, (invites.Expired, invites.OtherVersion))
+    assert not isinstance(caught.value, (invites.Expired, OtherVersion))
 
 
 @given(st.integers(0, 8 * len(content(URI)) - 1))

@@ -142,8 +142,65 @@ def test_what_became_of_old_letters_is_told_only_where_it_is_known(village):
     assert village.read(BOB) == [(ALICE, "on the way")]
 
 
+CONTACTS_5 = """
+CREATE TABLE contacts_5 (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    account_key BLOB NOT NULL UNIQUE,
+    device_key BLOB NOT NULL,
+    connected INTEGER NOT NULL,
+    ratchet BLOB NOT NULL,
+    request BLOB,
+    asked_ms INTEGER,
+    arrived_ms INTEGER,
+    device_dh BLOB,
+    sequence INTEGER NOT NULL DEFAULT 0,
+    clock INTEGER NOT NULL DEFAULT 0,
+    seen INTEGER NOT NULL DEFAULT 0,
+    verified_ms INTEGER,
+    changed_ms INTEGER,
+    blocked_ms INTEGER,
+    introduced_by INTEGER,
+    ask_until_ms INTEGER
+);
+"""
+NEW_IN_6 = ("kind", "device", "content", "copy_of", "timer", "read_ms", "seen_ms", "removed_ms")
+
+
+def before_devices(connection):
+    """Take back what version 6 brought."""
+    connection.execute("PRAGMA foreign_keys = OFF")
+    connection.executescript(CONTACTS_5)
+    columns = ", ".join(row[1] for row in connection.execute("PRAGMA table_info(contacts_5)"))
+    connection.execute(f"INSERT INTO contacts_5 ({columns}) SELECT {columns} FROM contacts")
+    for index in ("entries_copies", "entries_posted", "entries_timed"):
+        connection.execute(f"DROP INDEX {index}")
+    for column in NEW_IN_6:
+        connection.execute(f"ALTER TABLE entries DROP COLUMN {column}")
+    for column in ("devices", "receipts"):
+        connection.execute(f"ALTER TABLE account DROP COLUMN {column}")
+    for table in ("contacts", "joins", "removals"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("ALTER TABLE contacts_5 RENAME TO contacts")
+
+
+def test_a_home_of_version_5_goes_on_with_its_contacts_and_what_waited(village):
+    village.nodes[BOB].close()
+    with closing(sqlite3.connect(village.home(BOB) / "hedgerow.db")) as connection:
+        before_devices(connection)
+        connection.execute("PRAGMA user_version = 5")
+        connection.commit()
+    village.reopen(BOB)
+    assert version(village, BOB) == VERSION
+    village.send(BOB, ALICE, "still here")
+    village.exchange()
+    assert village.read(BOB) == [(ALICE, "on the way")]
+    assert (BOB, "still here") in village.read(ALICE)
+
+
 def before_people(connection):
-    """Take back what version 5 brought."""
+    """Take back what versions 5 and 6 brought."""
+    before_devices(connection)
     for table, *columns in (
         ("contacts", "verified_ms", "changed_ms", "blocked_ms", "introduced_by", "ask_until_ms"),
         ("invites", "many", "ask", "made_ms", "taken_by", "only_for", "introduced_by"),

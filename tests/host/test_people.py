@@ -558,25 +558,25 @@ def test_a_contact_is_called_what_we_like(friends):
     village = friends
     village.send(BOB, ALICE, "hello")
     village.exchange()
-    desk(village, ALICE).book.rename("bob", "Bob of the mill")
+    desk(village, ALICE).book.rename("bob", "Bob of the mill", NOW)
     assert village.read(ALICE) == [("Bob of the mill", "hello")]
     village.send(ALICE, "Bob of the mill", "hello, too")
     village.exchange()
     assert village.read(BOB) == [(ALICE, "hello, too")]
-    desk(village, ALICE).book.rename("Bob of the mill", "BOB OF THE MILL")
+    desk(village, ALICE).book.rename("Bob of the mill", "BOB OF THE MILL", NOW)
     with pytest.raises(errors.UnknownContact):
-        desk(village, ALICE).book.rename(BOB, "x")
+        desk(village, ALICE).book.rename(BOB, "x", NOW)
 
 
 @pytest.mark.parametrize("new", ["", "x" * 33, "a\x1bb", "\n"])
 def test_a_name_that_cannot_be_shown_is_refused(friends, new):
     with pytest.raises(errors.BadName):
-        desk(friends, ALICE).book.rename(BOB, new)
+        desk(friends, ALICE).book.rename(BOB, new, NOW)
     assert names(friends, ALICE) == [BOB]
 
 
 def test_two_contacts_cannot_have_one_name(friends):
     friends.befriend(ALICE, CAROL)
     with pytest.raises(errors.NameTaken):
-        desk(friends, ALICE).book.rename(CAROL, "BOB")
+        desk(friends, ALICE).book.rename(CAROL, "BOB", NOW)
     assert names(friends, ALICE) == [BOB, CAROL]

@@ -249,7 +249,7 @@ def rename(
 ) -> None:
     """Call a contact another name. Nobody else sees it."""
     node = _open(context, as_json)
-    node.people.book.rename(name, new)
+    node.people.book.rename(name, new, now_ms())
     node.close()
     if as_json:
         print_json(name=new, before=name)

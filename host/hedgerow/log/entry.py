@@ -1,10 +1,11 @@
 """The compact entry: what a sealed letter between two people contains (docs/protocol.md, "Entry").
 
-    kind 1 | sequence | clock - sequence | reference | minutes since 2025-01-01 3 | text
+    kind 1 | sequence | clock - sequence | reference | minutes since 2025-01-01 3 | text or data
     3      | sequence | clock - sequence | reference | minutes since 2025-01-01 3 | delay in minutes | text
+    7      | sequence | clock - sequence | reference | minutes since 2025-01-01 3 | delay | timer in minutes | text
 
 Numbers without a size are LEB128: one byte each below 128. Kind 3 is a text that was sealed later than it was
-written: it had to wait, or is sent again.
+written: it had to wait, or is sent again. Kind 7 is a text that disappears ``timer`` minutes after it was read.
 """
 
 from dataclasses import dataclass
@@ -14,10 +15,22 @@ from hedgerow_core.errors import PeerError
 HELLO = 1  # the text is the writer's name: the answer to a contact request
 TEXT = 2
 _DELAYED_TEXT = 3
+REMOVE = 4  # a wish that an entry be deleted everywhere (hedgerow.conversations)
+READ = 5  # entries that the writer has read
+TIMER = 6  # texts disappear so many minutes after they were read, from here on
+_TIMED_TEXT = 7
 PING = 8  # asks their computer for a PONG (hedgerow.pings)
 PONG = 9
 VERIFY = 10  # a flight of a verification (hedgerow.people.verification), in hexadecimal
 INTRODUCE = 11  # a flight of an introduction (hedgerow.people.introduction)
+DEVICES = 12  # the devices of the writer's account (hedgerow.devices.listing)
+SYNC = 13  # between the devices of one account (hedgerow.devices.sync)
+GROUP = 14  # what keeps a group together (hedgerow.groups)
+
+# What people say, in the order that all devices of a conversation agree on.
+SAID = (TEXT, REMOVE, READ, TIMER)
+_WITH_DATA = (REMOVE, READ, TIMER, DEVICES, SYNC, GROUP)
+_KINDS = (HELLO, TEXT, PING, PONG, VERIFY, INTRODUCE, *_WITH_DATA)
 
 EPOCH_MINUTES = 1_735_689_600 // 60
 _MINUTE_MS = 60_000
@@ -30,7 +43,8 @@ _TIME_BYTES = 3
 class Entry:
     """``sequence`` counts the writer's entries from 1, ``clock`` is Lamport's, ``reference`` the newest
     sequence of the other side that the writer had seen, ``written_ms`` is rounded to minutes; it was sealed
-    ``delay`` minutes later."""
+    ``delay`` minutes later. ``text`` is of kinds that are texts, ``data`` of the others; ``timer`` is 0 where
+    a text stays."""
 
     kind: int
     sequence: int
@@ -39,6 +53,8 @@ class Entry:
     written_ms: int
     text: str
     delay: int = 0
+    timer: int = 0
+    data: bytes = b""
 
     @property
     def sealed_ms(self) -> int:
@@ -46,7 +62,8 @@ class Entry:
         return self.written_ms + self.delay * _MINUTE_MS
 
 
-def _encode_number(value: int) -> bytes:
+def encode_number(value: int) -> bytes:
+    """LEB128, as it is in entries."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -55,7 +72,8 @@ def _encode_number(value: int) -> bytes:
     return bytes(out)
 
 
-def _decode_number(data: bytes, at: int) -> tuple[int, int]:
+def decode_number(data: bytes, at: int) -> tuple[int, int]:
+    """(number, place behind it) of the LEB128 at ``at``. PeerError where there is none."""
     value = 0
     for index in range(_NUMBER_BYTES):
         if at + index >= len(data):
@@ -72,38 +90,52 @@ def _decode_number(data: bytes, at: int) -> tuple[int, int]:
 def encode(entry: Entry) -> bytes:
     """The entry as it is sealed."""
     minutes = min(max(entry.written_ms // _MINUTE_MS - EPOCH_MINUTES, 0), (1 << 24) - 1)
-    delayed = entry.kind == TEXT and entry.delay > 0
+    kind, middle = entry.kind, b""
+    if kind == TEXT and entry.timer:
+        kind = _TIMED_TEXT
+        middle = encode_number(min(entry.delay, _NUMBER_MAX)) + encode_number(min(entry.timer, _NUMBER_MAX))
+    elif kind == TEXT and entry.delay > 0:
+        kind = _DELAYED_TEXT
+        middle = encode_number(min(entry.delay, _NUMBER_MAX))
     return (
-        bytes((_DELAYED_TEXT if delayed else entry.kind,))
-        + _encode_number(entry.sequence)
-        + _encode_number(entry.clock - entry.sequence)
-        + _encode_number(entry.reference)
+        bytes((kind,))
+        + encode_number(entry.sequence)
+        + encode_number(entry.clock - entry.sequence)
+        + encode_number(entry.reference)
         + minutes.to_bytes(_TIME_BYTES, "big")
-        + (_encode_number(min(entry.delay, _NUMBER_MAX)) if delayed else b"")
-        + entry.text.encode()
+        + middle
+        + (entry.data if kind in _WITH_DATA else entry.text.encode())
     )
 
 
 def decode(data: bytes) -> Entry:
     """Read an entry. PeerError where it is damaged or of a kind unknown here."""
-    if not data or data[0] not in (HELLO, TEXT, _DELAYED_TEXT, PING, PONG, VERIFY, INTRODUCE):
+    if not data or data[0] not in (*_KINDS, _DELAYED_TEXT, _TIMED_TEXT):
         raise PeerError("an entry of an unknown kind")
-    sequence, at = _decode_number(data, 1)
-    behind, at = _decode_number(data, at)
-    reference, at = _decode_number(data, at)
+    sequence, at = decode_number(data, 1)
+    behind, at = decode_number(data, at)
+    reference, at = decode_number(data, at)
     if sequence < 1 or len(data) < at + _TIME_BYTES:
         raise PeerError("a damaged entry")
     minutes = int.from_bytes(data[at : at + _TIME_BYTES], "big")
     at += _TIME_BYTES
-    kind, delay = data[0], 0
+    kind, delay, timer = data[0], 0, 0
     if kind == _DELAYED_TEXT:
         kind = TEXT
-        delay, at = _decode_number(data, at)
+        delay, at = decode_number(data, at)
         if not delay:
             raise PeerError("a damaged entry")
+    elif kind == _TIMED_TEXT:
+        kind = TEXT
+        delay, at = decode_number(data, at)
+        timer, at = decode_number(data, at)
+        if not timer:
+            raise PeerError("a damaged entry")
+    written_ms = (EPOCH_MINUTES + minutes) * _MINUTE_MS
+    if kind in _WITH_DATA:
+        return Entry(kind, sequence, sequence + behind, reference, written_ms, "", data=data[at:])
     try:
         text = data[at:].decode()
     except UnicodeDecodeError:
         raise PeerError("a damaged entry") from None
-    written_ms = (EPOCH_MINUTES + minutes) * _MINUTE_MS
-    return Entry(kind, sequence, sequence + behind, reference, written_ms, text, delay)
+    return Entry(kind, sequence, sequence + behind, reference, written_ms, text, delay, timer)

@@ -11,37 +11,49 @@ def insert(
     mine: bool,
     written: Entry,
     shown: str,
-    envelope: Envelope,
+    envelope: Envelope | None,
     received_ms: int | None = None,
     late: bool = False,
+    device: int | None = None,
 ) -> int:
-    """Keep an entry, of which ``shown`` is shown; its row."""
+    """Keep an entry, of which ``shown`` is shown; its row. ``device`` is the further device that wrote it."""
     return database.run(
-        "INSERT INTO entries (contact, mine, sequence, clock, reference, written_ms, received_ms, text,"
-        " envelope, hops, late) VALUES (?, ?, ?, ?, ?, ?, ?, seal_long(?), ?, ?, ?)",
+        "INSERT INTO entries (contact, mine, kind, sequence, clock, reference, written_ms, received_ms, text,"
+        " envelope, hops, late, timer, device, content)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, seal_long(?), ?, ?, ?, ?, ?, seal_hour(?))",
         contact,
         int(mine),
+        written.kind,
         written.sequence,
         written.clock,
         written.reference,
         written.written_ms,
         received_ms,
         shown,
-        envelope.id,
-        envelope.hops,
+        None if envelope is None else envelope.id,
+        None if envelope is None else envelope.hops,
         int(late),
+        written.timer,
+        device,
+        written.data if mine and device is None and written.data else None,
     )
 
 
-def has(database: Database, contact: int, written: Entry, shown: str) -> bool:
-    """Whether the very same entry of theirs is here: they sent it again, as no proof had reached them."""
+def find(
+    database: Database, contact: int, mine: bool, device: int | None, written: Entry, shown: str
+) -> int | None:
+    """The row of the very same entry, where it is here: it was sent again, as no proof had reached them."""
     row = database.row(
-        "SELECT 1 FROM entries WHERE contact = ? AND mine = 0 AND sequence = ? AND clock = ?"
-        " AND written_ms = ? AND unseal(text) = ?",
+        "SELECT id FROM entries WHERE contact = ? AND mine = ? AND device IS ? AND copy_of IS NULL"
+        " AND sequence = ? AND clock = ? AND written_ms = ?"
+        # What was removed, or has disappeared, does not come back.
+        " AND (unseal(text) = ? OR removed_ms IS NOT NULL)",
         contact,
+        int(mine),
+        device,
         written.sequence,
         written.clock,
         written.written_ms,
         shown,
     )
-    return row is not None
+    return None if row is None else int(row["id"])

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hedgerow import errors
+from hedgerow import errors, roles
 from hedgerow.database import Database
 from hedgerow.people import invite as invites
 from hedgerow.people import request as requests
 from hedgerow.people.invite import Invite
 from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet.sessions import Sessions
+from hedgerow.uri import OtherVersion
 from hedgerow_core.errors import PeerError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Asking:
             invite = invites.parse(uri, now)
         except invites.Expired:
             raise errors.InviteExpired from None
-        except invites.OtherVersion:
+        except OtherVersion:
             raise errors.InviteVersion from None
         except PeerError:
             raise errors.InviteDamaged from None
@@ -74,8 +75,9 @@ class Asking:
         card = invite.card
         row = self._database.row(
             "SELECT id, name, connected, device_key, device_dh, blocked_ms, unseal(request) AS request"
-            " FROM contacts WHERE account_key = ?",
+            " FROM contacts WHERE account_key = ? AND role = ?",
             card.account_key,
+            roles.CONTACT,
         )
         if row is None:
             return None

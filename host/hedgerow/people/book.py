@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hedgerow import errors
+from hedgerow import errors, roles
 from hedgerow.database import Database
 from hedgerow.events import Contact
 from hedgerow.people.names import checked_name
@@ -26,7 +26,8 @@ class Book:
             "SELECT c.*, i.name AS introducer,"
             " EXISTS (SELECT 1 FROM requests r WHERE r.contact = c.id AND r.account_key != c.account_key)"
             " AS rivalled"
-            " FROM contacts c LEFT JOIN contacts i ON i.id = c.introduced_by ORDER BY c.id"
+            " FROM contacts c LEFT JOIN contacts i ON i.id = c.introduced_by WHERE c.role = ? ORDER BY c.id",
+            roles.CONTACT,
         )
         return [
             Contact(
@@ -43,7 +44,7 @@ class Book:
             for row in rows
         ]
 
-    def rename(self, name: str, new: str) -> None:
+    def rename(self, name: str, new: str, now: int) -> None:
         """Call a contact ``new`` from now on. BadName, or NameTaken."""
         new = checked_name(new)
         with self._database.transaction():
@@ -52,6 +53,8 @@ class Book:
             if other is not None and other["id"] != contact["id"]:
                 raise errors.NameTaken(name=new)
             self._database.run("UPDATE contacts SET name = ? WHERE id = ?", new, contact["id"])
+            if contact["role"] == roles.CONTACT:
+                self._desk.devices.share_person(contact["id"], now)
 
     def block(self, name: str, now: int) -> None:
         """Let nothing of theirs be shown or answered any more. They learn nothing of that."""
@@ -59,14 +62,19 @@ class Book:
         if contact["blocked_ms"] is not None:
             raise errors.Blocked(name=contact["name"])
         with self._desk.changing(now):
-            self._database.run("UPDATE contacts SET blocked_ms = ? WHERE id = ?", now, contact["id"])
+            self._database.run(
+                "UPDATE contacts SET blocked_ms = ? WHERE ? IN (id, person)", now, contact["id"]
+            )
             # What they asked, and whom they introduced, is theirs, too.
             self._database.run(
                 "DELETE FROM requests WHERE account_key = ? OR introduced_by = ?",
                 contact["account_key"],
                 contact["id"],
             )
-        self._desk.turn_away(contact["id"])
+            self._desk.devices.share_person(contact["id"], now)
+        for device in (contact["id"], *self._desk.conversations.devices_of(contact["id"])):
+            self._desk.turn_away(device)
+        self._desk.send_waiting(now)
 
     def unblock(self, name: str, now: int) -> None:
         """Hear a contact again; what they wrote meanwhile is opened where it is still carried."""
@@ -74,7 +82,8 @@ class Book:
         if contact["blocked_ms"] is None:
             raise errors.NotBlocked(name=contact["name"])
         with self._desk.changing(now):
-            self._database.run("UPDATE contacts SET blocked_ms = NULL WHERE id = ?", contact["id"])
+            self._database.run("UPDATE contacts SET blocked_ms = NULL WHERE ? IN (id, person)", contact["id"])
+            self._desk.devices.share_person(contact["id"], now)
         self._desk.reload(now)
 
     def id_of(self, name: str) -> int:

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hedgerow import errors, stored
+from hedgerow import errors, roles, stored
 from hedgerow.database import Database
 from hedgerow.events import INTRODUCED, Noticed
 from hedgerow.log import entry as entries
@@ -121,8 +121,8 @@ class Introducing:
 
     def _is_stranger(self, account_key: bytes) -> bool:
         ours = account_key == self._desk.account.account_key
-        query = "SELECT 1 FROM contacts WHERE account_key = ?"
-        return not ours and self._database.row(query, account_key) is None
+        query = "SELECT 1 FROM contacts WHERE account_key = ? AND role = ?"
+        return not ours and self._database.row(query, account_key, roles.CONTACT) is None
 
     # Our yes
 

@@ -81,6 +81,7 @@ class Verifying:
         changed = self._contact(contact)["changed_ms"] is not None
         with self._desk.changing(now):
             self._database.run("UPDATE contacts SET verified_ms = ? WHERE id = ?", now, contact)
+            self._desk.devices.share_person(contact, now)
             if changed:
                 self._desk.requests.go_on(contact, now)
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hedgerow import stored
+from hedgerow import roles, stored
 from hedgerow.database import Database
 from hedgerow.events import ASKED, CHANGED, Connected, Noticed
 from hedgerow.identity.account import Card
@@ -61,6 +61,9 @@ class Requests:
         if not fits or used_up:
             return None
         known = self._contact(card.account_key)
+        if known is not None and self._further(known["id"], card.device_key):
+            desk.proofs.keep(asked.stop, now)
+            return None
         changed = known is not None and known["device_key"] != card.device_key
         anew = known is not None and (changed or known["device_dh"] is None)
         if self._database.row("SELECT 1 FROM requests_seen WHERE ephemeral = ?", asked.ephemeral):
@@ -168,6 +171,8 @@ class Requests:
             desk.outbox.answered(contact)
         self._database.run("DELETE FROM requests WHERE account_key = ?", card.account_key)
         desk.seal(contact, entries.HELLO, desk.name, now)
+        desk.devices.announce(contact, now)
+        desk.devices.share_person(contact, now)
         return str(self._database.rows("SELECT name FROM contacts WHERE id = ?", contact)[0]["name"])
 
     # What we decided
@@ -224,9 +229,15 @@ class Requests:
     def _contact(self, account_key: bytes) -> sqlite3.Row | None:
         return self._database.row(
             "SELECT id, name, connected, seen, device_key, device_dh, blocked_ms,"
-            " request IS NOT NULL AS asked FROM contacts WHERE account_key = ?",
+            " request IS NOT NULL AS asked FROM contacts WHERE account_key = ? AND role = ?",
             account_key,
+            roles.CONTACT,
         )
+
+    def _further(self, contact: int, device_key: bytes) -> bool:
+        """Whether it is another device of theirs, which we know by their signed list."""
+        query = "SELECT 1 FROM contacts WHERE person = ? AND device_key = ? AND revoked_ms IS NULL"
+        return self._database.row(query, contact, device_key) is not None
 
     def named(self, name: str) -> sqlite3.Row | None:
         """The contact of that name, if there is one."""

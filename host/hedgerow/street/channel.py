@@ -6,7 +6,7 @@ Every change is one transaction; several processes may work on one home, and a l
 import sqlite3
 from collections.abc import Callable
 
-from hedgerow import errors
+from hedgerow import errors, roles
 from hedgerow.database import Database
 from hedgerow.events import Heard
 from hedgerow.identity.account import Account
@@ -186,7 +186,11 @@ class Street:
 
     def _contact(self, street: bytes, said: Said) -> int | None:
         """The contact who speaks, or None."""
-        for row in self._database.rows("SELECT id, device_key FROM contacts"):
+        for row in self._database.rows(
+            "SELECT ifnull(person, id) AS id, device_key FROM contacts WHERE role IN (?, ?)",
+            roles.CONTACT,
+            roles.FURTHER,
+        ):
             if street_keys.belongs(said.certificate, row["device_key"], street, said.day, said.key):
                 return int(row["id"])
         return None

@@ -15,7 +15,7 @@ from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hedgerow import errors, migrations
+from hedgerow import errors, migrations, roles
 from hedgerow.database import DATABASE_FILE, Database, Protect
 from hedgerow.ratchet.sessions import Sessions
 from hedgerow.vault import ciphers, datakey, keystore
@@ -44,6 +44,7 @@ _LEFT_OUT = (
     "requests",
     "verifications",
     "introductions",
+    "joins",
 )
 
 
@@ -66,7 +67,8 @@ def make(database: Database, passphrase: str) -> bytes:
         for table, column in LASTING:
             copy.execute(f"UPDATE {table} SET {column} = unseal({column})")
         nothing = Sessions(None).to_cbor()
-        copy.execute("UPDATE contacts SET ratchet = ?, request = NULL", (nothing,))
+        copy.execute("UPDATE contacts SET ratchet = ?, request = NULL, announced = 0", (nothing,))
+        copy.execute("UPDATE entries SET content = NULL")
         copy.execute("UPDATE sendings SET record = NULL")
         there = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table in there.intersection(_LEFT_OUT):
@@ -118,7 +120,7 @@ def open_backup(path: Path, whole: bytes, passphrase: str) -> Contents:
             if found.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
                 raise errors.BackupDamaged(path=path)
             name = found.execute("SELECT name FROM account").fetchone()[0]
-            contacts = found.execute("SELECT count(*) FROM contacts").fetchone()[0]
+            contacts = found.execute("SELECT count(*) FROM contacts WHERE role = 0").fetchone()[0]
             strangers = found.execute("SELECT count(*) FROM contacts WHERE device_dh IS NULL").fetchone()[0]
             letters = found.execute("SELECT count(*) FROM entries WHERE text != ''").fetchone()[0]
     except (sqlite3.Error, zlib.error, MemoryError, TypeError):
@@ -200,9 +202,13 @@ def _sealed(home: Path, contents: Contents, store_key: bytes) -> bytes:
         for table, column in LASTING:
             made.execute(f"UPDATE {table} SET {column} = seal_long({column})")
         made.execute(
-            "INSERT INTO resets (contact, begun_ms, sent_ms) SELECT id, 0, 0 FROM contacts WHERE connected"
+            "INSERT INTO resets (contact, begun_ms, sent_ms) SELECT id, 0, 0 FROM contacts"
+            " WHERE connected AND role != ?",
+            (roles.GROUP,),
         )
-        made.execute("UPDATE contacts SET ratchet = seal_hour(ratchet), connected = 0")
+        made.execute(
+            "UPDATE contacts SET ratchet = seal_hour(ratchet), connected = (role = ?)", (roles.GROUP,)
+        )
         made.execute("COMMIT")
         made.execute("VACUUM")
         return made.serialize()

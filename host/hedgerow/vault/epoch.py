@@ -4,6 +4,7 @@ No key of a ratchet may seal twice. A home that was copied or restored does not 
 since, so it writes on none of its chains any more, and asks each contact for a new ratchet.
 """
 
+from hedgerow import roles
 from hedgerow.database import Database
 from hedgerow.ratchet.sessions import Sessions
 from hedgerow_core.errors import PeerError
@@ -13,7 +14,9 @@ def begin(database: Database) -> int:
     """Silence all ratchets and note that resets are due; with how many contacts. In a transaction of its
     own."""
     with database.transaction():
-        rows = database.rows("SELECT id FROM contacts WHERE connected = 1 ORDER BY id")
+        rows = database.rows(
+            "SELECT id FROM contacts WHERE connected = 1 AND role != ? ORDER BY id", roles.GROUP
+        )
         for row in rows:
             database.run(
                 "UPDATE contacts SET ratchet = seal_hour(?), connected = 0 WHERE id = ?",

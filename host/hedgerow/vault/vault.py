@@ -39,6 +39,8 @@ FLEETING = (
     ("invites", "secret"),
     ("requests", "secret"),
     ("verifications", "run"),
+    ("joins", "secret"),
+    ("entries", "content"),
 )
 # What is sealed under the store key.
 LASTING = (

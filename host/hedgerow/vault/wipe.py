@@ -36,6 +36,8 @@ def secrets_of(database: Database) -> list[bytes]:
             found += [account.entropy, words_of(account.entropy).encode()] if account.entropy else []
     for query in (
         "SELECT unseal(text) FROM entries",
+        "SELECT unseal(content) FROM entries WHERE content IS NOT NULL",
+        "SELECT unseal(secret) FROM joins",
         "SELECT unseal(key) FROM pairing_keys",
         "SELECT unseal(ratchet) FROM contacts",
         "SELECT unseal(secret) FROM invites",

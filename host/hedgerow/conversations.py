@@ -1,0 +1,316 @@
+"""What people say to each other: texts, wishes that one be deleted, what was read, and the timer.
+
+Each is an entry that all devices of both people get; who wrote it is a device, named by the tag of its key. All
+methods are a part of their caller's transaction; times are unix time in ms.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from hedgerow import roles
+from hedgerow.database import Database
+from hedgerow.devices import sync
+from hedgerow.log import entry as entries
+from hedgerow.log import rows
+from hedgerow_core.envelope import Envelope
+from hedgerow_core.errors import PeerError
+
+if TYPE_CHECKING:
+    from hedgerow.desk import Desk
+
+TIMER_MINUTES_MAX = 366 * 24 * 60
+_READ_AT_ONCE = 100
+_MINUTE_MS = 60_000
+_SKEW_MS = 3_600_000
+
+
+class Conversations:
+    """A part of ``desk``."""
+
+    def __init__(self, desk: "Desk", database: Database, random: Callable[[int], bytes]) -> None:
+        self._desk = desk
+        self._database = database
+
+    # Writing
+
+    def write(self, person: int, kind: int, text: str, data: bytes, now: int) -> Envelope:
+        """Seal something new for all devices of ``person``, and of ours."""
+        timer = self._person(person)["timer"] if kind == entries.TEXT else 0
+        state, envelope, entry = self._desk.sealer.new(person, kind, text, now, data, timer)
+        self._desk.adopt(person, state)
+        if timer:
+            self._database.run("UPDATE entries SET read_ms = ? WHERE id = ?", now, entry)
+        self.spread(entry, now)
+        return envelope
+
+    def wait(self, person: int, text: str, now: int) -> None:
+        """Keep a text that leaves as soon as there is a ratchet."""
+        self._database.run(
+            "INSERT INTO entries (contact, mine, kind, sequence, clock, reference, written_ms, read_ms, timer,"
+            " text) SELECT id, 1, ?, 0, 0, 0, ?, iif(timer, ?, NULL), timer, seal_long(?) FROM contacts"
+            " WHERE id = ?",
+            entries.TEXT,
+            now,
+            now,
+            text,
+            person,
+        )
+
+    def spread(self, entry: int, now: int) -> None:
+        """An entry of ours was sealed for the first device of who it is for: the others get it, too."""
+        row = self._database.rows(
+            "SELECT e.contact, e.kind, c.role FROM entries e JOIN contacts c ON c.id = e.contact"
+            " WHERE e.id = ? AND e.copy_of IS NULL",
+            entry,
+        )
+        if not row or row[0]["kind"] not in entries.SAID or row[0]["role"] != roles.CONTACT:
+            return
+        for device in self.devices_of(row[0]["contact"]):
+            self._desk.sealer.copy(entry, device)
+        self._desk.devices.share(entry, now)
+
+    def devices_of(self, person: int) -> list[int]:
+        """The further devices of a person."""
+        found = self._database.rows(
+            "SELECT id FROM contacts WHERE person = ? AND role = ? AND revoked_ms IS NULL ORDER BY id",
+            person,
+            roles.FURTHER,
+        )
+        return [int(row["id"]) for row in found]
+
+    # Reading
+
+    def take(
+        self,
+        person: int,
+        mine: bool,
+        device: int | None,
+        written: entries.Entry,
+        now: int,
+        envelope: Envelope | None = None,
+        late: bool = False,
+    ) -> bool:
+        """Something that was said; whether it is new here. ``device`` is the further device that wrote it."""
+        if written.kind not in entries.SAID:
+            raise PeerError("an entry of an unknown kind")
+        shown = written.text if written.kind == entries.TEXT else ""
+        if rows.find(self._database, person, mine, device, written, shown) is not None:
+            return False
+        entry = rows.insert(
+            self._database, person, mine, written, shown, envelope, None if mine else now, late, device
+        )
+        if mine and written.timer:
+            self._database.run("UPDATE entries SET read_ms = ? WHERE id = ?", now, entry)
+        if written.kind == entries.TEXT:
+            key = (person, self.author_tag(person, mine, device), written.sequence)
+            if self._database.row(
+                "SELECT 1 FROM removals WHERE contact = ? AND author = ? AND sequence = ?", *key
+            ):
+                self._erase(entry, now)  # the wish overtook it
+        elif written.kind == entries.TIMER:
+            self._set_timer(person, written)
+        elif written.kind == entries.REMOVE:
+            self._removed(person, mine, written.data, now)
+        elif written.kind == entries.READ and not mine:
+            self._was_read(person, written.data, now)
+        elif written.kind == entries.READ:
+            self._read_elsewhere(person, written.data, now)
+        return True
+
+    def author_tag(self, person: int, mine: bool, device: int | None) -> bytes:
+        """By what the device is named that wrote an entry."""
+        if mine and device is None:
+            return sync.tag(self._desk.account.device_key)
+        row = self._database.rows(
+            "SELECT device_key FROM contacts WHERE id = ?", person if device is None else device
+        )[0]
+        return sync.tag(row["device_key"])
+
+    # The timer
+
+    def set_timer(self, person: int, minutes: int, now: int) -> Envelope:
+        """Let texts of both sides disappear so many minutes after they were read; 0: they stay."""
+        envelope = self.write(person, entries.TIMER, "", entries.encode_number(minutes), now)
+        clock = self._person(person)["clock"]
+        self._database.run(
+            "UPDATE contacts SET timer = ?, timer_clock = ? WHERE id = ?", minutes, clock, person
+        )
+        return envelope
+
+    def _set_timer(self, person: int, written: entries.Entry) -> None:
+        minutes, end = entries.decode_number(written.data, 0)
+        if end != len(written.data) or minutes > TIMER_MINUTES_MAX:
+            raise PeerError("a damaged timer")
+        # Of two at once, on all devices alike: the later clock, then the longer time.
+        self._database.run(
+            "UPDATE contacts SET timer = ?, timer_clock = ? WHERE id = ? AND (timer_clock, timer) < (?, ?)",
+            minutes,
+            written.clock,
+            person,
+            written.clock,
+            minutes,
+        )
+
+    def disappear(self, now: int) -> None:
+        """Erase the texts whose time is over."""
+        found = self._database.rows(
+            "SELECT id FROM entries WHERE timer > 0 AND read_ms + timer * 60000 <= ? AND removed_ms IS NULL",
+            now,
+        )
+        if found:
+            with self._desk.changing(now):
+                for row in found:
+                    self._erase(row["id"], now)
+
+    # Deleting
+
+    def remove(self, entry: int, now: int) -> None:
+        """Erase an entry of ours here, and ask all who have it to do so."""
+        row = self._database.rows(
+            "SELECT contact, device, sequence FROM entries WHERE id = ? AND mine = 1", entry
+        )[0]
+        if row["sequence"]:
+            target = self.author_tag(row["contact"], True, row["device"])
+            target += entries.encode_number(row["sequence"])
+            self.write(row["contact"], entries.REMOVE, "", target, now)
+        self._erase(entry, now)
+
+    def forget(self, entry: int, now: int) -> None:
+        """Erase an entry here only."""
+        self._erase(entry, now)
+
+    def _removed(self, person: int, mine: bool, data: bytes, now: int) -> None:
+        """The author of an entry wishes that it be deleted; only one of the same person is."""
+        for tag, sequence in _targets(data):
+            device = self._device(person, mine, tag)
+            self._database.run(
+                "INSERT OR IGNORE INTO removals (contact, author, sequence) VALUES (?, ?, ?)",
+                person,
+                tag,
+                sequence,
+            )
+            for row in self._database.rows(
+                "SELECT id FROM entries WHERE contact = ? AND mine = ? AND device IS ? AND sequence = ?"
+                " AND kind = ? AND copy_of IS NULL AND removed_ms IS NULL",
+                person,
+                int(mine),
+                device,
+                sequence,
+                entries.TEXT,
+            ):
+                self._erase(row["id"], now)
+
+    def _erase(self, entry: int, now: int) -> None:
+        self._database.run("UPDATE entries SET text = '', removed_ms = ? WHERE id = ?", now, entry)
+        for row in self._database.rows(
+            "SELECT s.envelope FROM sendings s JOIN entries e ON e.id = s.entry"
+            " WHERE (e.id = ? OR e.copy_of = ?) AND s.record IS NOT NULL",
+            entry,
+            entry,
+        ):
+            self._desk.outbox.let_go(bytes(row["envelope"]))
+
+    # What was read
+
+    def read(self, person: int | None, now: int) -> int:
+        """The user has seen what came from ``person``, or from all: timers run, and where receipts are on,
+        they hear of that; how many were new."""
+        found = self._database.rows(
+            "SELECT e.id, e.contact, e.device, e.sequence FROM entries e JOIN contacts c ON c.id = e.contact"
+            " WHERE e.mine = 0 AND e.kind = ? AND e.read_ms IS NULL AND (? IS NULL OR e.contact = ?)"
+            " AND c.blocked_ms IS NULL AND (c.changed_ms IS NULL OR e.received_ms < c.changed_ms)"
+            " ORDER BY e.contact, e.id",
+            entries.TEXT,
+            person,
+            person,
+        )
+        if not found:
+            return 0
+        said: dict[int, list[bytes]] = {}
+        for row in found:
+            self._database.run("UPDATE entries SET read_ms = ? WHERE id = ?", now, row["id"])
+            target = self.author_tag(row["contact"], False, row["device"])
+            said.setdefault(row["contact"], []).append(target + entries.encode_number(row["sequence"]))
+        if self.receipts:
+            for contact, targets in said.items():
+                if self._may_tell(contact):
+                    for at in range(0, len(targets), _READ_AT_ONCE):
+                        self.write(contact, entries.READ, "", b"".join(targets[at : at + _READ_AT_ONCE]), now)
+        return len(found)
+
+    @property
+    def receipts(self) -> bool:
+        """Whether we tell people that we read what they wrote."""
+        return bool(self._database.rows("SELECT receipts FROM account")[0]["receipts"])
+
+    def choose_receipts(self, wanted: bool) -> None:
+        """Tell people that we read what they wrote, or not."""
+        self._database.run("UPDATE account SET receipts = ?", int(wanted))
+
+    def _may_tell(self, contact: int) -> bool:
+        row = self._person(contact)
+        return bool(row["connected"]) and row["changed_ms"] is None and row["role"] == roles.CONTACT
+
+    def _was_read(self, person: int, data: bytes, now: int) -> None:
+        for tag, sequence in _targets(data):
+            self._database.run(
+                "UPDATE entries SET seen_ms = ? WHERE contact = ? AND mine = 1 AND device IS ? AND sequence = ?"
+                " AND kind = ? AND copy_of IS NULL AND seen_ms IS NULL",
+                now,
+                person,
+                self._device(person, True, tag),
+                sequence,
+                entries.TEXT,
+            )
+
+    def _read_elsewhere(self, person: int, data: bytes, now: int) -> None:
+        for tag, sequence in _targets(data):
+            self._database.run(
+                "UPDATE entries SET read_ms = ? WHERE contact = ? AND mine = 0 AND device IS ? AND sequence = ?"
+                " AND read_ms IS NULL",
+                now,
+                person,
+                self._device(person, False, tag),
+                sequence,
+            )
+
+    def _device(self, person: int, mine: bool, tag: bytes) -> int | None:
+        """The further device of theirs, or of ours, with this tag; None for the first, or this one. PeerError
+        where there is none."""
+        if mine and tag == sync.tag(self._desk.account.device_key):
+            return None
+        if not mine and tag == sync.tag(self._person(person)["device_key"]):
+            return None
+        for row in self._database.rows(
+            "SELECT id, device_key FROM contacts WHERE role = ? AND (? OR person = ?)",
+            roles.OWN if mine else roles.FURTHER,
+            int(mine),
+            person,
+        ):
+            if sync.tag(row["device_key"]) == tag:
+                return int(row["id"])
+        raise PeerError("an entry of a device that is not known")
+
+    def find_author(self, person: int, tag: bytes) -> tuple[bool, int | None]:
+        """(whether we wrote it, the further device) of who is named ``tag``. PeerError where nobody is."""
+        for mine in (True, False):
+            try:
+                return mine, self._device(person, mine, tag)
+            except PeerError:
+                continue
+        raise PeerError("an entry of a device that is not known")
+
+    def _person(self, person: int) -> sqlite3.Row:
+        return self._database.rows("SELECT * FROM contacts WHERE id = ?", person)[0]
+
+
+def _targets(data: bytes) -> Iterator[tuple[bytes, int]]:
+    at, count = 0, 0
+    while at < len(data) and count < _READ_AT_ONCE:
+        tag = data[at : at + sync.TAG_BYTES]
+        sequence, at = entries.decode_number(data, at + sync.TAG_BYTES)
+        count += 1
+        yield tag, sequence
+    if at != len(data) or not count:
+        raise PeerError("a damaged list of entries")
