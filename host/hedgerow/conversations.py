@@ -1,7 +1,7 @@
 """What people say to each other: texts, wishes that one be deleted, what was read, and the timer.
 
-Each is an entry that all devices of both people get; who wrote it is a device, named by the tag of its key. All
-methods are a part of their caller's transaction; times are unix time in ms.
+Each is an entry that all devices of both people get; who wrote it is a device, named by the tag of its key.
+All methods are a part of their caller's transaction; times are unix time in ms.
 """
 
 import sqlite3
@@ -47,9 +47,9 @@ class Conversations:
     def wait(self, person: int, text: str, now: int) -> None:
         """Keep a text that leaves as soon as there is a ratchet."""
         self._database.run(
-            "INSERT INTO entries (contact, mine, kind, sequence, clock, reference, written_ms, read_ms, timer,"
-            " text) SELECT id, 1, ?, 0, 0, 0, ?, iif(timer, ?, NULL), timer, seal_long(?) FROM contacts"
-            " WHERE id = ?",
+            "INSERT INTO entries (contact, mine, kind, sequence, clock, reference, written_ms, read_ms,"
+            " timer, text) SELECT id, 1, ?, 0, 0, 0, ?, iif(timer, ?, NULL), timer, seal_long(?)"
+            " FROM contacts WHERE id = ?",
             entries.TEXT,
             now,
             now,
@@ -255,8 +255,8 @@ class Conversations:
     def _was_read(self, person: int, data: bytes, now: int) -> None:
         for tag, sequence in _targets(data):
             self._database.run(
-                "UPDATE entries SET seen_ms = ? WHERE contact = ? AND mine = 1 AND device IS ? AND sequence = ?"
-                " AND kind = ? AND copy_of IS NULL AND seen_ms IS NULL",
+                "UPDATE entries SET seen_ms = ? WHERE contact = ? AND mine = 1 AND device IS ?"
+                " AND sequence = ? AND kind = ? AND copy_of IS NULL AND seen_ms IS NULL",
                 now,
                 person,
                 self._device(person, True, tag),
@@ -267,8 +267,8 @@ class Conversations:
     def _read_elsewhere(self, person: int, data: bytes, now: int) -> None:
         for tag, sequence in _targets(data):
             self._database.run(
-                "UPDATE entries SET read_ms = ? WHERE contact = ? AND mine = 0 AND device IS ? AND sequence = ?"
-                " AND read_ms IS NULL",
+                "UPDATE entries SET read_ms = ? WHERE contact = ? AND mine = 0 AND device IS ?"
+                " AND sequence = ? AND read_ms IS NULL",
                 now,
                 person,
                 self._device(person, False, tag),

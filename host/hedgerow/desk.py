@@ -367,7 +367,8 @@ class Desk:
                 *(known["id"], known["id"], card.account_key),
             )
             self._database.run(
-                "UPDATE contacts SET name = ?, device_dh = ?, connected = ?, ratchet = seal_hour(?) WHERE id = ?",
+                "UPDATE contacts SET name = ?, device_dh = ?, connected = ?, ratchet = seal_hour(?)"
+                " WHERE id = ?",
                 name,
                 card.device_dh,
                 int(connected),

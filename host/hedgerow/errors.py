@@ -324,7 +324,35 @@ class BoardSilent(UserError):
 
 
 class NoAccountKey(UserError):
-    """This device has no account key: do that on the device that was there first, or `init --recover` one."""
+    """This device has no account key: do that on the first device, or `hedgerow device recover` this one."""
+
+
+class PhraseOther(UserError):
+    """That is the recovery phrase of another account: nothing was changed."""
+
+
+class BundleDamaged(UserError):
+    """{path} holds no letters, or only a part: make it again with `hedgerow device add`."""
+
+
+class LanUnreachable(UserError):
+    """Nothing answers at {address} ({reason}): is `hedgerow device join --lan` still waiting there?"""
+
+
+class BadAddress(UserError):
+    """{address} is no address: give what `hedgerow device join --lan` shows, like 192.168.1.5:40123."""
+
+
+class NotJoined(UserError):
+    """No welcome was in it: give the code to `hedgerow device add` on the other device, then try again."""
+
+
+class UnknownDuration(UserError):
+    """{wanted} is no time: say `off`, or a number of minutes, hours, days or weeks like 30m, 8h, 7d or 4w."""
+
+
+class NotOurs(UserError):
+    """Letter {number} is not yours, so only you forget it: say --here."""
 
 
 class TooManyDevices(UserError):
@@ -332,7 +360,7 @@ class TooManyDevices(UserError):
 
 
 class CodeDamaged(UserError):
-    """That is no code of a device, or it was changed on its way: copy all that `hedgerow device join` shows."""
+    """That is no code of a device, or a damaged one: copy all that `hedgerow device join` shows."""
 
 
 class CodeExpired(UserError):

@@ -97,7 +97,8 @@ class Letter:
 
     ``state`` is that of our own as in ``hedgerow.outbox``, None for those of others and where nobody knows.
     ``declined``: a board had no room for it. ``late``: its lifetime was over when it came. ``verified`` and
-    ``changed`` as in ``Contact``.
+    ``changed`` as in ``Contact``. ``read``: the user has seen it; of our own: they said that they have.
+    ``timer``: it disappears so many minutes after it was read; 0: it stays.
     """
 
     id: int
@@ -112,6 +113,8 @@ class Letter:
     late: bool = False
     verified: bool = False
     changed: bool = False
+    read: bool = False
+    timer: int = 0
 
 
 Event = Connected | Received | Heard | Noticed | Joined

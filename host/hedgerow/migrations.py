@@ -120,10 +120,11 @@ CREATE TABLE introductions (
 """
 
 # Since version 6: further devices and groups. A row of ``contacts`` is a session with a device, or a group;
-# ``role`` as in hedgerow.roles, ``person`` is whose further device it is. ``devices`` is the newest signed list
-# of an account's devices. ``entries.kind`` as in hedgerow.log.entry; ``device``: the further device that wrote
-# it; ``content`` is the data of what is not shown, until it was delivered; ``copy_of``: the entry that goes to
-# a further device of who it is for; ``timer``: minutes from ``read_ms`` to when the text disappears.
+# ``role`` as in hedgerow.roles, ``person`` is whose further device it is. ``devices`` is the newest signed
+# list of an account's devices. ``entries.kind`` as in hedgerow.log.entry; ``device``: the further device that
+# wrote it; ``content`` is the data of what is not shown, until it was delivered; ``copy_of``: the entry that
+# goes to a further device of who it is for; ``timer``: minutes from ``read_ms`` to when the text disappears;
+# ``seen_ms``: when we heard that they read it.
 DEVICES = """
 CREATE TABLE contacts_6 (
     id INTEGER PRIMARY KEY,

@@ -11,6 +11,8 @@ from typing import cast
 from hedgerow import errors
 from hedgerow.database import Database, Protect, ShelfStore, Unlock, without_asking
 from hedgerow.desk import Desk
+from hedgerow.devices import bundle
+from hedgerow.devices.circle import Device
 from hedgerow.events import Contact, Event, Heard, Letter
 from hedgerow.identity.account import Account
 from hedgerow.identity.phrase import ENTROPY_BYTES
@@ -24,6 +26,7 @@ from hedgerow.vault import backup, epoch, keystore, wipe
 from hedgerow.vault.vault import Vault
 from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import Envelope
+from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import INITIATOR, PAIR, Session
 from hedgerow_core.shelf import Shelf
@@ -31,6 +34,7 @@ from hedgerow_core.store import MemoryStore
 
 TEXT_BYTES = 900
 _ASK_MS = 3_000
+_BUNDLE_STEP = 500
 _SHELF_COUNT = 4_000  # below limits.EXCHANGE_IDS: a host offers all of it
 _SHELF_BYTES = _SHELF_COUNT * 1_024
 
@@ -217,6 +221,56 @@ class Node:
         """Everybody, in the order in which they came."""
         return self._desk.book.all()
 
+    # Devices
+
+    @property
+    def joined(self) -> str | None:
+        """Whose further device this is; None where it is the first one, or waits for a welcome."""
+        return None if self._desk.account.account_seed else self.name
+
+    def join_code(self, label: str, now: int) -> str:
+        """The code by which this device, of a new home, joins an account."""
+        with self._desk.changing(now):
+            return self._desk.devices.code(label, now)
+
+    def add_device(self, code: str, history_ms: int, now: int) -> Device:
+        """Welcome the device that shows ``code``, with what was said since ``history_ms``."""
+        with self._desk.changing(now):
+            found = self._desk.devices.add(code, history_ms, now)
+        self._desk.send_waiting(now)
+        return found
+
+    def revoke_device(self, wanted: str, now: int) -> Device:
+        """Take a device out of the account."""
+        with self._desk.changing(now):
+            found = self._desk.devices.revoke(wanted, now)
+        self._desk.send_waiting(now)
+        return found
+
+    def recover(self, entropy: bytes, now: int) -> None:
+        """Give this further device the account key, of the recovery phrase."""
+        with self._desk.changing(now):
+            self._desk.devices.recover(entropy)
+        self.poll(now)
+
+    def bundle_for(self, device: Device) -> bytes:
+        """What is on its way to a device of ours."""
+        return self._desk.devices.bundle(device.device_key)
+
+    def take_bundle(self, whole: bytes, now: int, path: Path | None = None) -> bytes:
+        """Take in a bundle of letters; what is on its way to whom it is from. BundleDamaged."""
+        try:
+            found = bundle.unpack(whole)
+        except PeerError:
+            raise errors.BundleDamaged(path=path or "What came") from None
+        for at, envelope in enumerate(found):
+            self.shelf.put(envelope, now)
+            if at % _BUNDLE_STEP == _BUNDLE_STEP - 1:
+                self.poll(now)  # what is opened makes room
+        self.poll(now)
+        others = [one for one in self._desk.devices.all() if not one.this]
+        return self.bundle_for(others[0]) if others else bundle.pack([])
+
     # Letters
 
     def send(self, name: str, text: str, now: int) -> Envelope | None:
@@ -265,6 +319,60 @@ class Node:
         found = self._letters("e.mine = 1 AND (? IS NULL OR c.name = ?)", *[self._known(name)] * 2)
         return sorted(found, key=lambda letter: letter.id)
 
+    def read(self, name: str | None, now: int) -> int:
+        """The user has seen the inbox, or the conversation with one contact; how many letters were new."""
+        name = self._known(name)
+        contact = None if name is None else self._desk.book.id_of(name)
+        with self._desk.changing(now):
+            found = self._desk.conversations.read(contact, now)
+        self._desk.send_waiting(now)
+        return found
+
+    @property
+    def receipts(self) -> bool:
+        """Whether we tell people that we read what they wrote."""
+        return self._desk.conversations.receipts
+
+    def choose_receipts(self, wanted: bool) -> None:
+        """Tell people that we read what they wrote, or not."""
+        with self._database.transaction():
+            self._desk.conversations.choose_receipts(wanted)
+
+    def timer(self, name: str) -> int:
+        """After how many minutes texts of a conversation disappear; 0: they stay."""
+        contact = self._desk.book.id_of(name)
+        return int(self._database.rows("SELECT timer FROM contacts WHERE id = ?", contact)[0]["timer"])
+
+    def set_timer(self, name: str, minutes: int, now: int) -> None:
+        """Let texts of a conversation disappear, on both sides, so many minutes after they were read."""
+        contact = self._desk.book.id_of(name)
+        self._may_say(contact, name)
+        with self._desk.changing(now):
+            self._desk.conversations.set_timer(contact, minutes, now)
+        self._desk.send_waiting(now)
+
+    def remove(self, number: int, here: bool, now: int) -> Letter:
+        """Erase a letter; one of ours everywhere, unless ``here`` says otherwise. UnknownLetter, NotOurs."""
+        found = self._letters("e.id = ?", number)
+        if not found:
+            raise errors.UnknownLetter(number=number)
+        if not (found[0].mine or here):
+            raise errors.NotOurs(number=number)
+        with self._desk.changing(now):
+            if here:
+                self._desk.conversations.forget(number, now)
+            else:
+                self._desk.conversations.remove(number, now)
+        self._desk.send_waiting(now)
+        return found[0]
+
+    def _may_say(self, contact: int, name: str) -> None:
+        row = self._database.rows("SELECT connected, changed_ms FROM contacts WHERE id = ?", contact)[0]
+        if not row["connected"]:
+            raise errors.NotConnected(name=name)
+        if row["changed_ms"] is not None:
+            raise errors.KeyChanged(name=name)
+
     @property
     def has_room(self) -> bool:
         """Whether all that waits here for a board is on the shelf; else it goes there when there is room."""
@@ -280,6 +388,7 @@ class Node:
     def _letters(self, which: str, *values: object) -> list[Letter]:
         rows = self._database.rows(
             "SELECT e.id, c.name, e.mine, unseal(e.text) AS text, e.written_ms, e.received_ms, e.late,"
+            " e.read_ms, e.seen_ms, e.timer,"
             f" s.declined_ms, c.verified_ms, c.changed_ms, {STATE_COLUMNS}"
             " FROM entries e JOIN contacts c ON c.id = e.contact"
             " LEFT JOIN sendings s ON e.mine = 1 AND s.envelope = e.envelope"
@@ -303,6 +412,8 @@ class Node:
                 bool(row["late"]),
                 row["verified_ms"] is not None and row["changed_ms"] is None,
                 row["changed_ms"] is not None,
+                row["seen_ms" if row["mine"] else "read_ms"] is not None,
+                row["timer"],
             )
             for row in rows
         ]

@@ -1,11 +1,19 @@
 """One person, several devices: each conversation reaches all of them, and one that is lost is taken out."""
 
+from contextlib import suppress
+
 import pytest
+from devices_support import link, said, settle
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from node_support import DAY_MS, MINUTE_MS, Village
-from people_support import NOW
+from people_support import NOW, flip, person, source
 
 from hedgerow import errors
+from hedgerow.devices import joining, listing, sync
 from hedgerow.events import DEVICE_ADDED, DEVICE_REVOKED, Joined, Noticed
+from hedgerow.log import entry as entries
+from hedgerow_core.errors import PeerError
 
 ALICE, BOB, CAROL = "Alice", "Bob", "Carol"
 TABLET, PHONE = "Alice's tablet", "Bob's phone"
@@ -18,35 +26,11 @@ def village():
         yield found
 
 
-def link(village, first, further, history_ms=0):
-    """``further`` becomes a device of the account of ``first``."""
-    village.join(further, "nobody yet")
-    desk = village.nodes[further].people
-    with desk.changing(village.now):
-        code = desk.devices.code(further, village.now)
-    desk = village.nodes[first].people
-    with desk.changing(village.now):
-        desk.devices.add(code, history_ms, village.now)
-    settle(village)
-
-
-def settle(village):
-    """Time for every answer to an answer."""
-    for _ in range(3):
-        village.now += MINUTE_MS
-        village.exchange()
-
-
 def revoke(village, who, wanted):
     desk = village.nodes[who].people
     with desk.changing(village.now):
         desk.devices.revoke(wanted, village.now)
     settle(village)
-
-
-def said(village, who, name=None):
-    """(from us, text) of a conversation as a device shows it."""
-    return [(letter.mine, letter.text) for letter in village.nodes[who].inbox(name)]
 
 
 def noticed(village, who):
@@ -209,3 +193,110 @@ def test_a_home_with_contacts_does_not_join_another_account(village):
     desk = village.nodes[BOB].people
     with pytest.raises(errors.HomeInUse), desk.changing(village.now):
         desk.devices.code("x", village.now)
+
+
+def recovered(village, who, first):
+    """``who`` gets the account key of the phrase of ``first``."""
+    village.nodes[who].recover(village.nodes[first].entropy, village.now)
+    settle(village)
+
+
+def test_the_first_device_is_lost_and_the_other_one_takes_its_place(village):
+    village.send(BOB, ALICE, "to the first")
+    link(village, ALICE, TABLET)
+    with pytest.raises(errors.PhraseOther):
+        recovered(village, TABLET, BOB)
+    recovered(village, TABLET, ALICE)
+    lost = village.nodes.pop(ALICE)
+    revoke(village, TABLET, "2")
+    village.send(BOB, ALICE, "to the tablet")
+    settle(village)
+    village.send(TABLET, BOB, "it has come")
+    settle(village)
+    assert said(village, TABLET, BOB)[-2:] == [(False, "to the tablet"), (True, "it has come")]
+    assert said(village, BOB, ALICE)[-1] == (False, "it has come")
+    assert village.states(BOB) == ["delivered"] * 2
+    village.nodes[ALICE] = lost
+    settle(village)
+    assert (False, "to the tablet") not in said(village, ALICE)
+
+
+def test_letters_that_waited_for_the_lost_device_go_to_the_one_that_is_left(village):
+    link(village, ALICE, TABLET)
+    recovered(village, TABLET, ALICE)
+    lost = village.nodes.pop(ALICE)
+    for count in range(3):
+        village.send(BOB, ALICE, f"{count}")
+    revoke(village, TABLET, "2")
+    settle(village)
+    assert said(village, TABLET, BOB) == [(False, f"{count}") for count in range(3)]
+    village.nodes[ALICE] = lost
+
+
+def test_a_device_joins_by_one_file_where_no_board_reaches(village):
+    village.send(BOB, ALICE, "before")
+    village.exchange()
+    alice = village.nodes[ALICE]
+    tablet = village.join(TABLET, "nobody yet")
+    code = tablet.join_code("tablet", village.now)
+    assert tablet.join_code("tablet", village.now) == code
+    whole = alice.bundle_for(alice.add_device(code, 0, village.now))
+    for end in (0, 10, len(whole) // 2, len(whole) - 1):
+        with pytest.raises(errors.BundleDamaged):
+            tablet.take_bundle(whole[:end], village.now)
+    assert tablet.joined is None
+    tablet.take_bundle(whole, village.now)
+    assert tablet.joined == ALICE and said(village, TABLET) == [(False, "before")]
+
+
+def test_a_long_history_comes_whole_and_packed(village):
+    for count in range(150):
+        village.send(BOB, ALICE, f"letter {count}")
+    village.exchange()
+    link(village, ALICE, TABLET)
+    assert said(village, TABLET, BOB) == [(False, f"letter {count}") for count in range(150)]
+    (sent,) = village.nodes[ALICE]._database.rows(
+        "SELECT count(*) AS n FROM entries WHERE kind = ?", entries.SYNC
+    )
+    assert sent["n"] <= 10
+
+
+@given(st.integers(0, 8 * 640 - 1))
+@settings(max_examples=60, deadline=None)
+def test_a_welcome_that_was_changed_on_its_way_welcomes_nobody(bit):
+    ours, theirs = person("alice"), person("tablet")
+    kept, code = joining.create(theirs, "tablet", source("code"), NOW)
+    body, _ = joining.welcome(ours, "Alice", joining.parse(code, NOW), source("welcome"))
+    found = joining.open_welcome(theirs, kept, body)
+    assert found.card.account_key == ours.account_key
+    with pytest.raises(PeerError):
+        joining.open_welcome(theirs, kept, flip(body, bit % (8 * len(body))))
+    with pytest.raises(PeerError):
+        joining.open_welcome(person("thief"), kept, body)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_are_a_list_of_devices_that_the_account_did_not_sign(data):
+    with pytest.raises(PeerError):
+        listing.read(person("alice").account_key, data)
+
+
+@given(st.integers(1, 8), st.integers(0, 1 << 31), st.data())
+@settings(max_examples=40, deadline=None)
+def test_a_signed_list_says_what_was_signed_and_nothing_after_any_change(count, minute, data):
+    account = person("alice")
+    devices = [(person(f"{at}").device_key, person(f"{at}").device_dh) for at in range(count)]
+    made = listing.make(account, devices, None, minute)
+    whole = made.encode()
+    assert listing.read(account.account_key, whole) == made
+    assert listing.make(account, devices, made, minute).newer_than(made) and not made.newer_than(made)
+    with pytest.raises(PeerError):
+        listing.read(account.account_key, flip(whole, data.draw(st.integers(0, 8 * len(whole) - 1))))
+    with pytest.raises(PeerError):
+        listing.read(person("bob").account_key, whole)
+
+
+@given(st.binary(max_size=200))
+def test_whatever_an_own_device_sends_is_read_or_refused(data):
+    with suppress(PeerError):
+        assert sync.decode(data)

@@ -15,7 +15,19 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow import __version__, covers, errors
-from hedgerow.cli import backups, boards, inviting, linking, people, safety, secrets, street, wiping
+from hedgerow.cli import (
+    backups,
+    boards,
+    conversations,
+    devices,
+    inviting,
+    linking,
+    people,
+    safety,
+    secrets,
+    street,
+    wiping,
+)
 from hedgerow.cli.terminal import (
     AsJson,
     clock,
@@ -256,6 +268,8 @@ def inbox(
         _print_letters(node, letters)
     elif not follow:
         print("No letters yet.")
+    if letters:
+        node.read(name, now_ms())
     if follow:
         linking.follow(node, name, letters, board, key_file, as_json)
     node.close()
@@ -275,6 +289,8 @@ def _print_letters(node: Node, letters: list[Letter]) -> None:
 
 
 inviting.register(app)
+devices.register(app)
+conversations.register(app)
 people.register(app)
 linking.register(app)
 street.register(app)

@@ -39,13 +39,18 @@ app = typer.Typer(cls=_Inviting)
 
 def qr_code(uri: str) -> "QRCode":
     """The invite as a QR code: alphanumeric mode, as small as it goes, with what correction fits in."""
+    return drawn_code(for_qr(uri))
+
+
+def drawn_code(text: str) -> "QRCode":
+    """A text in capitals as a QR code."""
     # Only here: it takes time to read, and few commands need it.
     import segno
 
-    return segno.make_qr(for_qr(uri), error="l", mode="alphanumeric", boost_error=True)
+    return segno.make_qr(text, error="l", mode="alphanumeric", boost_error=True)
 
 
-def _drawn(code: "QRCode") -> str:
+def drawn(code: "QRCode") -> str:
     """For a terminal: half a line a cell."""
     drawn = io.StringIO()
     code.terminal(drawn, border=_BORDER, compact=True)
@@ -104,7 +109,7 @@ def invite(
     elif path is not None:
         print(f"The QR code is in {path}; it holds until {clock(made.expires_ms)}.")
     elif qr is not None:
-        sys.stdout.write(_drawn(qr_code(uri)))
+        sys.stdout.write(drawn(qr_code(uri)))
         print(f"Invite {made.id} holds until {clock(made.expires_ms)}. `hedgerow add` takes what it says.")
     else:
         print(uri)

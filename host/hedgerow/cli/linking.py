@@ -87,14 +87,16 @@ def follow(
     seen = {letter.id for letter in shown_already}
 
     def show() -> None:
-        for letter in node.inbox(name):
-            if letter.id not in seen:
-                seen.add(letter.id)
-                if as_json:
-                    print_letter_json(letter)
-                else:
-                    who = node.name if letter.mine else letter.name
-                    print(f"{clock(letter.written_ms)}  {who}  {shown(letter.text)}", flush=True)
+        new = [letter for letter in node.inbox(name) if letter.id not in seen]
+        for letter in new:
+            seen.add(letter.id)
+            if as_json:
+                print_letter_json(letter)
+            else:
+                who = node.name if letter.mine else letter.name
+                print(f"{clock(letter.written_ms)}  {who}  {shown(letter.text)}", flush=True)
+        if new:
+            node.read(name, now_ms())
 
     async def watch() -> None:
         while True:

@@ -11,7 +11,21 @@ import typer
 from hedgerow import errors
 from hedgerow.cli import secrets
 from hedgerow.database import Unlock
-from hedgerow.events import ASKED, CHANGED, DIGITS, INTRODUCED, Connected, Event, Heard, Letter, Noticed
+from hedgerow.events import (
+    ASKED,
+    CHANGED,
+    DEVICE_ADDED,
+    DEVICE_REVOKED,
+    DIGITS,
+    INTRODUCED,
+    REVOKED,
+    Connected,
+    Event,
+    Heard,
+    Joined,
+    Letter,
+    Noticed,
+)
 from hedgerow.node import Node
 from hedgerow.outbox import QUEUED
 
@@ -59,6 +73,9 @@ _NOTICED = {
     ASKED: "{name} asks to become your contact: `hedgerow requests`.",
     CHANGED: "The key of {name} changed, letters wait: `hedgerow requests`.",
     INTRODUCED: "{name} introduces somebody to you: `hedgerow requests`.",
+    DEVICE_ADDED: "{name} has one more device; their account signed for it.",
+    DEVICE_REVOKED: "{name} took a device out of their account.",
+    REVOKED: "This device was taken out of the account of {name}: nobody writes to it any more.",
     DIGITS: "There are digits to compare with {name}: `hedgerow verify`.",
 }
 _ALTERED = (
@@ -73,6 +90,11 @@ def print_event(event: Event, as_json: bool = False) -> None:
             print_json(event="connected", name=event.name)
         else:
             print(f"{event.name} is a contact now.", flush=True)
+    elif isinstance(event, Joined):
+        if as_json:
+            print_json(event="joined", name=event.name)
+        else:
+            print(f"This device belongs to {event.name} now.", flush=True)
     elif isinstance(event, Noticed):
         if as_json:
             print_json(event=event.what, name=event.name)
@@ -135,6 +157,8 @@ def print_letter_json(letter: Letter) -> None:
         late=letter.late,
         verified=letter.verified,
         changed=letter.changed,
+        read=letter.read,
+        timer=letter.timer,
     )
 
 
@@ -151,6 +175,8 @@ def state_shown(letter: Letter) -> str:
         return "came late" if letter.late else ""
     if not letter.sent:
         return "queued, waits for your yes to their key" if letter.changed else "queued, waits for an answer"
+    if letter.read:
+        return "read"
     if letter.state is None:
         return "sent"
     if letter.state == QUEUED and letter.declined:

@@ -6,19 +6,21 @@ share no key. Who learns of a device begins a session with it by a reset: both s
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hedgerow import errors, roles
 from hedgerow.database import Database
-from hedgerow.devices import joining, listing, sync
+from hedgerow.devices import bundle, joining, listing, sync
 from hedgerow.devices.listing import DeviceList
 from hedgerow.events import DEVICE_ADDED, DEVICE_REVOKED, REVOKED, Joined, Noticed
+from hedgerow.identity import keys, phrase
 from hedgerow.log import entry as entries
 from hedgerow.people.names import clean_name
 from hedgerow.ratchet import double_ratchet as ratchet
 from hedgerow.ratchet.sessions import Sessions
 from hedgerow.uri import OtherVersion
+from hedgerow_core import envelope as envelopes
 from hedgerow_core.envelope import Envelope
 from hedgerow_core.errors import PeerError
 
@@ -63,6 +65,11 @@ class Devices:
             raise errors.BadLabel(label=label[:40])
         if self._database.row("SELECT 1 FROM contacts") is not None:
             raise errors.HomeInUse(home=self._database.home)
+        row = self._database.row("SELECT unseal(secret) AS secret FROM joins WHERE expires_ms > ?", now)
+        if row is not None:
+            before = self._desk.kept(joining.Kept.from_cbor, row["secret"])
+            if before.label == label:
+                return joining.uri(self._desk.account, before)
         kept, code = joining.create(self._desk.account, label, self._random, now)
         self._database.run(
             "INSERT OR REPLACE INTO joins (id, secret, expires_ms) VALUES (1, seal_hour(?), ?)",
@@ -145,11 +152,11 @@ class Devices:
 
     def _introduce(self, row: int, history_ms: int, now: int) -> None:
         """Tell a new device of ours what it needs."""
-        for other in self._own():
-            if other["label"]:
-                self._tell(row, sync.Label(bytes(other["device_key"]), other["label"]), now)
+        found: list[sync.Item] = [
+            sync.Label(bytes(other["device_key"]), other["label"]) for other in self._own() if other["label"]
+        ]
         for contact in self._database.rows("SELECT id FROM contacts WHERE role = ?", roles.CONTACT):
-            self._tell(row, self._person(contact["id"]), now)
+            found.append(self._person(contact["id"]))
         for entry in self._database.rows(
             "SELECT e.id FROM entries e JOIN contacts c ON c.id = e.contact WHERE c.role = ? AND e.kind = ?"
             " AND e.text != '' AND e.sequence > 0 AND ifnull(e.received_ms, e.written_ms) >= ? ORDER BY e.id",
@@ -157,7 +164,28 @@ class Devices:
             entries.TEXT,
             history_ms,
         ):
-            self._tell(row, self._said(entry["id"]), now)
+            found.append(self._said(entry["id"]))
+        self._tell(row, found, now)
+
+    def recover(self, entropy: bytes) -> None:
+        """This further device gets the account key, of the recovery phrase. PhraseOther."""
+        desk = self._desk
+        seed = phrase.account_seed(entropy)
+        if keys.signing_public(seed) != desk.account.account_key:
+            raise errors.PhraseOther
+        account = replace(desk.account, account_seed=seed, entropy=entropy, linked=b"")
+        self._database.run("UPDATE account SET keys = seal_long(?)", account.to_cbor())
+        desk.outdated = True
+
+    def bundle(self, device_key: bytes) -> bytes:
+        """What is on its way to a device of ours, for a file or a cable."""
+        found = self._database.rows(
+            "SELECT s.record FROM sendings s JOIN contacts c ON c.id = s.contact WHERE c.role = ?"
+            " AND c.device_key = ? AND s.record IS NOT NULL ORDER BY s.rowid",
+            roles.OWN,
+            device_key,
+        )
+        return bundle.pack([envelopes.decode(row["record"]) for row in found])
 
     # The list
 
@@ -276,7 +304,7 @@ class Devices:
             self.announce(row["id"], now)
 
     def learn(self, person: int, found: DeviceList, now: int, quiet: bool = False) -> None:
-        """Take in the devices of a person; nothing where we know a newer list. ``quiet``: they are no news."""
+        """Take in the devices of a person; nothing where we know a newer list. ``quiet``: no news."""
         row = self._database.rows("SELECT * FROM contacts WHERE id = ?", person)[0]
         before = None
         if row["devices"] is not None:
@@ -313,7 +341,7 @@ class Devices:
     def begin(
         self, role: int, person: int | None, account_key: bytes, device_key: bytes, device_dh: bytes, now: int
     ) -> int:
-        """A device that we heard of: its row. A session with it begins; of the two the one that leads asks."""
+        """A device that we heard of: its row. A session with it begins; the one that leads asks."""
         known = self._database.row(
             "SELECT id FROM contacts WHERE account_key = ? AND device_key = ?", account_key, device_key
         )
@@ -382,12 +410,12 @@ class Devices:
             return
         # The rows change places, so that what was written stays with who wrote it.
         spare = b"changing places"
-        for row, keys in (
+        for row, pair in (
             (other["id"], (spare, spare)),
             (person, (other["device_key"], other["device_dh"])),
             (other["id"], (former["device_key"], former["device_dh"])),
         ):
-            self._database.run("UPDATE contacts SET device_key = ?, device_dh = ? WHERE id = ?", *keys, row)
+            self._database.run("UPDATE contacts SET device_key = ?, device_dh = ? WHERE id = ?", *pair, row)
         self._database.run(
             "UPDATE contacts SET ratchet = seal_hour(?), connected = ? WHERE id = ?",
             other["opened"],
@@ -410,7 +438,8 @@ class Devices:
             other["id"],
         )
         self._database.run(
-            "UPDATE entries SET contact = ? WHERE contact = ? AND mine = 1 AND copy_of IS NULL AND sequence = 0",
+            "UPDATE entries SET contact = ? WHERE contact = ? AND mine = 1 AND copy_of IS NULL"
+            " AND sequence = 0",
             person,
             other["id"],
         )
@@ -426,16 +455,17 @@ class Devices:
         if devices:
             said = self._said(entry)
             for row in devices:
-                self._tell(row["id"], said, now)
+                self._tell(row["id"], [said], now)
 
     def share_heard(self, entry: int, device: int, written_ms: int, now: int) -> None:
-        """``device`` of somebody wrote ``entry``: our other devices get it from us where it may not have known
-        all of them."""
+        """``device`` of somebody wrote ``entry``: our other devices get it from us where it may not have
+        known all of them."""
         newest = self.newest()
         if newest is None:
             return
         told = self._database.row(
-            "SELECT delivered_ms FROM entries WHERE contact = ? AND mine = 1 AND kind = ? ORDER BY id DESC LIMIT 1",
+            "SELECT delivered_ms FROM entries WHERE contact = ? AND mine = 1 AND kind = ?"
+            " ORDER BY id DESC LIMIT 1",
             device,
             entries.DEVICES,
         )
@@ -448,10 +478,11 @@ class Devices:
         if devices:
             person = self._person(contact)
             for row in devices:
-                self._tell(row["id"], person, now)
+                self._tell(row["id"], [person], now)
 
-    def _tell(self, device: int, item: sync.Item, now: int) -> None:
-        self._desk.sealer.post(device, entries.SYNC, sync.encode(item), now)
+    def _tell(self, device: int, items: list[sync.Item], now: int) -> None:
+        for data in sync.encode(items):
+            self._desk.sealer.post(device, entries.SYNC, data, now)
 
     def _said(self, entry: int) -> sync.Said:
         row = self._database.rows(
@@ -487,18 +518,18 @@ class Devices:
 
     def synced(self, device: int, data: bytes, now: int) -> None:
         """Our other ``device`` told us something. PeerError where it does not fit what is here."""
-        item = sync.decode(data)
-        if isinstance(item, sync.Label):
-            self._database.run(
-                "UPDATE contacts SET label = ? WHERE role = ? AND device_key = ?",
-                clean_name(item.label),
-                roles.OWN,
-                item.device_key,
-            )
-        elif isinstance(item, sync.Person):
-            self._take_person(item, now)
-        else:
-            self._take_said(item, now)
+        for item in sync.decode(data):
+            if isinstance(item, sync.Label):
+                self._database.run(
+                    "UPDATE contacts SET label = ? WHERE role = ? AND device_key = ?",
+                    clean_name(item.label),
+                    roles.OWN,
+                    item.device_key,
+                )
+            elif isinstance(item, sync.Person):
+                self._take_person(item, now)
+            else:
+                self._take_said(item, now)
 
     def _take_person(self, item: sync.Person, now: int) -> None:
         desk = self._desk

@@ -3,9 +3,9 @@
 hedgerow:device/1/ .. of CBOR [device_key, device_dh, prekey 32, expiry in minutes, secret 16, label]; see
 hedgerow.uri
 
-The new device makes the code; who sees it can welcome the device into an account, so it is for one's own eyes.
-The welcome is an envelope under a lock of the secret; what follows it goes in the ratchet that both start with
-it, so that one file may carry all (docs/protocol.md, "A further device").
+The new device makes the code; who sees it can welcome the device into an account, so it is for one's own
+eyes. The welcome is an envelope under a lock of the secret; what follows it goes in the ratchet that both
+start with it, so that one file may carry all (docs/protocol.md, "A further device").
 """
 
 import hashlib

@@ -1,9 +1,9 @@
-"""The devices of an account, as a list that its key signed; the newest one holds (docs/protocol.md, "Devices").
+"""The devices of an account, as a list that its key signed; the newest holds (docs/protocol.md, "Devices").
 
     CBOR [version, device_key 32 | device_dh 32 | .. , signature 64]
 
-Who is not in it any more was revoked. The version is the minute in which it was made, or one more than the last
-one's: whoever has the recovery phrase, and nothing else, can make a newer one.
+Who is not in it any more was revoked. The version is the minute in which it was made, or one more than the
+last one's: whoever has the recovery phrase, and nothing else, can make a newer one.
 """
 
 import hashlib
@@ -46,8 +46,8 @@ class DeviceList:
 def make(
     account: Account, devices: list[tuple[bytes, bytes]], before: DeviceList | None, minute: int
 ) -> DeviceList:
-    """The list that follows ``before``; ``minute`` is our clock, since the year 2025. NoAccountKey on a further
-    device, TooManyDevices."""
+    """The list that follows ``before``; ``minute`` is our clock, since the year 2025. NoAccountKey on
+    a further device, TooManyDevices."""
     if not account.account_seed:
         raise errors.NoAccountKey
     if len(devices) > MOST:

@@ -1,5 +1,7 @@
 """What the devices of one account tell each other, sealed pairwise (docs/protocol.md, "Between own devices").
 
+A SYNC entry holds a list of these:
+
     [0, conversation 8, author 4, entry]                                     something that was said
     [1, account_key, device_key, device_dh, name, verified_ms, blocked_ms, list]   a contact
     [2, device_key, label]                                                   how a device is called
@@ -17,6 +19,8 @@ from hedgerow_core.errors import PeerError
 
 TAG_BYTES = 4
 _CONVERSATION_BYTES = 8
+_DATA_BYTES = 900
+_MOST = 100
 _ENTRY, _CONTACT, _LABEL = range(3)
 
 
@@ -63,15 +67,28 @@ def conversation(account_key: bytes) -> bytes:
     return hashlib.sha256(account_key).digest()[:_CONVERSATION_BYTES]
 
 
-def encode(item: Item) -> bytes:
-    """The data of a SYNC entry."""
-    kind = (Said, Person, Label).index(type(item))
-    return stored.write([kind, *vars(item).values()])
+def encode(items: list[Item]) -> list[bytes]:
+    """The data of as few SYNC entries as it takes, each of at most 900 bytes where an item is not larger."""
+    found: list[bytes] = []
+    waiting: list[list[object]] = []
+    for item in items:
+        fields = [(Said, Person, Label).index(type(item)), *vars(item).values()]
+        if waiting and len(stored.write([*waiting, fields])) > _DATA_BYTES:
+            found.append(stored.write(waiting))
+            waiting = []
+        waiting.append(fields)
+    return [*found, stored.write(waiting)] if waiting else found
 
 
-def decode(data: bytes) -> Item:
+def decode(data: bytes) -> list[Item]:
     """Read the data of a SYNC entry. PeerError where it is damaged or of a kind unknown here."""
     found = cbor.decode(data)
+    if not isinstance(found, list) or not 1 <= len(found) <= _MOST:
+        raise PeerError("damaged data")
+    return [_decode(item) for item in found]
+
+
+def _decode(found: object) -> Item:
     if not isinstance(found, list) or not found:
         raise PeerError("damaged data")
     kind, *fields = found

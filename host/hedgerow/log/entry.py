@@ -1,11 +1,12 @@
 """The compact entry: what a sealed letter between two people contains (docs/protocol.md, "Entry").
 
-    kind 1 | sequence | clock - sequence | reference | minutes since 2025-01-01 3 | text or data
-    3      | sequence | clock - sequence | reference | minutes since 2025-01-01 3 | delay in minutes | text
-    7      | sequence | clock - sequence | reference | minutes since 2025-01-01 3 | delay | timer in minutes | text
+    kind 1 | sequence | clock - sequence | reference | time 3 | text or data
+    3      | sequence | clock - sequence | reference | time 3 | delay | text
+    7      | sequence | clock - sequence | reference | time 3 | delay | timer | text
 
-Numbers without a size are LEB128: one byte each below 128. Kind 3 is a text that was sealed later than it was
-written: it had to wait, or is sent again. Kind 7 is a text that disappears ``timer`` minutes after it was read.
+Numbers without a size are LEB128: one byte each below 128. Times are in minutes, ``time`` since 2025-01-01.
+Kind 3 is a text that was sealed later than it was written: it had to wait, or is sent again. Kind 7 is a text
+that disappears ``timer`` minutes after it was read.
 """
 
 from dataclasses import dataclass
