@@ -1,0 +1,1 @@
+"""Groups: who is in, the keys of the epochs, what is said, and what the database keeps of it."""
