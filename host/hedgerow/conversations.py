@@ -34,6 +34,12 @@ class Conversations:
 
     # Writing
 
+    def say(self, contact: int, kind: int, text: str, data: bytes, now: int) -> Envelope:
+        """Seal something new for a person, or for a group."""
+        if self._person(contact)["role"] == roles.GROUP:
+            return self._desk.groups.write(contact, kind, text, data, now)
+        return self.write(contact, kind, text, data, now)
+
     def write(self, person: int, kind: int, text: str, data: bytes, now: int) -> Envelope:
         """Seal something new for all devices of ``person``, and of ours."""
         timer = self._person(person)["timer"] if kind == entries.TEXT else 0
@@ -131,7 +137,7 @@ class Conversations:
 
     def set_timer(self, person: int, minutes: int, now: int) -> Envelope:
         """Let texts of both sides disappear so many minutes after they were read; 0: they stay."""
-        envelope = self.write(person, entries.TIMER, "", entries.encode_number(minutes), now)
+        envelope = self.say(person, entries.TIMER, "", entries.encode_number(minutes), now)
         clock = self._person(person)["clock"]
         self._database.run(
             "UPDATE contacts SET timer = ?, timer_clock = ? WHERE id = ?", minutes, clock, person
@@ -173,7 +179,7 @@ class Conversations:
         if row["sequence"]:
             target = self.author_tag(row["contact"], True, row["device"])
             target += entries.encode_number(row["sequence"])
-            self.write(row["contact"], entries.REMOVE, "", target, now)
+            self.say(row["contact"], entries.REMOVE, "", target, now)
         self._erase(entry, now)
 
     def forget(self, entry: int, now: int) -> None:
@@ -282,11 +288,12 @@ class Conversations:
             return None
         if not mine and tag == sync.tag(self._person(person)["device_key"]):
             return None
+        group = self._person(person)["role"] == roles.GROUP
         for row in self._database.rows(
-            "SELECT id, device_key FROM contacts WHERE role = ? AND (? OR person = ?)",
-            roles.OWN if mine else roles.FURTHER,
-            int(mine),
-            person,
+            "SELECT id, device_key FROM contacts WHERE iif(?, role = ?, iif(?, role IN (?, ?, ?),"
+            " role = ? AND person = ?))",
+            *(int(mine), roles.OWN, int(group), roles.CONTACT, roles.FURTHER, roles.MEMBER),
+            *(roles.FURTHER, person),
         ):
             if sync.tag(row["device_key"]) == tag:
                 return int(row["id"])

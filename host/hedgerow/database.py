@@ -74,6 +74,7 @@ CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NUL
     + migrations.RESETS
     + migrations.PEOPLE
     + migrations.DEVICES
+    + migrations.GROUPS
 )
 
 

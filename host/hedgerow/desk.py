@@ -16,6 +16,8 @@ from hedgerow.covers import Covers
 from hedgerow.database import Database
 from hedgerow.devices.circle import Devices, JoinLock
 from hedgerow.events import Connected, Event, Received
+from hedgerow.groups import limits as group_limits
+from hedgerow.groups.book import GroupLock, Groups
 from hedgerow.identity.account import Account, Card
 from hedgerow.log import entry as entries
 from hedgerow.log import rows
@@ -65,7 +67,7 @@ class _Invite:
     slot: int
 
 
-_Owner = _Ratchet | _Invite | ResetLock | JoinLock
+_Owner = _Ratchet | _Invite | ResetLock | JoinLock | GroupLock
 
 
 def _began(before: Sessions, now: Sessions) -> bool:
@@ -108,6 +110,7 @@ class Desk:
         self.introducing = Introducing(self, database, random)
         self.devices = Devices(self, database, random)
         self.conversations = Conversations(self, database, random)
+        self.groups = Groups(self, database, random)
         self.pings = Pings(database)
         self.outdated = False  # our keys were replaced: this desk is to be made anew
         self._chores_ms: int | None = None  # None: at once
@@ -139,6 +142,7 @@ class Desk:
         ):
             self.watch_invite(self.kept(invites.InviteSecret.from_cbor, stored["secret"]))
         self.devices.watch(now)
+        self.groups.watch_all()
         self.outbox.reload()
         self.proofs.reload()
         self.street.reload()
@@ -180,6 +184,9 @@ class Desk:
             self.proofs.forget_old(now)
             self._send_covers(now)
             self._post_again(now)
+            if self.groups.due(now):
+                with self.changing(now):
+                    self.groups.work(now)
             self.conversations.disappear(now)
             self._renew(now)
         if due or anything:
@@ -262,6 +269,7 @@ class Desk:
         if not unknown:
             return
         self._deep_ms = now
+        self.groups.watch_all(group_limits.EPOCH_MESSAGES)
         self._database.run("UPDATE account SET deep_ms = ?", now)
         for contact, state in list(self._states.items()):
             found = {
@@ -367,22 +375,24 @@ class Desk:
                 *(known["id"], known["id"], card.account_key),
             )
             self._database.run(
-                "UPDATE contacts SET name = ?, device_dh = ?, connected = ?, ratchet = seal_hour(?)"
-                " WHERE id = ?",
+                "UPDATE contacts SET name = ?, device_dh = ?, certificate = ?, connected = ?,"
+                " ratchet = seal_hour(?) WHERE id = ?",
                 name,
                 card.device_dh,
+                card.certificate,
                 int(connected),
                 state.to_cbor(),
                 known["id"],
             )
             return int(known["id"])
         return self._database.run(
-            "INSERT INTO contacts (name, account_key, device_key, device_dh, connected, ratchet)"
-            " VALUES (?, ?, ?, ?, ?, seal_hour(?))",
+            "INSERT INTO contacts (name, account_key, device_key, device_dh, certificate, connected, ratchet)"
+            " VALUES (?, ?, ?, ?, ?, ?, seal_hour(?))",
             name,
             card.account_key,
             card.device_key,
             card.device_dh,
+            card.certificate,
             int(connected),
             state.to_cbor(),
         )
@@ -397,17 +407,27 @@ class Desk:
     def say(self, person: int, kind: int, text: str, now: int, data: bytes = b"") -> Envelope:
         """Seal something that is said to a person, for all of their devices and of ours."""
         with self.changing(now):
-            envelope = self.conversations.write(person, kind, text, data, now)
+            envelope = self.conversations.say(person, kind, text, data, now)
         self.send_waiting(now)
         return envelope
+
+    def hurry(self) -> None:
+        """Something is due: with the next ``poll``."""
+        self._chores_ms = None
 
     def reload_soon(self) -> None:
         """Somebody is to be heard again: with the next ``poll``."""
         self._stale = True
 
-    def seal_again(self, entry: int, now: int) -> Envelope:
+    def seal_again(self, entry: int, now: int) -> Envelope | None:
         """Seal an entry of ours that is written already: it had to wait, or did not arrive."""
         with self.changing(now):
+            if self._database.row(
+                "SELECT 1 FROM entries e JOIN contacts c ON c.id = e.contact WHERE e.id = ? AND c.role = ?",
+                entry,
+                roles.GROUP,
+            ):
+                return self.groups.again(entry, now)
             contact, state, envelope = self.sealer.again(entry, now)
             self.adopt(contact, state)
         return envelope
@@ -418,6 +438,9 @@ class Desk:
                 self._open_request(envelope, owner, now)
             elif isinstance(owner, ResetLock):
                 self._open_reset(envelope, owner, now)
+            elif isinstance(owner, GroupLock):
+                with self.changing(now):
+                    self.groups.open(envelope, owner, now)
             elif isinstance(owner, JoinLock):
                 with self.changing(now):
                     self.devices.welcomed(envelope, now)
@@ -442,11 +465,12 @@ class Desk:
         self._database.run(
             "UPDATE contacts SET ratchet = seal_hour(?), connected = ?, request = NULL, verified_ms ="
             " iif(account_key = ? AND device_key = ?, verified_ms, NULL), account_key = ?, device_key = ?,"
-            " device_dh = ? WHERE id = ?",
+            " device_dh = ?, certificate = ? WHERE id = ?",
             state.to_cbor(),
             int(sessions.can_write(state)),
             *[card.account_key, card.device_key] * 2,
             card.device_dh,
+            card.certificate,
             contact,
         )
         self.verifying.forget(contact)
@@ -576,6 +600,8 @@ class Desk:
             self.pings.answered(written.text, contact, now)
         elif written.kind == entries.DEVICES and row["changed_ms"] is None:
             self.devices.heard(contact, written.data, now)
+        elif written.kind == entries.GROUP and row["changed_ms"] is None:
+            self.groups.heard(contact, written.data, now)
         elif written.kind == entries.SYNC:
             if row["role"] != roles.OWN:
                 raise PeerError("only our own devices tell us that")

@@ -351,6 +351,42 @@ class UnknownDuration(UserError):
     """{wanted} is no time: say `off`, or a number of minutes, hours, days or weeks like 30m, 8h, 7d or 4w."""
 
 
+class IsGroup(UserError):
+    """{name} is a group: name one person, or see `hedgerow group --help`."""
+
+
+class UnknownGroup(UserError):
+    """You are in no group {name}: `hedgerow group list` shows those that you are in."""
+
+
+class GroupLeft(UserError):
+    """You are not in {name} any more: ask an admin of it to add you again."""
+
+
+class UnknownMember(UserError):
+    """There is no other member {name}: `hedgerow group list` shows who is in."""
+
+
+class AlreadyMember(UserError):
+    """{name} is in the group already: write with `hedgerow send`."""
+
+
+class NotAdmin(UserError):
+    """Only an admin of {name} may do that: ask one, as `hedgerow group list` shows them."""
+
+
+class LastAdmin(UserError):
+    """You are the only admin: make somebody else one with `hedgerow group promote` before you leave."""
+
+
+class GroupFull(UserError):
+    """A group has at most {most} devices: remove somebody with `hedgerow group remove` first."""
+
+
+class NoCertificate(UserError):
+    """{name} became a contact with an early version: give each other a new invite, then add {name}."""
+
+
 class NotOurs(UserError):
     """Letter {number} is not yours, so only you forget it: say --here."""
 

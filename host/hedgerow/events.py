@@ -54,6 +54,9 @@ DIGITS = "digits"  # there are digits to compare with a contact
 DIFFERENT = "different"  # a flight of a verification was altered
 DEVICE_ADDED = "device added"  # a contact has one more device; their account signed that
 DEVICE_REVOKED = "device revoked"  # a contact took a device out of their account
+GROUP_JOINED = "group joined"  # somebody took us into the group ``name``
+GROUP_LEFT = "group left"  # we are not in the group ``name`` any more
+EQUIVOCATED = "equivocated"  # ``name`` told members of a group two things in one place
 REVOKED = "revoked"  # this device was taken out of its account
 
 
@@ -98,7 +101,8 @@ class Letter:
     ``state`` is that of our own as in ``hedgerow.outbox``, None for those of others and where nobody knows.
     ``declined``: a board had no room for it. ``late``: its lifetime was over when it came. ``verified`` and
     ``changed`` as in ``Contact``. ``read``: the user has seen it; of our own: they said that they have.
-    ``timer``: it disappears so many minutes after it was read; 0: it stays.
+    ``timer``: it disappears so many minutes after it was read; 0: it stays. In a group ``author`` is who
+    wrote it, and ``reached`` of ``of`` people have what we wrote.
     """
 
     id: int
@@ -115,6 +119,9 @@ class Letter:
     changed: bool = False
     read: bool = False
     timer: int = 0
+    author: str | None = None
+    reached: int = 0
+    of: int = 0
 
 
 Event = Connected | Received | Heard | Noticed | Joined

@@ -186,6 +186,59 @@ CREATE TABLE removals (
 CREATE TABLE joins (id INTEGER PRIMARY KEY CHECK (id = 1), secret BLOB NOT NULL, expires_ms INTEGER NOT NULL);
 """
 
+# Since version 6, too: what is kept of groups, whose rows of ``contacts`` have the role GROUP. Operations lie
+# in the order in which they were taken. An epoch without ``devices``, which names who is in, waits for
+# operations and has no chains yet.
+GROUPS = """
+CREATE TABLE group_states (
+    contact INTEGER PRIMARY KEY REFERENCES contacts(id),
+    digest_ms INTEGER,
+    left_ms INTEGER
+);
+CREATE TABLE group_operations (
+    place INTEGER PRIMARY KEY AUTOINCREMENT,
+    contact INTEGER NOT NULL REFERENCES contacts(id),
+    data BLOB NOT NULL,
+    UNIQUE (contact, data)
+);
+CREATE TABLE group_epochs (
+    id INTEGER PRIMARY KEY,
+    contact INTEGER NOT NULL REFERENCES contacts(id),
+    epoch BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    maker BLOB NOT NULL,
+    heads BLOB NOT NULL,
+    devices BLOB,
+    secret BLOB,
+    made_ms INTEGER NOT NULL,
+    UNIQUE (contact, epoch)
+);
+CREATE TABLE group_chains (
+    epoch INTEGER NOT NULL REFERENCES group_epochs(id),
+    device BLOB NOT NULL,
+    state BLOB NOT NULL,
+    PRIMARY KEY (epoch, device)
+);
+CREATE TABLE group_acks (
+    contact INTEGER NOT NULL REFERENCES contacts(id),
+    device BLOB NOT NULL,
+    theirs INTEGER NOT NULL DEFAULT 0,
+    ours INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (contact, device)
+);
+CREATE TABLE group_contradictions (
+    contact INTEGER NOT NULL REFERENCES contacts(id),
+    device BLOB NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (contact, device, sequence)
+);
+ALTER TABLE contacts ADD COLUMN certificate BLOB;
+ALTER TABLE entries ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sendings ADD COLUMN stop BLOB;
+ALTER TABLE invites ADD COLUMN for_group INTEGER REFERENCES contacts(id);
+ALTER TABLE requests ADD COLUMN for_group INTEGER REFERENCES contacts(id);
+"""
+
 _COLUMNS = """
 ALTER TABLE contacts ADD COLUMN arrived_ms INTEGER;
 ALTER TABLE entries ADD COLUMN delivered_ms INTEGER;
@@ -210,7 +263,7 @@ def migrate(connection: sqlite3.Connection, home: Path) -> None:
             _execute(connection, _DEVICE_DH + ";" + RESETS)
         if version < 5:
             _execute(connection, PEOPLE)
-        _execute(connection, DEVICES)
+        _execute(connection, DEVICES + ";" + GROUPS)
         connection.execute("UPDATE entries SET kind = 1 WHERE text = ''")
         if version in (1, 2, 3):
             # Behind all columns: what is secret in them is sealed.

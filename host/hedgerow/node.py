@@ -4,16 +4,18 @@ A link is ``hedgerow_core.link.Link``: whoever moves its bytes (serial, TCP, the
 then, after each change of the shelf, ``poll``.
 """
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from hedgerow import errors
+from hedgerow import errors, roles
 from hedgerow.database import Database, Protect, ShelfStore, Unlock, without_asking
 from hedgerow.desk import Desk
 from hedgerow.devices import bundle
 from hedgerow.devices.circle import Device
 from hedgerow.events import Contact, Event, Heard, Letter
+from hedgerow.groups.commands import GroupCommands
 from hedgerow.identity.account import Account
 from hedgerow.identity.phrase import ENTROPY_BYTES
 from hedgerow.links.cable import CableLink
@@ -163,6 +165,11 @@ class Node:
             self.pings.sent(nonce, row["id"], envelope.hops, now)
         return nonce
 
+    @property
+    def groups(self) -> GroupCommands:
+        """What we do with groups."""
+        return GroupCommands(self._desk)
+
     # Links
 
     def pairing_keys(self) -> list[bytes]:
@@ -294,7 +301,7 @@ class Node:
         self._desk.conversations.wait(row["id"], text, now)
         return None
 
-    def send_again(self, number: int, now: int) -> Envelope:
+    def send_again(self, number: int, now: int) -> Envelope | None:
         """Send letter ``number``, which expired, under a new lock. Who has it does not see it twice."""
         with self._desk.changing(now):
             found = [letter for letter in self._letters("e.id = ?", number) if letter.mine]
@@ -322,7 +329,7 @@ class Node:
     def read(self, name: str | None, now: int) -> int:
         """The user has seen the inbox, or the conversation with one contact; how many letters were new."""
         name = self._known(name)
-        contact = None if name is None else self._desk.book.id_of(name)
+        contact = None if name is None else self._desk.book.conversation_of(name)
         with self._desk.changing(now):
             found = self._desk.conversations.read(contact, now)
         self._desk.send_waiting(now)
@@ -340,12 +347,12 @@ class Node:
 
     def timer(self, name: str) -> int:
         """After how many minutes texts of a conversation disappear; 0: they stay."""
-        contact = self._desk.book.id_of(name)
+        contact = self._desk.book.conversation_of(name)
         return int(self._database.rows("SELECT timer FROM contacts WHERE id = ?", contact)[0]["timer"])
 
     def set_timer(self, name: str, minutes: int, now: int) -> None:
         """Let texts of a conversation disappear, on both sides, so many minutes after they were read."""
-        contact = self._desk.book.id_of(name)
+        contact = self._desk.book.conversation_of(name)
         self._may_say(contact, name)
         with self._desk.changing(now):
             self._desk.conversations.set_timer(contact, minutes, now)
@@ -382,21 +389,24 @@ class Node:
         if name is None:
             return None
         name = _encodable(name)
-        self._desk.book.id_of(name)
+        self._desk.book.conversation_of(name)
         return name
 
     def _letters(self, which: str, *values: object) -> list[Letter]:
         rows = self._database.rows(
             "SELECT e.id, c.name, e.mine, unseal(e.text) AS text, e.written_ms, e.received_ms, e.late,"
-            " e.read_ms, e.seen_ms, e.timer,"
+            " e.read_ms, e.seen_ms, e.timer, c.id AS contact, c.role, a.device_key AS author,"
             f" s.declined_ms, c.verified_ms, c.changed_ms, {STATE_COLUMNS}"
             " FROM entries e JOIN contacts c ON c.id = e.contact"
+            " LEFT JOIN contacts a ON a.id = e.device"
             " LEFT JOIN sendings s ON e.mine = 1 AND s.envelope = e.envelope"
             # What comes from keys that we did not say yes to waits, as what goes there does.
-            " WHERE e.text != '' AND c.blocked_ms IS NULL AND (e.mine = 1 OR c.changed_ms IS NULL"
-            f" OR e.received_ms < c.changed_ms) AND ({which})"
-            " ORDER BY c.id, e.sequence = 0, e.clock, e.mine, e.id",
+            " WHERE e.text != '' AND e.refused = 0 AND c.blocked_ms IS NULL AND (e.mine = 1"
+            f" OR c.changed_ms IS NULL OR e.received_ms < c.changed_ms) AND ({which})"
+            # Of two with one clock the smaller author stands first, on all devices alike.
+            " ORDER BY c.id, e.sequence = 0, e.clock, coalesce(a.device_key, iif(e.mine, ?, c.device_key)), e.id",
             *values,
+            self._desk.account.device_key,
         )
         return [
             Letter(
@@ -414,9 +424,18 @@ class Node:
                 row["changed_ms"] is not None,
                 row["seen_ms" if row["mine"] else "read_ms"] is not None,
                 row["timer"],
+                *self._in_group(row),
             )
             for row in rows
         ]
+
+    def _in_group(self, row: sqlite3.Row) -> tuple[str | None, int, int]:
+        """(author, how many have it, of how many) of a letter of a group."""
+        if row["role"] != roles.GROUP:
+            return None, 0, 0
+        if row["mine"] and row["author"] is None:
+            return self.name, *self._desk.groups.delivered(row["contact"], row["sequence"])
+        return self._desk.groups.author_name(row["contact"], bytes(row["author"])), 0, 0
 
     def poll(self, now: int) -> list[Event]:
         """Open what is for us on the shelf, repeat what was not answered; what happened."""

@@ -177,6 +177,13 @@ class Sealer:
         """Send the welcome of a further device of ours."""
         self._outbox.add(self._envelope(lock, body, shared=True), device, None, now, at_once=True)
 
+    def to_group(self, group: int, lock: bytes, body: bytes, stop: bytes, now: int) -> Envelope:
+        """Send a letter to a group; ``stop`` is ours alone."""
+        envelope = self._envelope(lock, body, shared=True)
+        self._outbox.add(envelope, group, None, now)
+        self._database.run("UPDATE sendings SET stop = ? WHERE envelope = ?", stop, envelope.id)
+        return envelope
+
     # Resets
 
     def reset(self, contact: int, lock: bytes, body: bytes, now: int) -> None:

@@ -164,7 +164,7 @@ CREATE TABLE contacts_5 (
     ask_until_ms INTEGER
 );
 """
-NEW_IN_6 = ("kind", "device", "content", "copy_of", "timer", "read_ms", "seen_ms", "removed_ms")
+NEW_IN_6 = ("kind", "device", "content", "copy_of", "timer", "read_ms", "seen_ms", "removed_ms", "refused")
 
 
 def before_devices(connection):
@@ -179,7 +179,10 @@ def before_devices(connection):
         connection.execute(f"ALTER TABLE entries DROP COLUMN {column}")
     for column in ("devices", "receipts"):
         connection.execute(f"ALTER TABLE account DROP COLUMN {column}")
-    for table in ("contacts", "joins", "removals"):
+    for table, column in (("sendings", "stop"), ("invites", "for_group"), ("requests", "for_group")):
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    groups = ("chains", "epochs", "states", "operations", "acks", "contradictions")
+    for table in ("contacts", "joins", "removals", *(f"group_{name}" for name in groups)):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("ALTER TABLE contacts_5 RENAME TO contacts")
 

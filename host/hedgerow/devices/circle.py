@@ -147,6 +147,7 @@ class Devices:
         desk.sealer.welcome(row, joining.lock(found.secret), body, now)
         desk.adopt(row, state)
         self._introduce(row, history_ms, now)
+        desk.groups.own_devices_changed(now)
         desk.send_waiting(now)
         return next(device for device in self.all() if device.device_key == found.device_key)
 
@@ -223,6 +224,7 @@ class Devices:
             raise errors.NoAccountKey
         self._close(row["id"], now)
         self._publish(now)
+        self._desk.groups.own_devices_changed(now)
         self._desk.send_waiting(now)
         return fits[0]
 
@@ -339,9 +341,16 @@ class Devices:
                 self._desk.tell(Noticed(DEVICE_REVOKED, row["name"]))
 
     def begin(
-        self, role: int, person: int | None, account_key: bytes, device_key: bytes, device_dh: bytes, now: int
+        self,
+        role: int,
+        person: int | None,
+        account_key: bytes,
+        device_key: bytes,
+        device_dh: bytes,
+        now: int,
+        ask: bool = True,
     ) -> int:
-        """A device that we heard of: its row. A session with it begins; the one that leads asks."""
+        """A device that we heard of: its row. ``ask``: a session with it begins; the one that leads asks."""
         known = self._database.row(
             "SELECT id FROM contacts WHERE account_key = ? AND device_key = ?", account_key, device_key
         )
@@ -349,11 +358,21 @@ class Devices:
             return int(known["id"])
         row = self._insert(role, person, account_key, device_key, device_dh, Sessions(None), now)
         pair = self._desk.resets.pair(row)
-        if pair is not None and pair.leads:
-            self._database.run("INSERT INTO resets (contact, begun_ms, sent_ms) VALUES (?, 0, 0)", row)
+        if ask and pair is not None and pair.leads:
+            self.want(row)
         self._desk.adopt(row, Sessions(None))
-        self.announce(row, now)
+        if ask:
+            self.announce(row, now)
         return row
+
+    def want(self, row: int) -> None:
+        """Something waits for a device: where there is no session with it, we ask for one."""
+        self._database.run(
+            "INSERT OR IGNORE INTO resets (contact, begun_ms, sent_ms) SELECT id, 0, 0 FROM contacts"
+            " WHERE id = ? AND connected = 0 AND request IS NULL AND revoked_ms IS NULL",
+            row,
+        )
+        self._desk.hurry()
 
     def _insert(
         self,
@@ -415,7 +434,11 @@ class Devices:
             (person, (other["device_key"], other["device_dh"])),
             (other["id"], (former["device_key"], former["device_dh"])),
         ):
-            self._database.run("UPDATE contacts SET device_key = ?, device_dh = ? WHERE id = ?", *pair, row)
+            self._database.run(
+                "UPDATE contacts SET device_key = ?, device_dh = ?, certificate = NULL WHERE id = ?",
+                *pair,
+                row,
+            )
         self._database.run(
             "UPDATE contacts SET ratchet = seal_hour(?), connected = ? WHERE id = ?",
             other["opened"],
@@ -510,6 +533,7 @@ class Devices:
             bytes(row["account_key"]),
             bytes(row["device_key"]),
             bytes(row["device_dh"] or b""),
+            bytes(row["certificate"] or b""),
             row["name"],
             row["verified_ms"] or 0,
             row["blocked_ms"] or 0,
@@ -550,9 +574,12 @@ class Devices:
             if self._database.row("SELECT 1 FROM contacts WHERE name = ? AND id != ?", name, row) is None:
                 self._database.run("UPDATE contacts SET name = ? WHERE id = ?", name, row)
         self._database.run(
-            "UPDATE contacts SET verified_ms = nullif(?, 0), blocked_ms = nullif(?, 0) WHERE id = ?",
+            "UPDATE contacts SET verified_ms = nullif(?, 0), blocked_ms = nullif(?, 0),"
+            " certificate = iif(device_key = ?, nullif(?, X''), certificate) WHERE id = ?",
             item.verified_ms,
             item.blocked_ms,
+            item.device_key,
+            item.certificate,
             row,
         )
         if found is not None:

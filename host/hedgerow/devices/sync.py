@@ -3,7 +3,7 @@
 A SYNC entry holds a list of these:
 
     [0, conversation 8, author 4, entry]                                     something that was said
-    [1, account_key, device_key, device_dh, name, verified_ms, blocked_ms, list]   a contact
+    [1, account_key, device_key, device_dh, certificate, name, verified_ms, blocked_ms, list]   a contact
     [2, device_key, label]                                                   how a device is called
 
 Keys are named by the first bytes of their hash. All are from ourselves, so nothing in them is signed.
@@ -40,6 +40,7 @@ class Person:
     account_key: bytes
     device_key: bytes
     device_dh: bytes
+    certificate: bytes
     name: str
     verified_ms: int
     blocked_ms: int
@@ -98,7 +99,7 @@ def _decode(found: object) -> Item:
             raise PeerError("damaged data")
         return said
     if kind == _CONTACT:
-        person = Person(*stored.check(fields, bytes, bytes, bytes, str, int, int, bytes))
+        person = Person(*stored.check(fields, *[bytes] * 4, str, int, int, bytes))
         if [len(key) for key in (person.account_key, person.device_key, person.device_dh)] != [KEY_BYTES] * 3:
             raise PeerError("damaged data")
         return person

@@ -165,6 +165,18 @@ class Membership:
             (node.operation.sequence for node in self.nodes if node.operation.author == device), default=0
         )
 
+    def count_of(self, heads: Iterable[bytes]) -> int:
+        """How many of the operations, as they are placed here, stand before the first that is new to who
+        knows ``heads``."""
+        present = 0
+        for head in heads:
+            node = self.nodes[self.index[head]]
+            present |= node.past | 1 << node.index
+        count = 0
+        while present >> count & 1:
+            count += 1
+        return count
+
     def operations(self) -> list[bytes]:
         """All that are placed, parents before children."""
         return [node.operation.data for node in self.nodes]

@@ -74,7 +74,7 @@ class Asking:
         """
         card = invite.card
         row = self._database.row(
-            "SELECT id, name, connected, device_key, device_dh, blocked_ms, unseal(request) AS request"
+            "SELECT id, name, connected, device_key, certificate, blocked_ms, unseal(request) AS request"
             " FROM contacts WHERE account_key = ? AND role = ?",
             card.account_key,
             roles.CONTACT,
@@ -85,7 +85,7 @@ class Asking:
         if row["blocked_ms"] is not None:
             raise errors.Blocked(name=name)
         new_device = row["device_key"] != card.device_key
-        if row["connected"] and not new_device and row["device_dh"] is not None:
+        if row["connected"] and not new_device and row["certificate"] is not None:
             raise errors.AlreadyContact(name=name)
         if row["request"] is not None:
             sent = self._desk.kept(requests.RequestSent.from_cbor, row["request"])

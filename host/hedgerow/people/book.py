@@ -87,13 +87,26 @@ class Book:
         self._desk.reload(now)
 
     def id_of(self, name: str) -> int:
-        """The row of a contact who is not blocked. Blocked."""
+        """The row of a contact who is not blocked. Blocked, IsGroup."""
         contact = self._row(name)
         if contact["blocked_ms"] is not None:
             raise errors.Blocked(name=contact["name"])
         return int(contact["id"])
 
+    def conversation_of(self, name: str) -> int:
+        """The row of a contact who is not blocked, or of a group. Blocked."""
+        row = self._any(name)
+        if row["blocked_ms"] is not None:
+            raise errors.Blocked(name=row["name"])
+        return int(row["id"])
+
     def _row(self, name: str) -> sqlite3.Row:
+        found = self._any(name)
+        if found["role"] == roles.GROUP:
+            raise errors.IsGroup(name=found["name"])
+        return found
+
+    def _any(self, name: str) -> sqlite3.Row:
         # A command line may bring halves of characters.
         name = name.encode(errors="replace").decode()
         found = self._database.row("SELECT * FROM contacts WHERE name = ?", name)

@@ -45,7 +45,9 @@ class Requests:
         if known is not None and known["blocked_ms"] is not None:
             return
         # Most often all is said and done; that needs no lock on the home.
-        same = known is not None and known["device_key"] == card.device_key and known["device_dh"] is not None
+        same = (
+            known is not None and known["device_key"] == card.device_key and known["certificate"] is not None
+        )
         if known is not None and same and known["connected"] and known["seen"] > 0:
             desk.proofs.keep(asked.stop, now)
             return
@@ -65,7 +67,7 @@ class Requests:
             desk.proofs.keep(asked.stop, now)
             return None
         changed = known is not None and known["device_key"] != card.device_key
-        anew = known is not None and (changed or known["device_dh"] is None)
+        anew = known is not None and (changed or known["certificate"] is None)
         if self._database.row("SELECT 1 FROM requests_seen WHERE ephemeral = ?", asked.ephemeral):
             desk.proofs.keep(asked.stop, now)
             if known is not None and known["connected"] and known["seen"] == 0 and not anew:
@@ -228,7 +230,7 @@ class Requests:
 
     def _contact(self, account_key: bytes) -> sqlite3.Row | None:
         return self._database.row(
-            "SELECT id, name, connected, seen, device_key, device_dh, blocked_ms,"
+            "SELECT id, name, connected, seen, device_key, certificate, blocked_ms,"
             " request IS NOT NULL AS asked FROM contacts WHERE account_key = ? AND role = ?",
             account_key,
             roles.CONTACT,

@@ -45,6 +45,8 @@ _LEFT_OUT = (
     "verifications",
     "introductions",
     "joins",
+    "group_chains",
+    "group_epochs",
 )
 
 

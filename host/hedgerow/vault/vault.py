@@ -41,6 +41,8 @@ FLEETING = (
     ("verifications", "run"),
     ("joins", "secret"),
     ("entries", "content"),
+    ("group_epochs", "secret"),
+    ("group_chains", "state"),
 )
 # What is sealed under the store key.
 LASTING = (

@@ -38,6 +38,8 @@ def secrets_of(database: Database) -> list[bytes]:
         "SELECT unseal(text) FROM entries",
         "SELECT unseal(content) FROM entries WHERE content IS NOT NULL",
         "SELECT unseal(secret) FROM joins",
+        "SELECT unseal(secret) FROM group_epochs WHERE secret IS NOT NULL",
+        "SELECT unseal(state) FROM group_chains",
         "SELECT unseal(key) FROM pairing_keys",
         "SELECT unseal(ratchet) FROM contacts",
         "SELECT unseal(secret) FROM invites",

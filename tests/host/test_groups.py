@@ -1,0 +1,240 @@
+"""Groups as people have them: all read what one says, until they go or are put out."""
+
+import pytest
+from devices_support import link, settle
+from node_support import DAY_MS, MINUTE_MS, Village
+
+from hedgerow import errors
+from hedgerow.events import EQUIVOCATED, GROUP_JOINED, GROUP_LEFT, Noticed
+
+ALICE, BOB, CAROL, DORA = "Alice", "Bob", "Carol", "Dora"
+TABLET = "Alice's tablet"
+LANE = "The lane"
+
+
+@pytest.fixture
+def village():
+    """Alice knows Bob and Carol, who do not know each other; she begins a group with both."""
+    with Village(ALICE, BOB, CAROL) as found:
+        found.befriend(ALICE, BOB)
+        found.befriend(ALICE, CAROL)
+        found.nodes[ALICE].groups.create(LANE, [BOB, CAROL], found.now)
+        settle(found)
+        yield found
+
+
+def texts(village, who, name=LANE):
+    """(author, text) of a group as a device shows it."""
+    return [(letter.author, letter.text) for letter in village.nodes[who].inbox(name)]
+
+
+def noticed(village, who):
+    return [event.what for event in village.events[who] if isinstance(event, Noticed)]
+
+
+def members(village, who, name=LANE):
+    (found,) = [group for group in village.nodes[who].groups.all() if group.name == name]
+    return sorted(member.name for member in found.members)
+
+
+def test_who_is_taken_in_hears_of_it_and_sees_who_is_in(village):
+    assert noticed(village, BOB) == noticed(village, CAROL) == [GROUP_JOINED]
+    for who in (ALICE, BOB, CAROL):
+        assert members(village, who) == [ALICE, BOB, CAROL]
+
+
+def test_what_one_says_all_read_once_and_in_one_order(village):
+    for count, who in enumerate((ALICE, BOB, CAROL, BOB)):
+        village.now += MINUTE_MS
+        village.send(who, LANE, f"{count}")
+        settle(village)
+    expected = [(ALICE, "0"), (BOB, "1"), (CAROL, "2"), (BOB, "3")]
+    assert texts(village, ALICE) == texts(village, BOB) == texts(village, CAROL) == expected
+    assert village.received(CAROL) == [
+        ("Alice in The lane", "0"),
+        ("Bob in The lane", "1"),
+        ("Bob in The lane", "3"),
+    ]
+
+
+def test_a_letter_is_delivered_when_all_have_it_and_carriers_let_go_of_it_only_then(village):
+    away = village.nodes.pop(CAROL)
+    envelope = village.send(ALICE, LANE, "hello")
+    village.exchange()
+    village.now += 60 * MINUTE_MS
+    settle(village)
+    (letter,) = village.nodes[ALICE].sent()
+    assert (letter.reached, letter.of, letter.state) == (1, 2, "queued")
+    assert village.nodes[BOB].shelf.has(envelope.id)
+    village.nodes[CAROL] = away
+    village.exchange()
+    village.now += 60 * MINUTE_MS
+    settle(village)
+    (letter,) = village.nodes[ALICE].sent()
+    assert (letter.reached, letter.of, letter.state) == (2, 2, "delivered")
+    assert not village.nodes[BOB].shelf.has(envelope.id)
+
+
+def test_who_is_put_out_reads_nothing_more_and_is_not_read(village):
+    village.send(CAROL, LANE, "before")
+    settle(village)
+    village.nodes[ALICE].groups.remove(LANE, CAROL, village.now)
+    village.send(ALICE, LANE, "after")
+    settle(village)
+    assert texts(village, BOB) == [(CAROL, "before"), (ALICE, "after")] or texts(village, BOB)[-1] == (
+        ALICE,
+        "after",
+    )
+    assert (ALICE, "after") not in texts(village, CAROL)
+    assert noticed(village, CAROL)[-1] == GROUP_LEFT
+    with pytest.raises(errors.GroupLeft):
+        village.send(CAROL, LANE, "still there?")
+    assert members(village, BOB) == [ALICE, BOB]
+
+
+def test_what_somebody_said_past_their_removal_is_refused_by_all_alike(village):
+    village.send(CAROL, LANE, "heard by all")
+    settle(village)
+    # Carol does not hear of her removal, and Bob reads her before he hears of it.
+    alice = village.nodes.pop(ALICE)
+    village.send(CAROL, LANE, "too late")
+    village.exchange()
+    assert (CAROL, "too late") in texts(village, BOB)
+    alice.groups.remove(LANE, CAROL, village.now)
+    village.nodes[ALICE] = alice
+    settle(village)
+    for who in (ALICE, BOB):
+        assert [text for _, text in texts(village, who)] == ["heard by all"]
+
+
+def test_a_member_leaves_and_the_others_go_on_without(village):
+    village.nodes[BOB].groups.leave(LANE, village.now)
+    settle(village)
+    village.send(CAROL, LANE, "is Bob gone?")
+    settle(village)
+    settle(village)
+    assert (CAROL, "is Bob gone?") in texts(village, ALICE)
+    assert "is Bob gone?" not in [text for _, text in texts(village, BOB)]
+    assert noticed(village, BOB)[-1] == GROUP_LEFT
+
+
+def test_the_last_admin_does_not_leave_the_others_alone(village):
+    with pytest.raises(errors.LastAdmin):
+        village.nodes[ALICE].groups.leave(LANE, village.now)
+    village.nodes[ALICE].groups.promote(LANE, BOB, village.now)
+    settle(village)
+    village.nodes[ALICE].groups.leave(LANE, village.now)
+    settle(village)
+    village.nodes[BOB].groups.rename(LANE, "The mill", village.now)
+    settle(village)
+    assert members(village, CAROL, "The mill") == [BOB, CAROL]
+
+
+def test_only_an_admin_acts(village):
+    bob = village.nodes[BOB].groups
+    for wish in (
+        lambda: bob.remove(LANE, CAROL, village.now),
+        lambda: bob.promote(LANE, CAROL, village.now),
+        lambda: bob.rename(LANE, "mine", village.now),
+    ):
+        with pytest.raises(errors.NotAdmin):
+            wish()
+
+
+def test_who_comes_later_reads_what_is_said_from_then_on(village):
+    village.send(ALICE, LANE, "before")
+    settle(village)
+    village.join(DORA)
+    village.befriend(ALICE, DORA)
+    village.nodes[ALICE].groups.add(LANE, [DORA], village.now)
+    settle(village)
+    for who in (ALICE, BOB, DORA):
+        village.send(who, LANE, f"from {who}")
+        settle(village)
+    expected = [(ALICE, "from Alice"), (BOB, "from Bob"), (DORA, "from Dora")]
+    assert texts(village, DORA) == expected
+    assert texts(village, CAROL) == [(ALICE, "before"), *expected]
+
+
+def test_members_who_are_no_contacts_begin_an_epoch_together_when_its_maker_is_gone(village):
+    lost = village.nodes.pop(ALICE)
+    village.now += 9 * DAY_MS
+    for _ in range(4):
+        settle(village)
+    village.send(BOB, LANE, "a new week")
+    for _ in range(4):
+        settle(village)
+    assert (BOB, "a new week") in texts(village, CAROL)
+    village.nodes[ALICE] = lost
+
+
+def test_a_group_reaches_all_devices_of_a_member_and_shows_what_each_wrote(village):
+    link(village, ALICE, TABLET)
+    for _ in range(3):
+        settle(village)
+    village.send(BOB, LANE, "to all devices")
+    settle(village)
+    village.send(TABLET, LANE, "from the tablet")
+    settle(village)
+    expected = [(BOB, "to all devices"), (ALICE, "from the tablet")]
+    for who in (ALICE, TABLET, BOB, CAROL):
+        assert texts(village, who) == expected, who
+    assert [letter.mine for letter in village.nodes[ALICE].inbox(LANE)] == [False, True]
+
+
+def test_a_revoked_device_is_out_of_the_groups_as_well(village):
+    link(village, ALICE, TABLET)
+    for _ in range(3):
+        settle(village)
+    village.nodes[ALICE].revoke_device(TABLET, village.now)
+    settle(village)
+    village.send(BOB, LANE, "not for the thief")
+    settle(village)
+    assert (BOB, "not for the thief") in texts(village, ALICE)
+    assert "not for the thief" not in [letter.text for letter in village.nodes[TABLET].inbox()]
+
+
+def test_letters_and_epochs_in_any_order_are_all_read(village):
+    carol = village.nodes.pop(CAROL)
+    village.send(ALICE, LANE, "one")
+    village.nodes[ALICE].groups.rename(LANE, "Lane 2", village.now)
+    village.join(DORA)
+    village.befriend(ALICE, DORA)
+    village.nodes[ALICE].groups.add("Lane 2", [DORA], village.now)
+    village.send(ALICE, "Lane 2", "two")
+    settle(village)
+    held = village.envelopes(BOB)
+    village.nodes[CAROL] = carol
+    for envelope in reversed(held):
+        village.put(envelope, CAROL)
+        village.poll(CAROL)
+    settle(village)
+    assert sorted(text for _, text in texts(village, CAROL, "Lane 2")) == ["one", "two"]
+
+
+def test_restarts_lose_no_epoch_and_no_letter(village):
+    for count in range(3):
+        village.send((ALICE, BOB, CAROL)[count], LANE, f"{count}")
+        for who in (ALICE, BOB, CAROL):
+            village.reopen(who)
+        settle(village)
+    for who in (ALICE, BOB, CAROL):
+        assert sorted(text for _, text in texts(village, who)) == ["0", "1", "2"]
+
+
+def test_who_tells_members_two_things_in_one_place_is_shown(village):
+    copy = village.copy(CAROL)
+    village.send(CAROL, LANE, "to Alice")
+    village.carry(CAROL, ALICE)
+    village.poll(ALICE)
+    village.restore(CAROL, copy)
+    village.now += MINUTE_MS
+    village.send(CAROL, LANE, "to Bob")
+    village.carry(CAROL, BOB)
+    village.poll(BOB)
+    for _ in range(2):
+        settle(village)
+    # Nobody reads one key twice, so it takes a second epoch to see the other letter.
+    assert EQUIVOCATED in noticed(village, ALICE) + noticed(village, BOB) or texts(village, ALICE) != texts(
+        village, BOB
+    )
