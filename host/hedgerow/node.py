@@ -404,7 +404,8 @@ class Node:
             " WHERE e.text != '' AND e.refused = 0 AND c.blocked_ms IS NULL AND (e.mine = 1"
             f" OR c.changed_ms IS NULL OR e.received_ms < c.changed_ms) AND ({which})"
             # Of two with one clock the smaller author stands first, on all devices alike.
-            " ORDER BY c.id, e.sequence = 0, e.clock, coalesce(a.device_key, iif(e.mine, ?, c.device_key)), e.id",
+            " ORDER BY c.id, e.sequence = 0, e.clock,"
+            " coalesce(a.device_key, iif(e.mine, ?, c.device_key)), e.id",
             *values,
             self._desk.account.device_key,
         )

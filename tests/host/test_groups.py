@@ -238,3 +238,63 @@ def test_who_tells_members_two_things_in_one_place_is_shown(village):
     assert EQUIVOCATED in noticed(village, ALICE) + noticed(village, BOB) or texts(village, ALICE) != texts(
         village, BOB
     )
+
+
+def test_who_adds_a_groups_invite_waits_for_a_yes_and_is_a_member_then(village):
+    uri = village.nodes[ALICE].groups.invite(LANE, village.now)
+    with pytest.raises(errors.NotAdmin):
+        village.nodes[BOB].groups.invite(LANE, village.now)
+    village.join(DORA)
+    village.nodes[DORA].add(uri, village.now)
+    village.exchange()
+    (waiting,) = village.nodes[ALICE].people.answers.waiting(village.now)
+    assert (waiting.name, waiting.group) == (DORA, LANE) and DORA not in members(village, ALICE)
+    village.nodes[ALICE].people.answers.accept(DORA, False, village.now)
+    settle(village)
+    assert members(village, DORA) == members(village, BOB) == [ALICE, BOB, CAROL, DORA]
+    village.send(DORA, LANE, "hello all")
+    settle(village)
+    assert (DORA, "hello all") in texts(village, CAROL)
+
+
+def test_letters_to_a_group_disappear_and_are_deleted_like_others(village):
+    village.send(BOB, LANE, "a mistake")
+    settle(village)
+    (letter,) = village.nodes[BOB].sent(LANE)
+    village.nodes[BOB].remove(letter.id, False, village.now)
+    settle(village)
+    assert all(texts(village, who) == [] for who in (ALICE, BOB, CAROL))
+    village.nodes[CAROL].set_timer(LANE, 60, village.now)
+    settle(village)
+    village.send(BOB, LANE, "soon gone")
+    settle(village)
+    for who in (ALICE, CAROL):
+        assert village.nodes[who].read(LANE, village.now) == 1
+    village.now += 61 * MINUTE_MS
+    settle(village)
+    assert all(texts(village, who) == [] for who in (ALICE, BOB, CAROL))
+
+
+def test_a_group_is_no_person_where_a_command_needs_one(village):
+    alice = village.nodes[ALICE]
+    for wish in (
+        lambda: alice.ping(LANE, village.now),
+        lambda: alice.people.book.block(LANE, village.now),
+        lambda: alice.people.book.rename(LANE, "x", village.now),
+    ):
+        with pytest.raises(errors.IsGroup):
+            wish()
+    with pytest.raises(errors.UnknownGroup):
+        alice.groups.add(BOB, [CAROL], village.now)
+    for people, error in (
+        (["Nobody"], errors.UnknownContact),
+        ([BOB], errors.AlreadyMember),
+        ([LANE], errors.IsGroup),
+    ):
+        with pytest.raises(error):
+            alice.groups.add(LANE, people, village.now)
+    with pytest.raises(errors.NameTaken):
+        alice.groups.create("bob", [CAROL], village.now)
+    with pytest.raises(errors.UnknownMember):
+        alice.groups.remove(LANE, "Dora", village.now)
+    assert members(village, ALICE) == [ALICE, BOB, CAROL]

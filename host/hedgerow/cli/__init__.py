@@ -20,6 +20,7 @@ from hedgerow.cli import (
     boards,
     conversations,
     devices,
+    groups,
     inviting,
     linking,
     people,
@@ -30,6 +31,7 @@ from hedgerow.cli import (
 )
 from hedgerow.cli.terminal import (
     AsJson,
+    author_shown,
     clock,
     name_shown,
     now_ms,
@@ -282,7 +284,7 @@ def _print_letters(node: Node, letters: list[Letter]) -> None:
         if letter.name != last:
             table.add_row("", name_shown(letter), "", style="bold")
             last = letter.name
-        who = node.name if letter.mine else letter.name
+        who = author_shown(node, letter)
         state = state_shown(letter)
         table.add_row(clock(letter.written_ms), who, shown(letter.text) + (f"  ({state})" if state else ""))
     Console(highlight=False, markup=False, emoji=False).print(table)
@@ -290,6 +292,7 @@ def _print_letters(node: Node, letters: list[Letter]) -> None:
 
 inviting.register(app)
 devices.register(app)
+groups.register(app)
 conversations.register(app)
 people.register(app)
 linking.register(app)

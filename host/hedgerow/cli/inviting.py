@@ -131,6 +131,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
                 made_ms=one.made_ms,
                 expires_ms=one.expires_ms,
                 introduction=one.introduced,
+                group=one.group,
             )
     elif not found:
         print("No invite holds now: `hedgerow invite` makes one.")
@@ -138,6 +139,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
         table = Table("Id", "For", "Asks first", "Used", "Holds until", box=None, pad_edge=False)
         for one in found:
             whom = "an introduction" if one.introduced else "many" if one.many else "one"
+            whom = f"members of {one.group}" if one.group else whom
             table.add_row(one.id, whom, "yes" if one.ask else "no", str(one.used), clock(one.expires_ms))
         Console(highlight=False, markup=False, emoji=False).print(table)
 

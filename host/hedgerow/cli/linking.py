@@ -11,6 +11,7 @@ import typer
 from hedgerow import errors
 from hedgerow.cli.terminal import (
     AsJson,
+    author_shown,
     clock,
     now_ms,
     open_node,
@@ -93,7 +94,7 @@ def follow(
             if as_json:
                 print_letter_json(letter)
             else:
-                who = node.name if letter.mine else letter.name
+                who = author_shown(node, letter)
                 print(f"{clock(letter.written_ms)}  {who}  {shown(letter.text)}", flush=True)
         if new:
             node.read(name, now_ms())

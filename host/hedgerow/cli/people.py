@@ -93,6 +93,7 @@ def requests(context: typer.Context, as_json: AsJson = False) -> None:
                 new_account=one.new_account,
                 introduced_by=one.introduced_by,
                 introducer_verified=one.vouched,
+                group=one.group,
             )
     elif not found:
         print("Nobody waits for your answer.")
@@ -112,6 +113,8 @@ def _about(one: Waiting) -> str:
     if one.introduced_by is not None:
         sure = "" if one.vouched else ", whom you did not verify"
         return f"introduced by {one.introduced_by}{sure}"
+    if one.group is not None:
+        return f"asks to become your contact, and a member of {one.group}"
     return "asks to become your contact"
 
 

@@ -17,6 +17,9 @@ from hedgerow.events import (
     DEVICE_ADDED,
     DEVICE_REVOKED,
     DIGITS,
+    EQUIVOCATED,
+    GROUP_JOINED,
+    GROUP_LEFT,
     INTRODUCED,
     REVOKED,
     Connected,
@@ -73,6 +76,9 @@ _NOTICED = {
     ASKED: "{name} asks to become your contact: `hedgerow requests`.",
     CHANGED: "The key of {name} changed, letters wait: `hedgerow requests`.",
     INTRODUCED: "{name} introduces somebody to you: `hedgerow requests`.",
+    GROUP_JOINED: "You are in the group {name} now: `hedgerow group list`.",
+    GROUP_LEFT: "You are not in the group {name} any more.",
+    EQUIVOCATED: "{name} told members of a group different things in one place: beware.",
     DEVICE_ADDED: "{name} has one more device; their account signed for it.",
     DEVICE_REVOKED: "{name} took a device out of their account.",
     REVOKED: "This device was taken out of the account of {name}: nobody writes to it any more.",
@@ -159,6 +165,9 @@ def print_letter_json(letter: Letter) -> None:
         changed=letter.changed,
         read=letter.read,
         timer=letter.timer,
+        author=letter.author,
+        reached=letter.reached,
+        of=letter.of,
     )
 
 
@@ -169,6 +178,11 @@ def name_shown(letter: Letter) -> str:
     return f"{letter.name} (verified)" if letter.verified else letter.name
 
 
+def author_shown(node: Node, letter: Letter) -> str:
+    """Who wrote a letter."""
+    return letter.author or (node.name if letter.mine else letter.name)
+
+
 def state_shown(letter: Letter) -> str:
     """What is to be said of where a letter is."""
     if not letter.mine:
@@ -177,6 +191,8 @@ def state_shown(letter: Letter) -> str:
         return "queued, waits for your yes to their key" if letter.changed else "queued, waits for an answer"
     if letter.read:
         return "read"
+    if letter.of and letter.reached < letter.of and letter.reached:
+        return f"delivered to {letter.reached} of {letter.of}"
     if letter.state is None:
         return "sent"
     if letter.state == QUEUED and letter.declined:

@@ -296,6 +296,11 @@ class Groups:
         self._tell(group, list(before.members.cards), before.heads, None, now)
         self._changed(group, now)
 
+    def check_admin(self, group: int) -> None:
+        """NotAdmin where we are none."""
+        if not self.state(group).members.is_admin(self._desk.account.account_key):
+            raise errors.NotAdmin(name=self._row(group)["name"])
+
     def _find(self, group: int, name: str) -> GroupMember:
         members = self.state(group).members
         for member in map(self._member, members.accounts.values()):

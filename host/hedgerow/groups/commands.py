@@ -48,6 +48,12 @@ class GroupCommands:
             self._desk.groups.rename(self._desk.groups.named(name), new, now)
         self._desk.send_waiting(now)
 
+    def invite(self, name: str, now: int, days: int | None = None) -> str:
+        """An invite as a URI: who adds it waits for our yes, and is a contact and a member then. NotAdmin."""
+        group = self._desk.groups.named(name)
+        self._desk.groups.check_admin(group)
+        return self._desk.inviting.create(now, days, many=True, for_group=group)
+
     def leave(self, name: str, now: int) -> None:
         """Go."""
         with self._desk.changing(now):

@@ -1,6 +1,7 @@
 """Our answers to who waits: yes, no, or yes to another key of a contact."""
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Waiting:
     """A row of ``hedgerow requests``. ``new_device`` and ``new_account``: it would change the keys of the
-    contact ``contact``; ``introduced_by`` names a contact, whom we verified where ``vouched``."""
+    contact ``contact``; ``introduced_by`` names a contact, whom we verified where ``vouched``;
+    ``group`` is the group that they would become a member of."""
 
     id: int
     name: str
@@ -27,6 +29,7 @@ class Waiting:
     new_account: bool
     introduced_by: str | None
     vouched: bool
+    group: str | None = None
 
 
 class Answers:
@@ -40,7 +43,8 @@ class Answers:
         """Who waits, the first first."""
         rows = self._database.rows(
             "SELECT r.*, c.name AS contact_name, c.account_key AS contact_key, i.name AS introducer,"
-            " i.verified_ms FROM requests r LEFT JOIN contacts c ON c.id = r.contact"
+            " i.verified_ms, g.name AS group_name FROM requests r LEFT JOIN contacts c ON c.id = r.contact"
+            " LEFT JOIN contacts g ON g.id = r.for_group"
             " LEFT JOIN contacts i ON i.id = r.introduced_by WHERE r.expires_ms > ? ORDER BY r.id",
             now,
         )
@@ -56,6 +60,7 @@ class Answers:
                 row["contact"] is not None and row["contact_key"] != row["account_key"],
                 row["introducer"],
                 row["verified_ms"] is not None,
+                row["group_name"],
             )
             for row in rows
         ]
@@ -81,6 +86,10 @@ class Answers:
             contact = row["contact"] if new_key else None
             requests = self._desk.requests
             name = requests.take(requests.asked(row), contact, row["introduced_by"], now)
+            if row["for_group"] is not None:
+                # Where we may not do that any more, they are a contact all the same.
+                with suppress(errors.NotAdmin, errors.GroupLeft, errors.GroupFull, errors.AlreadyMember):
+                    self._desk.groups.add(row["for_group"], [name], now)
         if contact is not None:
             self._desk.requests.go_on(contact, now)
         return name, True

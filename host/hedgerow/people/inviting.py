@@ -21,7 +21,8 @@ _ID_DIGITS = 8
 @dataclass(frozen=True)
 class Open:
     """An invite that still holds: ``many`` people may use it, ``ask``: each waits for our yes; ``used`` by so
-    many so far. ``introduced``: it was made for one who was introduced to us."""
+    many so far. ``introduced``: it was made for one who was introduced to us. ``group``: whose members they
+    become."""
 
     id: str
     many: bool
@@ -30,6 +31,7 @@ class Open:
     expires_ms: int
     used: int
     introduced: bool
+    group: str | None = None
 
 
 class Inviting:
@@ -48,8 +50,10 @@ class Inviting:
         ask: bool = False,
         only_for: bytes | None = None,
         introduced_by: int | None = None,
+        for_group: int | None = None,
     ) -> str:
-        """A new invite as a URI; for ``only_for``, account key | device key, where that is given."""
+        """A new invite as a URI; for ``only_for``, account key | device key, where that is given; who is
+        accepted becomes a member of ``for_group``."""
         if days is not None and not 1 <= days <= DAYS_MAX:
             raise errors.BadDays(most=DAYS_MAX)
         if len(self.open(now)) >= MOST:
@@ -59,8 +63,8 @@ class Inviting:
         secret, uri = invites.create(desk.account, desk.name, self._random, now, lifetime_ms)
         with self._database.transaction():
             self._database.run(
-                "INSERT INTO invites (id, secret, expires_ms, many, ask, made_ms, only_for, introduced_by)"
-                " VALUES (?, seal_hour(?), ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO invites (id, secret, expires_ms, many, ask, made_ms, only_for, introduced_by,"
+                " for_group) VALUES (?, seal_hour(?), ?, ?, ?, ?, ?, ?, ?)",
                 secret.id,
                 secret.to_cbor(),
                 secret.expiry_ms,
@@ -69,6 +73,7 @@ class Inviting:
                 now,
                 only_for,
                 introduced_by,
+                for_group,
             )
         desk.watch_invite(secret)
         return uri
@@ -76,8 +81,9 @@ class Inviting:
     def open(self, now: int) -> list[Open]:
         """Those that still hold, the oldest first."""
         rows = self._database.rows(
-            "SELECT *, (SELECT count(*) FROM requests_seen r WHERE r.invite = i.id) AS used FROM invites i"
-            " WHERE expires_ms > ? ORDER BY made_ms, id",
+            "SELECT i.*, g.name AS group_name,"
+            " (SELECT count(*) FROM requests_seen r WHERE r.invite = i.id) AS used FROM invites i"
+            " LEFT JOIN contacts g ON g.id = i.for_group WHERE i.expires_ms > ? ORDER BY i.made_ms, i.id",
             now,
         )
         return [
@@ -89,6 +95,7 @@ class Inviting:
                 row["expires_ms"],
                 row["used"],
                 row["only_for"] is not None,
+                row["group_name"],
             )
             for row in rows
         ]

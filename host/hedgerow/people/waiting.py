@@ -112,6 +112,12 @@ class Requests:
             invite["introduced_by"],
             contact,
         )
+        self._database.run(
+            "UPDATE requests SET for_group = ? WHERE kind = ? AND account_key = ?",
+            invite["for_group"],
+            ASKS,
+            asked.card.account_key,
+        )
 
     def insert(
         self,
