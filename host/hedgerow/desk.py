@@ -47,6 +47,7 @@ from hedgerow_core.errors import PeerError
 from hedgerow_core.shelf import Shelf
 
 _REQUEST_AGAIN_MS = 24 * 3_600_000
+_ANSWERED_MS = 30 * 24 * 3_600_000  # so long an answer is repeated
 _DEEP_EVERY_MS = 24 * 3_600_000
 _CHORES_MS = 60_000
 _MINUTE_MS = 60_000
@@ -184,6 +185,7 @@ class Desk:
             self.proofs.forget_old(now)
             self._send_covers(now)
             self._post_again(now)
+            self._answer_again(now)
             if self.groups.due(now):
                 with self.changing(now):
                     self.groups.work(now)
@@ -249,6 +251,21 @@ class Desk:
                     self.sealer.request(
                         contact, self.kept(requests.RequestSent.from_cbor, row["request"]), now
                     )
+
+    def _answer_again(self, now: int) -> None:
+        """Who asked us and never wrote may not have our answer: where it expired, it is sealed anew."""
+        for row in self._database.rows(
+            "SELECT c.id FROM contacts c WHERE c.role = ? AND c.connected = 1 AND c.seen = 0 AND EXISTS"
+            " (SELECT 1 FROM entries e WHERE e.contact = c.id AND e.mine = 1 AND e.written_ms > ?)"
+            " AND NOT EXISTS (SELECT 1 FROM entries e JOIN sendings s ON s.envelope = e.envelope"
+            " WHERE e.contact = c.id AND e.mine = 1 AND (e.delivered_ms IS NOT NULL OR s.expires_ms > ?))",
+            roles.CONTACT,
+            now - _ANSWERED_MS,
+            now,
+        ):
+            if self._may_write(row["id"], False):
+                with suppress(errors.Unanswered):
+                    self.seal(row["id"], entries.HELLO, self.name, now)
 
     def _post_again(self, now: int) -> None:
         """What nobody writes by hand is repeated until it was proved."""

@@ -1,4 +1,4 @@
-"""What is said to a group: read once by all who are in, written by nobody else, and hard to make disappear."""
+"""What is said to a group: read once by all who are in, written by nobody else, hard to make disappear."""
 
 from dataclasses import replace
 

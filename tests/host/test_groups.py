@@ -3,9 +3,12 @@
 import pytest
 from devices_support import link, settle
 from node_support import DAY_MS, MINUTE_MS, Village
+from people_support import source
 
 from hedgerow import errors
 from hedgerow.events import EQUIVOCATED, GROUP_JOINED, GROUP_LEFT, Noticed
+from hedgerow.node import Node
+from hedgerow.vault import backup, keystore
 
 ALICE, BOB, CAROL, DORA = "Alice", "Bob", "Carol", "Dora"
 TABLET = "Alice's tablet"
@@ -223,21 +226,20 @@ def test_restarts_lose_no_epoch_and_no_letter(village):
 
 
 def test_who_tells_members_two_things_in_one_place_is_shown(village):
-    copy = village.copy(CAROL)
-    village.send(CAROL, LANE, "to Alice")
-    village.carry(CAROL, ALICE)
-    village.poll(ALICE)
-    village.restore(CAROL, copy)
-    village.now += MINUTE_MS
-    village.send(CAROL, LANE, "to Bob")
-    village.carry(CAROL, BOB)
-    village.poll(BOB)
-    for _ in range(2):
-        settle(village)
-    # Nobody reads one key twice, so it takes a second epoch to see the other letter.
-    assert EQUIVOCATED in noticed(village, ALICE) + noticed(village, BOB) or texts(village, ALICE) != texts(
-        village, BOB
-    )
+    """A changed program of Carol's seals another letter under a sequence that it used."""
+    village.send(CAROL, LANE, "one thing")
+    settle(village)
+    carol = village.nodes[CAROL]
+    (group,) = carol._database.rows("SELECT id, sequence FROM contacts WHERE name = ?", LANE)
+    with carol.people.changing(village.now):
+        carol._database.run(
+            "UPDATE contacts SET sequence = ? WHERE id = ?", group["sequence"] - 1, group["id"]
+        )
+    village.send(CAROL, LANE, "another thing")
+    settle(village)
+    assert EQUIVOCATED in noticed(village, ALICE) and EQUIVOCATED in noticed(village, BOB)
+    assert village.nodes[ALICE].groups.all()[0].contradicted == (CAROL,)
+    assert {(CAROL, "one thing"), (CAROL, "another thing")} <= set(texts(village, BOB))
 
 
 def test_who_adds_a_groups_invite_waits_for_a_yes_and_is_a_member_then(village):
@@ -298,3 +300,25 @@ def test_a_group_is_no_person_where_a_command_needs_one(village):
     with pytest.raises(errors.UnknownMember):
         alice.groups.remove(LANE, "Dora", village.now)
     assert members(village, ALICE) == [ALICE, BOB, CAROL]
+
+
+def test_who_takes_a_backup_is_read_again_and_not_called_a_liar(village, tmp_path):
+    whole = village.nodes[BOB].backup("the mill is closed")
+    village.send(BOB, LANE, "said, and forgotten")
+    settle(village)
+    village.nodes[BOB].close()
+    opened = backup.open_backup(tmp_path, whole, "the mill is closed")
+    backup.restore(tmp_path / "new", opened, keystore.plain)
+    village.nodes[BOB] = Node.open(tmp_path / "new", source("restored"), village.now)
+    for _ in range(4):
+        settle(village)
+    village.send(BOB, LANE, "back again")
+    village.send(ALICE, LANE, "welcome")
+    for _ in range(4):
+        settle(village)
+    for who in (ALICE, BOB, CAROL):
+        assert {(BOB, "back again"), (ALICE, "welcome")} <= set(texts(village, who)), who
+    assert not any(group.contradicted for group in village.nodes[ALICE].groups.all())
+    village.now += 60 * MINUTE_MS
+    settle(village)
+    assert village.states(BOB)[-1] == "delivered"

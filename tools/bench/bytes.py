@@ -1,4 +1,4 @@
-"""Bytes on the air of one letter to one person, beside LXMF, Olm, Megolm, OMEMO and Meshtastic.
+"""Bytes on the air of one letter to a person and to a group, beside LXMF, Olm, Megolm, OMEMO and Meshtastic.
 
 Everything that a carrier must hand on to deliver it: address, header, ciphertext, authentication. LXMF, Olm
 and Megolm run; OMEMO and Meshtastic are computed from their specifications. Olm and Megolm have no address,
@@ -12,6 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from hedgerow.groups import letter, limits
+from hedgerow.groups.epoch import Chain
+from hedgerow.groups.letter import Letter
 from hedgerow.identity import keys
 from hedgerow.log import entry
 from hedgerow.ratchet import double_ratchet as ratchet
@@ -21,6 +24,7 @@ PEERS = ["lxmf", "rns", "vodozemac"]
 
 NOW = 1_800_000_000_000
 GOALS = {20: 96, 200: None}
+GROUP_GOALS = {20: 160, 200: None}
 _QUIET = "[reticulum]\nshare_instance = No\nenable_transport = No\n[logging]\nloglevel = 0\n[interfaces]\n"
 
 
@@ -36,6 +40,18 @@ def ours(characters: int) -> tuple[int, int]:
         assert entry.decode(plaintext).text == written.text
         writer, reader = reader, writer
     return len(make(NORMAL, TTL_DEFAULT, lock, body).encode()), len(token)
+
+
+def to_group(characters: int) -> int:
+    """Bytes of the one envelope that all members read, whose author signed it and acknowledges two others."""
+    chain = Chain(os.urandom(32), os.urandom(32))
+    group, epoch, seed = os.urandom(16), os.urandom(8), os.urandom(32)
+    written = entry.Entry(entry.TEXT, 200, 400, 0, NOW, "x" * characters)
+    references = tuple((os.urandom(4), 200) for _ in range(limits.REFERENCES))
+    _, lock, body, _ = letter.seal(chain, group, epoch, seed, Letter(written, references))
+    found = letter.open(chain, 0, group, epoch, keys.signing_public(seed), body)[1]
+    assert found.entry.text == written.text
+    return len(make(NORMAL, TTL_DEFAULT, lock, body, 0, True).encode())
 
 
 def lxmf(sizes: list[int]) -> dict[int, int]:
@@ -106,6 +122,11 @@ def meshtastic(size: int) -> int:
     return 16 + 4 + 8 + 2 + (2 if size < 128 else 3) + size + 2
 
 
+def meshtastic_channel(size: int) -> int:
+    """A message to a channel, which everybody with its key can write: header 16, port, text, bit field."""
+    return 16 + 2 + (2 if size < 128 else 3) + size + 2
+
+
 def main(quick: bool) -> None:
     """A line for each size. Sizes do not depend on how long it runs."""
     del quick
@@ -134,6 +155,14 @@ def main(quick: bool) -> None:
         plain = "the same less the characters themselves"
         others = {name: bytes_ - size for name, bytes_ in beside[size].items()}
         print_line(f"dm_overhead_{size}", count - size, None, others, plain)
+    for size in sizes:
+        others = {"Meshtastic": meshtastic_channel(size)}
+        others |= {name: bytes_ for name, bytes_ in beside[size].items() if name in ("Megolm", "LXMF")}
+        how = (
+            f"the envelope that all members read, {size} characters, signed; Megolm without any address,"
+            " Meshtastic without signature or ratchet, of LXMF one for each member"
+        )
+        print_line(f"group_bytes_{size}", to_group(size), GROUP_GOALS[size], others, how)
     print_line(
         "dm_proof_bytes", proof, None, {}, "the proof that it was read, on its way back, without framing"
     )

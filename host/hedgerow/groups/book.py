@@ -362,7 +362,9 @@ class Groups:
             "SELECT ifnull(max(number), 0) AS n FROM group_epochs WHERE contact = ?", group
         )
         secret = self._random(epoch.SECRET_BYTES)
-        made = Epoch(state.group, row["n"] + 1, state.heads, self._desk.account.device_key, secret)
+        # By the clock, so that a home that lost its epochs begins a newer one than those it does not know.
+        number = max(row["n"] + 1, now // _MINUTE_MS - entries.EPOCH_MINUTES)
+        made = Epoch(state.group, number, state.heads, self._desk.account.device_key, secret)
         self._begin(group, made, state.members, now)
         self._tell(group, list(state.members.cards), before, made, now)
         self._changed(group, now)
@@ -715,9 +717,15 @@ class Groups:
         nodes = self.state(group).nodes
         said |= {node.operation.sequence for node in nodes if node.operation.author == device}
         at = int(rows[0]["sequence"])
-        while at + 1 in said:
-            at += 1
-        return at
+        while True:
+            # Who lost its home goes on behind a leap.
+            leap = limits.after_leap(at)
+            if at + 1 in said:
+                at += 1
+            elif leap in said:
+                at = leap
+            else:
+                return at
 
     def open(self, envelope: Envelope, owner: GroupLock, now: int) -> None:
         """Read a letter. PeerError where it is forged, or its author is not in."""
@@ -883,13 +891,22 @@ class Groups:
 
     def due(self, now: int) -> bool:
         """Whether ``work`` has something to do."""
-        return bool(self._digests(now) or self._old(now))
+        return bool(self._digests(now) or self._old(now) or self._lost())
 
     def _digests(self, now: int) -> list[int]:
         rows = self._database.rows(
             "SELECT contact FROM group_states WHERE digest_ms <= ? AND left_ms IS NULL", now
         )
         return [int(row["contact"]) for row in rows]
+
+    def _lost(self) -> list[int]:
+        """Groups of which a restored home has no epoch: nobody can be read before there is another one."""
+        rows = self._database.rows(
+            "SELECT g.contact FROM group_states g WHERE g.left_ms IS NULL AND NOT EXISTS"
+            " (SELECT 1 FROM group_epochs e WHERE e.contact = g.contact)"
+        )
+        own = self._desk.account.device_key
+        return [int(row["contact"]) for row in rows if own in self.state(row["contact"]).members.cards]
 
     def _old(self, now: int) -> list[int]:
         """Groups whose newest epoch is ours, and old; or anybody's, and a day older than that."""
@@ -912,7 +929,7 @@ class Groups:
                 self._reached(group, device) > self._said(group, device) for device in self._others(group)
             ):
                 self.write(group, entries.GROUP, "", b"", now)
-        for group in self._old(now):
+        for group in (*self._old(now), *self._lost()):
             self._new_epoch(group, self.state(group).heads, now)
         for row in self._database.rows(
             "SELECT e.contact, e.id FROM group_epochs e WHERE e.made_ms < ? AND EXISTS (SELECT 1 FROM"

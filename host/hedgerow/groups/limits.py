@@ -23,3 +23,10 @@ SKIPPED_KEYS = 2_000  # of one chain; no chain has so many
 # Entries
 REFERENCES = 2  # acknowledgements in a letter; in a digest all
 DIGEST_MS = 6 * 3_600_000
+
+_LEAP = 1 << 12
+
+
+def after_leap(sequence: int) -> int:
+    """The first sequence of who does not know any more how far it was: no place is used twice."""
+    return (sequence // _LEAP + 1) * _LEAP + 1

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from hedgerow import errors, migrations, roles
 from hedgerow.database import DATABASE_FILE, Database, Protect
+from hedgerow.groups import limits
 from hedgerow.ratchet.sessions import Sessions
 from hedgerow.vault import ciphers, datakey, keystore
 from hedgerow.vault.slots import sync_folder
@@ -208,6 +209,11 @@ def _sealed(home: Path, contents: Contents, store_key: bytes) -> bytes:
             " WHERE connected AND role != ?",
             (roles.GROUP,),
         )
+        for identity, sequence in made.execute(
+            "SELECT id, sequence FROM contacts WHERE role = ?", (roles.GROUP,)
+        ).fetchall():
+            behind = limits.after_leap(sequence) - 1
+            made.execute("UPDATE contacts SET sequence = ? WHERE id = ?", (behind, identity))
         made.execute(
             "UPDATE contacts SET ratchet = seal_hour(ratchet), connected = (role = ?)", (roles.GROUP,)
         )
