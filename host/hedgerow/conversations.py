@@ -37,7 +37,7 @@ class Conversations:
     def say(self, contact: int, kind: int, text: str, data: bytes, now: int) -> Envelope:
         """Seal something new for a person, or for a group."""
         if self._person(contact)["role"] == roles.GROUP:
-            return self._desk.groups.write(contact, kind, text, data, now)
+            return self._desk.groups.letters.write(contact, kind, text, data, now)
         return self.write(contact, kind, text, data, now)
 
     def write(self, person: int, kind: int, text: str, data: bytes, now: int) -> Envelope:
@@ -224,7 +224,8 @@ class Conversations:
         they hear of that; how many were new."""
         found = self._database.rows(
             "SELECT e.id, e.contact, e.device, e.sequence FROM entries e JOIN contacts c ON c.id = e.contact"
-            " WHERE e.mine = 0 AND e.kind = ? AND e.read_ms IS NULL AND e.removed_ms IS NULL AND (? IS NULL OR e.contact = ?)"
+            " WHERE e.mine = 0 AND e.kind = ? AND e.read_ms IS NULL AND e.removed_ms IS NULL"
+            " AND (? IS NULL OR e.contact = ?)"
             " AND c.blocked_ms IS NULL AND (c.changed_ms IS NULL OR e.received_ms < c.changed_ms)"
             " ORDER BY e.contact, e.id",
             entries.TEXT,

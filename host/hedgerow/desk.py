@@ -17,7 +17,8 @@ from hedgerow.database import Database
 from hedgerow.devices.circle import Devices, JoinLock
 from hedgerow.events import Connected, Event, Received
 from hedgerow.groups import limits as group_limits
-from hedgerow.groups.book import GroupLock, Groups
+from hedgerow.groups.book import Groups
+from hedgerow.groups.epochs import GroupLock
 from hedgerow.identity.account import Account, Card
 from hedgerow.log import entry as entries
 from hedgerow.log import rows
@@ -143,7 +144,7 @@ class Desk:
         ):
             self.watch_invite(self.kept(invites.InviteSecret.from_cbor, stored["secret"]))
         self.devices.watch(now)
-        self.groups.watch_all()
+        self.groups.epochs.watch_all()
         self.outbox.reload()
         self.proofs.reload()
         self.street.reload()
@@ -186,9 +187,9 @@ class Desk:
             self._send_covers(now)
             self._post_again(now)
             self._answer_again(now)
-            if self.groups.due(now):
+            if self.groups.letters.due(now):
                 with self.changing(now):
-                    self.groups.work(now)
+                    self.groups.letters.work(now)
             self.conversations.disappear(now)
             self._renew(now)
         if due or anything:
@@ -286,7 +287,7 @@ class Desk:
         if not unknown:
             return
         self._deep_ms = now
-        self.groups.watch_all(group_limits.EPOCH_MESSAGES)
+        self.groups.epochs.watch_all(group_limits.EPOCH_MESSAGES)
         self._database.run("UPDATE account SET deep_ms = ?", now)
         for contact, state in list(self._states.items()):
             found = {
@@ -444,7 +445,7 @@ class Desk:
                 entry,
                 roles.GROUP,
             ):
-                return self.groups.again(entry, now)
+                return self.groups.letters.again(entry, now)
             contact, state, envelope = self.sealer.again(entry, now)
             self.adopt(contact, state)
         return envelope
@@ -457,7 +458,7 @@ class Desk:
                 self._open_reset(envelope, owner, now)
             elif isinstance(owner, GroupLock):
                 with self.changing(now):
-                    self.groups.open(envelope, owner, now)
+                    self.groups.letters.open(envelope, owner, now)
             elif isinstance(owner, JoinLock):
                 with self.changing(now):
                     self.devices.welcomed(envelope, now)

@@ -435,7 +435,7 @@ class Node:
         if row["role"] != roles.GROUP:
             return None, 0, 0
         if row["mine"] and row["author"] is None:
-            return self.name, *self._desk.groups.delivered(row["contact"], row["sequence"])
+            return self.name, *self._desk.groups.letters.delivered(row["contact"], row["sequence"])
         return self._desk.groups.author_name(row["contact"], bytes(row["author"])), 0, 0
 
     def poll(self, now: int) -> list[Event]:
