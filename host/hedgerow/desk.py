@@ -583,6 +583,7 @@ class Desk:
         if written.kind == entries.INTRODUCE and not again and not changed:
             self.introducing.heard(contact, written.text, now)
         if written.kind in (entries.DEVICES, entries.SYNC, entries.GROUP):
+            self.mailbox.retry()
             self.send_waiting(now)
         if written.kind == entries.TEXT and written.text and not again and not changed:
             self._events.append(

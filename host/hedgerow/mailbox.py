@@ -87,6 +87,11 @@ class Mailbox(Generic[Owner]):
                 attempt(envelope, found[1])
             self._hits.pop(identity, None)
 
+    def retry(self) -> None:
+        """Try once more what lies under locks of ours: what it needs may have come meanwhile."""
+        for lock in self._by_lock.keys() & self._locks.keys():
+            self._hits.update(self._by_lock[lock])
+
     def unmatched(self) -> Iterable[bytes]:
         """Locks on the shelf that are nobody's: what a deep scan looks through."""
         for lock, identities in list(self._by_lock.items()):

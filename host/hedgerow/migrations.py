@@ -193,6 +193,7 @@ GROUPS = """
 CREATE TABLE group_states (
     contact INTEGER PRIMARY KEY REFERENCES contacts(id),
     digest_ms INTEGER,
+    joined_ms INTEGER,
     left_ms INTEGER
 );
 CREATE TABLE group_operations (

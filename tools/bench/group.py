@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from hedgerow.node import Node
+from hedgerow_core import envelope as envelopes
 
 PEERS: list[str] = []
 
@@ -31,35 +32,42 @@ class Valley:
         self.nodes = {name: Node.create(folder / name, name, os.urandom, self.now) for name in names}
         self.admin = self.nodes["admin"]
         self.others = {name: node for name, node in self.nodes.items() if name != "admin"}
-        for node in self.others.values():
+        for name, node in self.others.items():
             node.add(self.admin.invite(self.now), self.now)
             for _ in range(2):
-                self._carry(node, self.admin)
-                self._carry(self.admin, node)
+                self._there(node)
+                self._back(name, node)
 
-    def _carry(self, giver: Node, taker: Node) -> tuple[int, int]:
-        """(envelopes, their bytes) that ``taker`` did not have."""
-        count = size = 0
-        for identity in giver.shelf.ids():
-            envelope = giver.shelf.get(identity, self.now)
-            proof = giver.shelf.proof(identity)
-            if envelope is not None and not taker.shelf.has(identity):
-                taker.shelf.put(envelope, self.now)
-                count, size = count + 1, size + len(envelope.encode())
-            elif proof:
-                taker.shelf.prove(proof, self.now)
-                taker.proof(proof, self.now)
-        taker.poll(self.now)
-        return count, size
+    def _there(self, node: Node) -> None:
+        """What somebody wrote, and proved, to the admin."""
+        for row in node._database.rows("SELECT record FROM sendings WHERE record IS NOT NULL"):
+            self.admin.shelf.put(envelopes.decode(row["record"]), self.now)
+        for identity in node.shelf.ids():
+            proof = node.shelf.proof(identity)
+            if proof:
+                self.admin.shelf.prove(proof, self.now)
+                self.admin.proof(proof, self.now)
+        self.admin.poll(self.now)
+
+    def _back(self, name: str, node: Node) -> None:
+        """What the admin wrote to somebody, or to the group. A carrier hands on all, for it cannot tell."""
+        for row in self.admin._database.rows(
+            "SELECT s.record FROM sendings s JOIN contacts c ON c.id = s.contact"
+            " WHERE s.record IS NOT NULL AND c.name IN (?, ?)",
+            name,
+            _GROUP,
+        ):
+            node.shelf.put(envelopes.decode(row["record"]), self.now)
+        node.poll(self.now)
 
     def exchange(self) -> None:
         """The admin's letters to all, and what they answer, twice."""
         for _ in range(2):
             self.now += _MINUTE_MS
             self.admin.poll(self.now)
-            for node in self.others.values():
-                self._carry(self.admin, node)
-                self._carry(node, self.admin)
+            for name, node in self.others.items():
+                self._back(name, node)
+                self._there(node)
 
     def sent(self) -> tuple[int, int]:
         """(envelopes, their bytes) that the admin ever made."""

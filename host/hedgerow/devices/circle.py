@@ -480,6 +480,12 @@ class Devices:
             for row in devices:
                 self._tell(row["id"], [said], now)
 
+    def share_group(self, entry: int, readers: set[bytes], now: int) -> None:
+        """Something was said to a group: devices of ours that are not among its ``readers`` get it."""
+        for row in self._own():
+            if bytes(row["device_key"]) not in readers:
+                self._tell(row["id"], [self._said(entry)], now)
+
     def share_heard(self, entry: int, device: int, written_ms: int, now: int) -> None:
         """``device`` of somebody wrote ``entry``: our other devices get it from us where it may not have
         known all of them."""
@@ -591,7 +597,9 @@ class Devices:
 
     def _take_said(self, item: sync.Said, now: int) -> None:
         written = entries.decode(item.entry)
-        for row in self._database.rows("SELECT id, account_key FROM contacts WHERE role = ?", roles.CONTACT):
+        for row in self._database.rows(
+            "SELECT id, account_key FROM contacts WHERE role IN (?, ?)", roles.CONTACT, roles.GROUP
+        ):
             if sync.conversation(row["account_key"]) == item.conversation:
                 mine, device = self._desk.conversations.find_author(row["id"], item.author)
                 self._desk.conversations.take(row["id"], mine, device, written, now)

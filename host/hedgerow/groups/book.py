@@ -110,14 +110,14 @@ class Groups:
 
     def _rows(self) -> list[sqlite3.Row]:
         return self._database.rows(
-            "SELECT c.*, g.left_ms, g.digest_ms FROM contacts c JOIN group_states g ON g.contact = c.id"
-            " ORDER BY c.id"
+            "SELECT c.*, g.joined_ms, g.left_ms, g.digest_ms FROM contacts c"
+            " JOIN group_states g ON g.contact = c.id ORDER BY c.id"
         )
 
     def row(self, group: int) -> sqlite3.Row:
         return self._database.rows(
-            "SELECT c.*, g.left_ms, g.digest_ms FROM contacts c JOIN group_states g ON g.contact = c.id"
-            " WHERE c.id = ?",
+            "SELECT c.*, g.joined_ms, g.left_ms, g.digest_ms FROM contacts c"
+            " JOIN group_states g ON g.contact = c.id WHERE c.id = ?",
             group,
         )[0]
 
@@ -159,6 +159,7 @@ class Groups:
         data = operation.create(desk.account.device_seed, 1, name, desk.account.card(desk.name), self._random)
         group = self._insert(operation.decode(data).group, name)
         self._keep(group, data)
+        self._joined(group, now)
         self._database.run("UPDATE contacts SET sequence = 1 WHERE id = ?", group)
         self.add(group, people, now)
         return group
@@ -166,7 +167,6 @@ class Groups:
     def add(self, group: int, people: list[str], now: int) -> None:
         """Take contacts in, in one new epoch. UnknownContact, NotConnected, AlreadyMember, NoCertificate,
         NotAdmin, GroupFull."""
-        before = self.state(group).heads
         for name in people:
             contact = self._database.rows("SELECT * FROM contacts WHERE id = ?", self._desk.book.id_of(name))[
                 0
@@ -190,7 +190,7 @@ class Groups:
             )
             self._add(group, card)
         self.add_own(group)
-        self.epochs.begin_anew(group, before, now)
+        self.epochs.begin_anew(group, now)
 
     def _add(self, group: int, card: Card) -> None:
         members = self.state(group).members
@@ -226,12 +226,11 @@ class Groups:
             mine = members.accounts.get(self._desk.account.account_key)
             if row["left_ms"] is not None or mine is None:
                 continue
-            before = self.state(group).heads
             gone = [card.device_key for card in mine.devices if card.device_key not in listed]
             for device in gone:
                 self._do(group, operation.revoke, ((device, self._greatest(group, device)),))
             if self.add_own(group) or gone:
-                self.epochs.begin_anew(group, before, now)
+                self.epochs.begin_anew(group, now)
 
     def remove(self, group: int, name: str, now: int) -> None:
         """Put a member out; what they write from now on is refused. UnknownMember, NotAdmin."""
@@ -240,7 +239,7 @@ class Groups:
         account = before.members.accounts[member.account_key]
         lasts = tuple((card.device_key, self._greatest(group, card.device_key)) for card in account.devices)
         self._do(group, operation.remove, member.account_key, lasts)
-        self.epochs.begin_anew(group, before.heads, now)
+        self.epochs.begin_anew(group, now)
         # They learn it, too: else they would wait for letters for ever.
         self.tell(group, [card.device_key for card in account.devices], before.heads, None, now)
 
@@ -396,7 +395,6 @@ class Groups:
         else:
             group = int(row["id"])
         state = self.state(group)
-        was_in = self._desk.account.device_key in state.members.cards
         for part in found.operations:
             try:
                 taken = state.take(part)
@@ -429,7 +427,7 @@ class Groups:
             )
             if some:
                 self._post(device, Control(found.group, some), now)
-        self.changed(group, now, was_in)
+        self.changed(group, now)
 
     def _missing(self, group: int) -> set[bytes]:
         state = self.state(group)
@@ -440,7 +438,7 @@ class Groups:
             found |= {head for head in split(bytes(row["heads"])) if head not in state.index}
         return found
 
-    def changed(self, group: int, now: int, was_in: bool = True) -> None:
+    def changed(self, group: int, now: int) -> None:
         """The operations are others: name, what is refused, and whether we are in."""
         members = self.state(group).members
         row = self.row(group)
@@ -460,13 +458,26 @@ class Groups:
             refused = not members.accepts(bytes(said["device_key"]), said["sequence"])
             if refused != bool(said["refused"]):
                 self._database.run("UPDATE entries SET refused = ? WHERE id = ?", int(refused), said["id"])
-        if here and not was_in:
-            self._database.run("UPDATE group_states SET left_ms = NULL WHERE contact = ?", group)
+        newest = self.epochs.newest(group)
+        if here and newest is not None and row["joined_ms"] is None:
+            # Not before the first epoch: it names all that was done before.
+            self._joined(group, now)
             self._desk.tell(Noticed(GROUP_JOINED, row["name"]))
             if self.add_own(group):
-                self.epochs.begin_anew(group, self.state(group).heads, now)
-        elif not here and was_in and row["left_ms"] is None:
-            self._database.run("UPDATE group_states SET left_ms = ? WHERE contact = ?", now, group)
+                self.epochs.begin_anew(group, now)
+        elif here and newest is not None and bytes(newest["maker"]) == self._desk.account.device_key:
+            # Something was done at the same time as our epoch: who made the newest one unites all.
+            if self.epochs.present(group) is None:
+                self.epochs.begin_anew(group, now)
+        elif not here and row["joined_ms"] is not None:
+            self._database.run(
+                "UPDATE group_states SET joined_ms = NULL, left_ms = ? WHERE contact = ?", now, group
+            )
             for one in self._database.rows("SELECT id FROM group_epochs WHERE contact = ?", group):
                 self.epochs.forget(group, one["id"])
             self._desk.tell(Noticed(GROUP_LEFT, row["name"]))
+
+    def _joined(self, group: int, now: int) -> None:
+        self._database.run(
+            "UPDATE group_states SET joined_ms = ?, left_ms = NULL WHERE contact = ?", now, group
+        )

@@ -43,8 +43,8 @@ class Epochs:
         self._database = database
         self._random = random
 
-    def begin_anew(self, group: int, before: tuple[bytes, ...], now: int) -> None:
-        """A new secret for all who are in, with the operations since ``before``."""
+    def begin_anew(self, group: int, now: int) -> None:
+        """A new secret for all who are in, with the operations that are not in the newest epoch yet."""
         state = self._groups.state(group)
         (row,) = self._database.rows(
             "SELECT ifnull(max(number), 0) AS n FROM group_epochs WHERE contact = ?", group
@@ -53,9 +53,19 @@ class Epochs:
         # By the clock, so that a home that lost its epochs begins a newer one than those it does not know.
         number = max(row["n"] + 1, now // _MINUTE_MS - entries.EPOCH_MINUTES)
         made = Epoch(state.group, number, state.heads, self._desk.account.device_key, secret)
+        newest = self.newest(group)
+        before = () if newest is None else split(bytes(newest["heads"]))
         self.begin(group, made, state.members, now)
         self._groups.tell(group, list(state.members.cards), before, made, now)
         self._groups.changed(group, now)
+
+    def newest(self, group: int) -> sqlite3.Row | None:
+        """The row of the newest epoch that we can read; None where we have none."""
+        return self._database.row(
+            "SELECT * FROM group_epochs WHERE contact = ? AND devices IS NOT NULL"
+            " ORDER BY number DESC, epoch DESC LIMIT 1",
+            group,
+        )
 
     def begin(self, group: int, made: Epoch, members: Members, now: int) -> None:
         """Keep the chains of an epoch, and forget its secret."""

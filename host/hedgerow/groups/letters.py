@@ -47,7 +47,7 @@ class Letters:
         if row["left_ms"] is not None:
             raise errors.GroupLeft(name=row["name"])
         if self._groups.epochs.present(group) is None:
-            self._groups.epochs.begin_anew(group, self._groups.state(group).heads, now)
+            self._groups.epochs.begin_anew(group, now)
         timer = row["timer"] if kind == entries.TEXT else 0
         sequence = self._groups.row(group)["sequence"] + 1
         written = entries.Entry(
@@ -76,7 +76,7 @@ class Letters:
         if row["kind"] != entries.TEXT or not row["opened"] or self._groups.row(group)["left_ms"] is not None:
             return None
         if self._groups.epochs.present(group) is None:
-            self._groups.epochs.begin_anew(group, self._groups.state(group).heads, now)
+            self._groups.epochs.begin_anew(group, now)
         delay = max(0, (now - row["written_ms"]) // _MINUTE_MS)
         written = entries.Entry(
             *(
@@ -192,6 +192,10 @@ class Letters:
         if digest_ms is None:
             self._plan_digest(group, now)
         mine = state.members.account_of(owner.device) == self._desk.account.account_key
+        if new and written.kind in entries.SAID:
+            readers = self._database.rows("SELECT device FROM group_chains WHERE epoch = ?", owner.epoch)
+            (entry,) = self._database.rows("SELECT max(id) AS id FROM entries WHERE contact = ?", group)
+            self._desk.devices.share_group(entry["id"], {bytes(one["device"]) for one in readers}, now)
         if new and written.kind == entries.TEXT and written.text and not mine:
             name = f"{self._groups.author_name(group, owner.device)} in {row['name']}"
             self._desk.tell(
@@ -355,7 +359,7 @@ class Letters:
             ):
                 self.write(group, entries.GROUP, "", b"", now)
         for group in (*self._old(now), *self._lost()):
-            self._groups.epochs.begin_anew(group, self._groups.state(group).heads, now)
+            self._groups.epochs.begin_anew(group, now)
         for row in self._database.rows(
             "SELECT e.contact, e.id FROM group_epochs e WHERE e.made_ms < ? AND EXISTS (SELECT 1 FROM"
             " group_epochs n WHERE n.contact = e.contact AND n.devices IS NOT NULL AND n.number > e.number)",
