@@ -3,7 +3,7 @@
 import base64
 import hashlib
 
-from fuzz import home_target
+from fuzz import circle_targets, home_target
 from fuzz.core_targets import holds, piece, pieces, refusal, told
 from hedgerow.identity import keys
 from hedgerow.identity.account import Account
@@ -238,6 +238,7 @@ TARGETS = {
     "ratchet": fuzz_ratchet,
     "entry": fuzz_entry,
     "home": home_target.fuzz_home,
+    **circle_targets.TARGETS,
 }
 
 
@@ -245,6 +246,8 @@ def seeds(name: str) -> list[bytes]:
     """Inputs to begin with."""
     if name == "home":
         return home_target.seeds()
+    if name in circle_targets.TARGETS:
+        return circle_targets.seeds(name)
     if name == "street":
         sent = street_letter.seal(STREET, WRITER, "Mallory", "Hello", False, NOW, _source("street"))
         return [
