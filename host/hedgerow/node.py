@@ -113,7 +113,10 @@ class Node:
 
     @property
     def entropy(self) -> bytes:
-        """What the recovery phrase says. NoPhrase where an earlier version made the account."""
+        """What the recovery phrase says. NoPhrase where an earlier version made the account, NoAccountKey on
+        a further device."""
+        if not self._desk.account.account_seed:
+            raise errors.NoAccountKey
         if not self._desk.account.entropy:
             raise errors.NoPhrase
         return self._desk.account.entropy

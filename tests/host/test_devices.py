@@ -11,7 +11,7 @@ from people_support import NOW, flip, person, source
 
 from hedgerow import errors
 from hedgerow.devices import joining, listing, sync
-from hedgerow.events import DEVICE_ADDED, DEVICE_REVOKED, Joined, Noticed
+from hedgerow.events import DEVICE_ADDED, DEVICE_REVOKED, REVOKED, Joined, Noticed
 from hedgerow.log import entry as entries
 from hedgerow_core.errors import PeerError
 
@@ -126,7 +126,10 @@ def test_contacts_learn_of_added_and_revoked_devices(village):
 
 def test_a_revoked_device_gets_nothing_more_and_is_not_heard(village):
     link(village, ALICE, TABLET)
+    with pytest.raises(errors.NoAccountKey):
+        assert village.nodes[TABLET].entropy
     revoke(village, ALICE, TABLET)
+    assert noticed(village, TABLET) == [REVOKED]
     village.send(BOB, ALICE, "not for thieves")
     village.send(TABLET, BOB, "from a thief")
     settle(village)

@@ -9,6 +9,8 @@ from hedgerow import errors
 from hedgerow.events import EQUIVOCATED, GROUP_JOINED, GROUP_LEFT, Noticed
 from hedgerow.node import Node
 from hedgerow.vault import backup, keystore
+from hedgerow_core import envelope as envelopes
+from hedgerow_core.envelope import decode
 
 ALICE, BOB, CAROL, DORA = "Alice", "Bob", "Carol", "Dora"
 TABLET = "Alice's tablet"
@@ -322,3 +324,57 @@ def test_who_takes_a_backup_is_read_again_and_not_called_a_liar(village, tmp_pat
     village.now += 60 * MINUTE_MS
     settle(village)
     assert village.states(BOB)[-1] == "delivered"
+
+
+def test_a_clock_that_jumps_by_years_stops_no_group(village):
+    """Carol's clock runs years ahead, and so do her epochs; nobody can be the newest for ever."""
+    now = village.now
+    with village.nodes[CAROL].people.changing(now + 4_000 * DAY_MS):
+        carol = village.nodes[CAROL].people.groups
+        carol.epochs.begin_anew(carol.named(LANE), now + 4_000 * DAY_MS)
+    village.nodes[CAROL].people.send_waiting(now)
+    for _ in range(4):
+        settle(village)
+    for who in (ALICE, BOB, CAROL):
+        village.send(who, LANE, f"from {who}")
+        settle(village)
+    village.nodes[ALICE].groups.remove(LANE, CAROL, village.now)
+    settle(village)
+    village.send(BOB, LANE, "without Carol")
+    settle(village)
+    assert [text for _, text in texts(village, ALICE)] == [
+        "from Alice",
+        "from Bob",
+        "from Carol",
+        "without Carol",
+    ]
+    assert "without Carol" not in [text for _, text in texts(village, CAROL)]
+
+
+def test_an_altered_copy_under_the_same_lock_neither_loses_nor_doubles_the_true_letter(village):
+    envelope = village.send(ALICE, LANE, "the true one")
+    for at in (0, 16, len(envelope.body) - 1):
+        body = envelope.body[:at] + bytes((envelope.body[at] ^ 1,)) + envelope.body[at + 1 :]
+        village.put(envelopes.make(0, envelope.ttl, envelope.lock, body, 0, True), BOB)
+    village.poll(BOB)
+    assert texts(village, BOB) == []
+    settle(village)
+    village.put(envelope, BOB)
+    settle(village)
+    assert texts(village, BOB) == [(ALICE, "the true one")]
+    assert village.received(BOB) == [("Alice in The lane", "the true one")]
+
+
+def test_what_somebody_replays_of_an_old_epoch_changes_nothing(village):
+    village.send(ALICE, LANE, "old")
+    settle(village)
+    replayed = [decode(prefix + b"\0\0") for prefix in village.on_air if len(prefix) > 32]
+    village.nodes[ALICE].groups.remove(LANE, CAROL, village.now)
+    settle(village)
+    for envelope in replayed:
+        village.put(envelope, BOB)
+    settle(village)
+    village.send(BOB, LANE, "new")
+    settle(village)
+    assert texts(village, BOB) == texts(village, ALICE) == [(ALICE, "old"), (BOB, "new")]
+    assert members(village, BOB) == [ALICE, BOB]

@@ -6,6 +6,7 @@ share no key. Who learns of a device begins a session with it by a reset: both s
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from hedgerow.identity import keys, phrase
 from hedgerow.log import entry as entries
 from hedgerow.people.names import clean_name
 from hedgerow.ratchet import double_ratchet as ratchet
+from hedgerow.ratchet import sessions
 from hedgerow.ratchet.sessions import Sessions
 from hedgerow.uri import OtherVersion
 from hedgerow_core import envelope as envelopes
@@ -222,8 +224,10 @@ class Devices:
         )[0]
         if not self._desk.account.account_seed:
             raise errors.NoAccountKey
-        self._close(row["id"], now)
+        self._database.run("UPDATE contacts SET revoked_ms = ? WHERE id = ?", now, row["id"])
         self._publish(now)
+        newest = self.newest()
+        self._close(row["id"], now, b"" if newest is None else newest.encode())
         self._desk.groups.own_devices_changed(now)
         self._desk.send_waiting(now)
         return fits[0]
@@ -398,8 +402,16 @@ class Devices:
             now,
         )
 
-    def _close(self, row: int, now: int) -> None:
-        """Nothing is sealed for a device any more, and nothing of it is read."""
+    def _close(self, row: int, now: int, farewell: bytes = b"") -> None:
+        """Nothing is sealed for a device any more, and nothing of it is read; the last that it may hear
+        is the list that says so."""
+        for sending in self._database.rows(
+            "SELECT envelope FROM sendings WHERE contact = ? AND record IS NOT NULL", row
+        ):
+            self._desk.outbox.let_go(bytes(sending["envelope"]))
+        if farewell and sessions.can_write(self._desk.sealer.sessions_of(row)):
+            with suppress(errors.Unanswered):
+                self._desk.sealer.new(row, entries.DEVICES, "", now, farewell)
         self._database.run(
             "UPDATE contacts SET ratchet = seal_hour(?), connected = 0, revoked_ms = ? WHERE id = ?",
             Sessions(None).to_cbor(),
@@ -408,10 +420,6 @@ class Devices:
         )
         self._database.run("DELETE FROM resets WHERE contact = ?", row)
         self._database.run("UPDATE entries SET content = NULL WHERE contact = ? AND mine = 1", row)
-        for sending in self._database.rows(
-            "SELECT envelope FROM sendings WHERE contact = ? AND record IS NOT NULL", row
-        ):
-            self._desk.outbox.let_go(bytes(sending["envelope"]))
         self._desk.turn_away(row)
 
     def _replace_first(self, person: int, now: int) -> None:

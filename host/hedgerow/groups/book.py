@@ -458,7 +458,7 @@ class Groups:
             refused = not members.accepts(bytes(said["device_key"]), said["sequence"])
             if refused != bool(said["refused"]):
                 self._database.run("UPDATE entries SET refused = ? WHERE id = ?", int(refused), said["id"])
-        newest = self.epochs.newest(group)
+        newest = self.epochs.newest(group, now)
         if here and newest is not None and row["joined_ms"] is None:
             # Not before the first epoch: it names all that was done before.
             self._joined(group, now)
@@ -467,7 +467,7 @@ class Groups:
                 self.epochs.begin_anew(group, now)
         elif here and newest is not None and bytes(newest["maker"]) == self._desk.account.device_key:
             # Something was done at the same time as our epoch: who made the newest one unites all.
-            if self.epochs.present(group) is None:
+            if self.epochs.present(group, now) is None:
                 self.epochs.begin_anew(group, now)
         elif not here and row["joined_ms"] is not None:
             self._database.run(

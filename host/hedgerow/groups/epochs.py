@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hedgerow.groups.book import Groups
 
 _MINUTE_MS = 60_000
+_AHEAD_MINUTES = 24 * 60
 
 
 @dataclass(frozen=True)
@@ -47,24 +48,28 @@ class Epochs:
         """A new secret for all who are in, with the operations that are not in the newest epoch yet."""
         state = self._groups.state(group)
         (row,) = self._database.rows(
-            "SELECT ifnull(max(number), 0) AS n FROM group_epochs WHERE contact = ?", group
+            "SELECT ifnull(max(number), 0) AS n FROM group_epochs WHERE contact = ? AND number <= ?",
+            group,
+            _plausible(now),
         )
         secret = self._random(epoch.SECRET_BYTES)
         # By the clock, so that a home that lost its epochs begins a newer one than those it does not know.
         number = max(row["n"] + 1, now // _MINUTE_MS - entries.EPOCH_MINUTES)
         made = Epoch(state.group, number, state.heads, self._desk.account.device_key, secret)
-        newest = self.newest(group)
+        newest = self.newest(group, now)
         before = () if newest is None else split(bytes(newest["heads"]))
         self.begin(group, made, state.members, now)
         self._groups.tell(group, list(state.members.cards), before, made, now)
         self._groups.changed(group, now)
 
-    def newest(self, group: int) -> sqlite3.Row | None:
-        """The row of the newest epoch that we can read; None where we have none."""
+    def newest(self, group: int, now: int) -> sqlite3.Row | None:
+        """The row of the newest epoch that we can read; None where we have none. Those that a clock ahead of
+        ours numbered come last, so that nobody can be the newest for ever."""
         return self._database.row(
             "SELECT * FROM group_epochs WHERE contact = ? AND devices IS NOT NULL"
-            " ORDER BY number DESC, epoch DESC LIMIT 1",
+            " ORDER BY number > ?, number DESC, epoch DESC LIMIT 1",
             group,
+            _plausible(now),
         )
 
     def begin(self, group: int, made: Epoch, members: Members, now: int) -> None:
@@ -86,8 +91,9 @@ class Epochs:
             self.watch(group, row, device, chain)
         old = self._database.rows(
             "SELECT id FROM group_epochs WHERE contact = ? AND devices IS NOT NULL"
-            " ORDER BY number DESC, epoch DESC LIMIT -1 OFFSET ?",
+            " ORDER BY number > ?, number DESC, epoch DESC LIMIT -1 OFFSET ?",
             group,
+            _plausible(now),
             limits.EPOCHS,
         )
         for one in old:
@@ -124,15 +130,17 @@ class Epochs:
             chain = self._desk.kept(Chain.from_cbor, row["state"])
             self.watch(row["contact"], row["id"], bytes(row["device"]), chain, ahead)
 
-    def present(self, group: int) -> tuple[sqlite3.Row, Chain] | None:
+    def present(self, group: int, now: int) -> tuple[sqlite3.Row, Chain] | None:
         """The newest epoch for exactly those who are in now, with our chain; None where there is none."""
         members = self._groups.state(group).members
         for row in self._database.rows(
             "SELECT e.*, unseal(c.state) AS state FROM group_epochs e JOIN group_chains c ON c.epoch = e.id"
-            " WHERE e.contact = ? AND e.devices = ? AND c.device = ? ORDER BY e.number DESC, e.epoch DESC",
+            " WHERE e.contact = ? AND e.devices = ? AND c.device = ?"
+            " ORDER BY e.number > ?, e.number DESC, e.epoch DESC",
             group,
             _devices_hash(members),
             self._desk.account.device_key,
+            _plausible(now),
         ):
             chain = self._desk.kept(Chain.from_cbor, row["state"])
             if chain.number < limits.EPOCH_MESSAGES:
@@ -168,6 +176,11 @@ class Epochs:
             self._database.run("DELETE FROM group_epochs WHERE contact = ? AND epoch = ?", group, made.id)
             return
         self.begin(group, made, members, now)
+
+
+def _plausible(now: int) -> int:
+    """The greatest number that an epoch of today has by our clock."""
+    return now // _MINUTE_MS - entries.EPOCH_MINUTES + _AHEAD_MINUTES
 
 
 def split(heads: bytes) -> tuple[bytes, ...]:

@@ -46,7 +46,7 @@ class Letters:
         row = self._groups.row(group)
         if row["left_ms"] is not None:
             raise errors.GroupLeft(name=row["name"])
-        if self._groups.epochs.present(group) is None:
+        if self._groups.epochs.present(group, now) is None:
             self._groups.epochs.begin_anew(group, now)
         timer = row["timer"] if kind == entries.TEXT else 0
         sequence = self._groups.row(group)["sequence"] + 1
@@ -75,7 +75,7 @@ class Letters:
         group = int(row["contact"])
         if row["kind"] != entries.TEXT or not row["opened"] or self._groups.row(group)["left_ms"] is not None:
             return None
-        if self._groups.epochs.present(group) is None:
+        if self._groups.epochs.present(group, now) is None:
             self._groups.epochs.begin_anew(group, now)
         delay = max(0, (now - row["written_ms"]) // _MINUTE_MS)
         written = entries.Entry(
@@ -96,7 +96,7 @@ class Letters:
         return envelope
 
     def _seal(self, group: int, said: Letter, now: int) -> Envelope:
-        found = self._groups.epochs.present(group)
+        found = self._groups.epochs.present(group, now)
         if found is None:
             raise errors.GroupLeft(name=self._groups.row(group)["name"])
         row, chain = found
