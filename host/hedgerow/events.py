@@ -80,7 +80,8 @@ class Contact:
     """A row of ``hedgerow contacts``; ``asked``: they have our request, no answer came yet.
 
     ``changed``: they came with other keys, and we did not say yes to those; ``rivalled``: somebody with
-    another account asks under their name; ``introduced_by`` names who introduced them.
+    another account asks under their name; ``introduced_by`` names who introduced them. ``expired``: the
+    invite that we asked with holds no more, and they did not answer.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Contact:
     rivalled: bool = False
     blocked: bool = False
     introduced_by: str | None = None
+    expired: bool = False
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,7 @@ class Node:
 
     def contacts(self) -> list[Contact]:
         """Everybody, in the order in which they came."""
-        return self._desk.book.all()
+        return self._desk.book.all(self._now)
 
     # Devices
 

@@ -90,6 +90,9 @@ class Sealer:
         if not row["text"] and row["content"] is None:
             kind = entries.HELLO  # what there was is over: they get the new ratchet
         text = row["text"] if kind == entries.TEXT else self.name if kind == entries.HELLO else ""
+        data = row["content"] or b""
+        if kind == entries.INTRODUCE:
+            text, data = data.decode(), b""
         if row["sequence"] == 0:
             written = self._next(contact, kind, text, row["written_ms"])
         else:
@@ -97,7 +100,7 @@ class Sealer:
             written = entries.Entry(
                 kind, row["sequence"], row["clock"], row["reference"], row["written_ms"], text
             )
-        written = replace(written, timer=row["timer"], data=row["content"] or b"")
+        written = replace(written, timer=row["timer"], data=data)
         delay = max(0, (now - written.written_ms) // _MINUTE_MS)
         state, envelope = self._seal(contact, replace(written, delay=delay))
         self._database.run(

@@ -350,3 +350,24 @@ def test_whom_a_blocked_contact_introduced_waits_no_more(circle):
     assert waiting(circle, BOB) == []
     introduce(circle, ALICE, BOB, CAROL)
     assert waiting(circle, BOB) == []
+
+
+def test_an_introduction_that_expired_on_its_way_comes_again(circle):
+    """Carol is away for longer than a letter lives."""
+    away = circle.nodes.pop(CAROL)
+    introduce(circle, ALICE, CAROL, BOB)
+    for _ in range(5):
+        circle.now += DAY_MS
+        circle.exchange()
+    circle.nodes[CAROL] = away
+    circle.exchange()
+    assert [one.name for one in waiting(circle, CAROL)] == [BOB]
+
+
+def test_who_did_not_answer_until_the_invite_was_over_is_shown_as_that(friends):
+    friends.join("Dora")
+    friends.nodes[ALICE].add(friends.nodes["Dora"].invite(friends.now), friends.now)
+    assert not any(contact.expired for contact in friends.nodes[ALICE].contacts())
+    friends.now += 15 * DAY_MS
+    friends.poll(ALICE)
+    assert [one.name for one in friends.nodes[ALICE].contacts() if one.expired] == ["Dora"]

@@ -48,6 +48,7 @@ def contacts(context: typer.Context, as_json: AsJson = False) -> None:
                 rivalled=contact.rivalled,
                 blocked=contact.blocked,
                 introduced_by=contact.introduced_by,
+                expired=contact.expired,
             )
     elif not found:
         print("No contacts yet: give somebody an invite (`hedgerow invite`), or add theirs.")
@@ -64,6 +65,7 @@ def _state(contact: Contact) -> str:
     found = ["contact"]
     if not contact.connected:
         found = ["has your request, no answer yet" if contact.asked else "asked, no answer yet"]
+        found += ["the invite has expired: ask for a new one"] if contact.expired else []
     if contact.changed:
         found.append("KEY CHANGED: `hedgerow requests`, `hedgerow verify`")
     elif contact.verified:

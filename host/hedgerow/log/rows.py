@@ -1,7 +1,7 @@
 """Entries as rows of the database."""
 
 from hedgerow.database import Database
-from hedgerow.log.entry import Entry
+from hedgerow.log.entry import INTRODUCE, Entry
 from hedgerow_core.envelope import Envelope
 
 
@@ -35,8 +35,15 @@ def insert(
         int(late),
         written.timer,
         device,
-        written.data if mine and device is None and written.data else None,
+        _kept(written) if mine and device is None else None,
     )
+
+
+def _kept(written: Entry) -> bytes | None:
+    """What is needed to seal it again, of what is not shown."""
+    if written.kind == INTRODUCE:
+        return written.text.encode()
+    return written.data or None
 
 
 def find(

@@ -20,7 +20,7 @@ class Book:
         self._desk = desk
         self._database = database
 
-    def all(self) -> list[Contact]:
+    def all(self, now: int) -> list[Contact]:
         """Everybody, in the order in which they came."""
         rows = self._database.rows(
             "SELECT c.*, i.name AS introducer,"
@@ -40,6 +40,7 @@ class Book:
                 bool(row["rivalled"]),
                 row["blocked_ms"] is not None,
                 row["introducer"],
+                not row["connected"] and row["ask_until_ms"] is not None and row["ask_until_ms"] <= now,
             )
             for row in rows
         ]
