@@ -1,0 +1,39 @@
+"""What can go wrong with a log. An error's docstring is the sentence that the user reads."""
+
+from hedgerow.errors import UserError
+
+
+class LogDamaged(UserError):
+    """The log in {path} cannot be read ({reason}): restore a copy, or join it anew from somebody who has it."""
+
+
+class LogNewer(UserError):
+    """The log in {path} was written by a newer version of Hedgerow: update this one."""
+
+
+class LogBusy(UserError):
+    """Another program is writing to {path}: wait until it has finished and try again."""
+
+
+class LogNotWritten(UserError):
+    """{path} cannot be written ({reason}): make room or choose another place, then try again."""
+
+
+class LogReadOnly(UserError):
+    """This log was opened without an author: open it with one to write."""
+
+
+class NotAllowed(UserError):
+    """The rules of this log do not let you write this: ask who may."""
+
+
+class UnknownEntry(UserError):
+    """There is no entry {entry} in this log."""
+
+
+class TooLarge(UserError):
+    """An entry has room for {limit} bytes, this one would have {size}: divide it."""
+
+
+class NoSnapshotYet(UserError):
+    """Nothing may be removed: this log has no snapshot that agrees with what is here."""
