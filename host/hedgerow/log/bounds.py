@@ -13,9 +13,11 @@ CLOCK_MAX = (1 << 53) - 1  # what every language reads as an integer
 KIND_MAX = 0xFFFF
 ENTRY_BYTES = BODY_BYTES + (PARENTS + REFERENCES) * (ID_BYTES + 2) + 512
 
-# An entry whose past is not here may claim any clock. Above this much past what is known it is held back, and
-# nobody builds on it: so no forger moves the clock of a log further than this with one entry.
+# An entry whose past is not here may claim any clock. This much above what is known it is held back, and from
+# half as much on nobody builds on it: so no forger moves the clock of a log further with one entry.
 CLOCK_JUMP = 1 << 24
+CLOCK_TRUST = CLOCK_JUMP // 2
+APPEND_LOOKS = 1_024  # entries that are looked at for parents of a new one
 
 JOIN_ENTRIES = 1_000  # of one transaction
 PAGE_ENTRIES = 256  # read at once while somebody iterates

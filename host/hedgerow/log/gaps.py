@@ -33,7 +33,7 @@ def find(rows: Rows, table: Table, log: int) -> list[Gap]:
     """The gaps, oldest first."""
     found: dict[bytes, list[tuple[int, bytes]]] = {}
     for target, clock, entry_id in table.rows(
-        "SELECT target, clock, id FROM log_waits JOIN log_entries ON place = source"
+        "SELECT target, clock, id FROM log_waits INDEXED BY log_missing JOIN log_entries ON place = source"
         " WHERE log_waits.log = ? AND missing = 1",
         log,
     ):
@@ -51,7 +51,7 @@ def wants(rows: Rows, table: Table, log: int, limit: int) -> list[bytes]:
     missing: dict[int, dict[bytes, None]] = {}
     further: dict[int, dict[bytes, None]] = {}
     for target, author, place in table.rows(
-        "SELECT target, author, source FROM log_waits JOIN log_entries ON place = source"
+        "SELECT target, author, source FROM log_waits INDEXED BY log_missing JOIN log_entries ON place = source"
         f" WHERE log_waits.log = ? AND missing = 1 LIMIT {_LOOKED_AT}",
         log,
     ):

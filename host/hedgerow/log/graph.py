@@ -89,7 +89,8 @@ class Graph:
         if len(here) < len(parents) or any(parent.state & PROVISIONAL for parent in here):
             state = PROVISIONAL
         state |= self._clock_state(entry.clock, here, len(parents), not state)
-        place = self._rows.insert(entry, state)
+        lift = entry.clock if len(here) < len(parents) else self._lift(here)
+        place = self._rows.insert(entry, state, lift)
         self._rows.remember(entry.id, Known(place, entry.clock, state))
         for parent, known in zip(entry.parents, parents, strict=True):
             if known is not None:
@@ -116,6 +117,14 @@ class Graph:
             for source in waiting:
                 self._parent_came(source)
         return ADDED
+
+    def _lift(self, parents: list[Known]) -> int:
+        lift = 0
+        for parent in parents:
+            if parent.state & PROVISIONAL:
+                row = self._table.row("SELECT lift FROM log_entries WHERE place = ?", parent.place)
+                lift = lift if row is None else max(lift, row[0])
+        return lift
 
     def _covered(self, author: int, entry: Entry) -> bool:
         row = self._table.row(

@@ -118,7 +118,7 @@ class Log:
         with self.table.transaction():
             meta = self.graph.load()
             parents = self._parents(meta)
-            sequence, previous, references = self._own(self.author.key)
+            sequence, previous, references = self._own(self.author.key, meta)
             clock = 1 + max((clock for _, clock in parents), default=0)
             ids = [entry_id for entry_id, _ in parents]
             sign = self.author.sign if self.signed else None
@@ -133,15 +133,16 @@ class Log:
         return entry
 
     def _parents(self, meta: Meta) -> list[tuple[bytes, int]]:
-        """Ids and clocks of what a new entry joins: the heads, but none whose clock nobody can believe."""
+        """Ids and clocks of what a new entry joins: the heads, but none with a clock that cannot be believed."""
         found: dict[int, tuple[int, bytes]] = {}
-        todo, met, provisional = list(meta.heads), set(meta.heads), False
-        while todo:
+        todo, provisional = sorted(meta.heads), False
+        met = set(todo)
+        while todo and len(met) < bounds.APPEND_LOOKS:
             place = todo.pop()
-            row = self.table.row("SELECT id, clock, state FROM log_entries WHERE place = ?", place)
+            row = self.table.row("SELECT id, clock, state, lift FROM log_entries WHERE place = ?", place)
             assert row is not None
-            entry_id, clock, state = row
-            if clock > meta.limit:
+            entry_id, clock, state, lift = row
+            if clock >= meta.limit or (state & PROVISIONAL and lift > meta.tip + bounds.CLOCK_TRUST):
                 for parent in self.rows.parents(place):
                     if parent not in met:
                         met.add(parent)
@@ -161,11 +162,13 @@ class Log:
                 best = [*best[: bounds.PARENTS - 1], row]
         return [(entry_id, clock) for clock, entry_id in best]
 
-    def _own(self, key: bytes) -> tuple[int, bytes | None, list[bytes]]:
-        """(sequence, previous, references) of an author's next entry."""
+    def _own(self, key: bytes, meta: Meta) -> tuple[int, bytes | None, list[bytes]]:
+        """(sequence, previous, references) of an author's next entry; thieves of the key do not count."""
         author = self.rows.author_number(key)
         query = "SELECT id, sequence FROM log_entries WHERE log = ? AND author = ?"
-        row = self.table.row(query + " ORDER BY sequence DESC, place LIMIT 1", self.number, author)
+        believed = " AND state < 2 AND +clock < ? AND lift <= ? ORDER BY sequence DESC, place LIMIT 1"
+        trust = meta.tip + bounds.CLOCK_TRUST
+        row = self.table.row(query + believed, self.number, author, meta.limit, trust)
         if row is None:
             return 1, None, []
         previous, sequence = row[0], row[1] + 1
@@ -234,7 +237,7 @@ class Log:
 
     def join_log(self, other: "Log") -> Joined:
         """Take in what another log of the same conversation has and this one has not."""
-        return self.join(list(other.beyond(self)))
+        return self.join(sorted(other.beyond(self), key=lambda entry: entry.clock))
 
     def beyond(self, other: "Log") -> Iterator[Entry]:
         """The entries of this log that ``other`` has not, found by walking back from the heads."""

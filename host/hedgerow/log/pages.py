@@ -18,11 +18,12 @@ def read(
     author: int | None,
 ) -> Iterator[Record]:
     """The records between two places, none with a clock above ``limit``."""
+    # The plus keeps SQLite from sorting all of an author's entries for each page.
     where, values = "AND state < 2 AND clock <= ?", [limit]
     if kind is not None:
         where, values = where + " AND kind = ?", [*values, kind]
     if author is not None:
-        where, values = where + " AND author = ?", [*values, author]
+        where, values = where + " AND +author = ?", [*values, author]
     direction = " DESC" if newest_first else ""
     while True:
         bounds, ends = where, list[object](values)

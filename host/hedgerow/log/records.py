@@ -99,11 +99,12 @@ class Rows:
             self._numbers[key] = number
         return number
 
-    def insert(self, entry: Entry, state: int) -> int:
+    def insert(self, entry: Entry, state: int, lift: int) -> int:
         """Keep an entry; its place."""
         return self._table.run(
-            "INSERT INTO log_entries (log, key, id, author, sequence, clock, kind, state, links, signature, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO log_entries"
+            " (log, key, id, author, sequence, clock, kind, state, lift, links, signature, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._log,
             key_of(entry.id),
             entry.id,
@@ -112,6 +113,7 @@ class Rows:
             entry.clock,
             entry.kind,
             state,
+            lift,
             links_of(entry),
             entry.signature,
             self._table.cipher.seal(entry.body, entry.id),
@@ -147,7 +149,7 @@ class Rows:
         if found is None:
             key = key_of(entry_id)
             for place, clock, state, full in self._table.rows(
-                "SELECT place, clock, state, id FROM log_entries WHERE key = ? AND log = ?", key, self._log
+                "SELECT place, clock, state, id FROM log_entries WHERE key = ? AND +log = ?", key, self._log
             ):
                 if full == entry_id:
                     found = Known(place, clock, state)
@@ -181,7 +183,7 @@ class Rows:
     def find(self, entry_id: bytes) -> Record | None:
         """The record of an entry, refused ones too."""
         for row in self._table.rows(
-            f"SELECT {COLUMNS} FROM log_entries WHERE key = ? AND log = ? AND id = ?",
+            f"SELECT {COLUMNS} FROM log_entries WHERE key = ? AND +log = ? AND id = ?",
             key_of(entry_id),
             self._log,
             entry_id,
@@ -199,6 +201,12 @@ class Rows:
         row = self._table.row("SELECT count(*) FROM log_entries WHERE log = ? AND state < 2", self._log)
         assert row is not None
         return int(row[0])
+
+    def newer(self, place: int, rest: str, *values: object) -> list[Record]:
+        """Records that came after ``place``, in the order in which they came."""
+        # The plus keeps SQLite from sorting the whole log.
+        query = f"SELECT {COLUMNS} FROM log_entries WHERE +log = ? AND place > ? {rest}"
+        return [self.read(row) for row in self._table.rows(query, self._log, place, *values)]
 
     def select(self, rest: str, *values: object) -> list[Record]:
         """Records by the rest of a query behind ``WHERE log = ?``."""

@@ -54,7 +54,7 @@ def verify(rows: Rows, graph: Graph, signed: bool, told: Callable[[int], None] |
     problems: list[str] = []
     place = seen = 0
     while len(problems) < PROBLEMS:
-        page = rows.select(f"AND place > ? ORDER BY place LIMIT {PAGE_ENTRIES}", place)
+        page = rows.newer(place, f"ORDER BY place LIMIT {PAGE_ENTRIES}")
         if not page:
             break
         place, seen = page[-1].place, seen + len(page)
