@@ -63,8 +63,11 @@ def histories(draw, people=3, steps=14, forgeries=True):
         elif what == "some" and entries:
             logs[who].join(draw(st.lists(st.sampled_from(entries), max_size=4)))
         elif what in ("forge", "fork") and forgeries:
-            parents = draw(st.lists(st.sampled_from([entry.id for entry in entries]), max_size=2, unique=True)
-                           ) if entries else []
+            parents = (
+                draw(st.lists(st.sampled_from([entry.id for entry in entries]), max_size=2, unique=True))
+                if entries
+                else []
+            )
             parents += [absent(1)] * draw(st.booleans())
             sequence = draw(st.integers(1, 3))
             high = 1 + max((entry.clock for entry in entries if entry.id in parents), default=0)

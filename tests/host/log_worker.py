@@ -1,4 +1,4 @@
-"""Appends and joins until it is killed; tells each entry that it was promised: log_worker.py FILE OTHER SEED."""
+"""Appends and joins until it is killed; tells each entry that was promised: log_worker.py FILE OTHER SEED."""
 
 import sys
 

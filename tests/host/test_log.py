@@ -87,7 +87,16 @@ def test_who_has_only_the_end_asks_for_several_entries_at_once():
     log = new()
     log.join(entries[-1:])
     assert log.wants()[0] == entries[-2].id
-    assert {entry.sequence for entry in entries if entry.id in log.wants()} == {255, 254, 252, 248, 240, 224, 192, 128}
+    assert {entry.sequence for entry in entries if entry.id in log.wants()} == {
+        255,
+        254,
+        252,
+        248,
+        240,
+        224,
+        192,
+        128,
+    }
     assert len(log.wants(2)) == 2
 
 
@@ -106,7 +115,18 @@ def test_bad_entries_do_no_harm_to_the_good_ones_of_the_same_join():
     elsewhere = forged(ANN, 1, 1, log=b"another conversation of 32 bytes")
     unsigned = canonical.make(NAME, ANN.key, 1, 1, (), None, (), 1, b"", None)
     log = new()
-    given = [b"", data[3], bytes(changed), data[0], b"\xff" * 50, data[2], data[1], data[1], elsewhere, unsigned]
+    given = [
+        b"",
+        data[3],
+        bytes(changed),
+        data[0],
+        b"\xff" * 50,
+        data[2],
+        data[1],
+        data[1],
+        elsewhere,
+        unsigned,
+    ]
     result = log.join(given)
     assert result.added == 4 and result.duplicates == 1
     assert [refusal.index for refusal in result.refused] == [0, 2, 4, 8, 9]

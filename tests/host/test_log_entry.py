@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 import math
 
 import cbor2
@@ -52,7 +53,7 @@ def test_references_are_about_one_an_entry_and_at_powers_of_two():
     by_sequence = {entry.sequence: entry.id for entry in entries}
     for entry in entries:
         powers = [1 << power for power in range(1, 7) if entry.sequence % (1 << power) == 0]
-        assert [by_sequence.get(entry.sequence - power, None) for power in powers if power < entry.sequence] == [
+        assert [by_sequence.get(entry.sequence - power) for power in powers if power < entry.sequence] == [
             *entry.references
         ]
     assert sum(len(entry.references) for entry in entries) <= len(entries)
@@ -64,7 +65,7 @@ def test_any_older_entry_is_few_steps_away_and_each_step_is_named_by_a_hash():
         for target in (1, 2, 77, 128, 255, 299):
             path = log.path(entries[-1].id, target)
             assert path[-1].sequence == target and len(path) <= 2 * math.log2(300) + 1
-            for newer, older in zip(path, path[1:]):
+            for newer, older in itertools.pairwise(path):
                 assert older.id in (newer.previous, *newer.references)
 
 
@@ -164,7 +165,10 @@ def test_ids_are_names_that_tools_of_ipfs_know():
     assert cid.to_bytes(digest)[:4] == b"\x01\x71\x12\x20"
 
 
-@given(st.text(max_size=70) | st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=58, max_size=58).map("b".__add__))
+@given(
+    st.text(max_size=70)
+    | st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=58, max_size=58).map("b".__add__)
+)
 def test_a_name_is_an_id_or_refused(text):
     try:
         assert cid.to_text(cid.from_text(text)) == text

@@ -64,7 +64,9 @@ def test_honest_entries_are_all_shown_in_an_order_that_respects_what_their_autho
 def test_parts_and_restarts_converge_by_what_the_log_asks_for(entries, data):
     """Somebody who has a part asks for what is missing until nothing is."""
     with joined(entries) as whole:
-        part = data.draw(st.lists(st.sampled_from(entries), unique_by=lambda entry: entry.id)) if entries else []
+        part = (
+            data.draw(st.lists(st.sampled_from(entries), unique_by=lambda entry: entry.id)) if entries else []
+        )
         with joined(part, [entry for entry in whole.heads()]) as log:
             for _ in range(len(entries) + 1):
                 wants = log.wants()

@@ -33,7 +33,7 @@ class Entry:
     """One entry; ``make`` and ``decode`` are the ways to one.
 
     ``sequence`` counts the author's entries from 1, ``clock`` is 1 more than the highest of the parents.
-    ``parents`` are the ids of the heads that the author saw, ascending; ``previous`` is the author's own entry
+    ``parents`` are the ids of the heads that the author saw, ascending; ``previous`` is the author's entry
     before this one. ``references`` are the author's entries at ``sequence`` - 2, - 4, - 8 ..., as far as such
     a power of two divides ``sequence``: about one in each entry, and any older entry is few steps away.
     """
@@ -151,9 +151,7 @@ def decode(data: bytes) -> Entry:
     if type(signature) is not bytes or len(signature) not in (0, bounds.SIGNATURE_BYTES):
         raise PeerError("a signature of a wrong size")
     digest = hashlib.sha256(data).digest()
-    return Entry(
-        log, author, sequence, clock, parents, previous, references, kind, body, signature, digest
-    )
+    return Entry(log, author, sequence, clock, parents, previous, references, kind, body, signature, digest)
 
 
 def _number(value: object, low: int, high: int, what: str) -> int:

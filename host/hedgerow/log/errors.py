@@ -4,7 +4,7 @@ from hedgerow.errors import UserError
 
 
 class LogDamaged(UserError):
-    """The log in {path} cannot be read ({reason}): restore a copy, or join it anew from somebody who has it."""
+    """The log in {path} cannot be read ({reason}): restore a copy, or join it anew from who has it."""
 
 
 class LogNewer(UserError):
@@ -37,3 +37,7 @@ class TooLarge(UserError):
 
 class NoSnapshotYet(UserError):
     """Nothing may be removed: this log has no snapshot that agrees with what is here."""
+
+
+class NotAValue(UserError):
+    """That cannot be stored ({reason}): use texts, numbers, bytes, lists and maps."""

@@ -51,8 +51,8 @@ def wants(rows: Rows, table: Table, log: int, limit: int) -> list[bytes]:
     missing: dict[int, dict[bytes, None]] = {}
     further: dict[int, dict[bytes, None]] = {}
     for target, author, place in table.rows(
-        "SELECT target, author, source FROM log_waits INDEXED BY log_missing JOIN log_entries ON place = source"
-        f" WHERE log_waits.log = ? AND missing = 1 LIMIT {_LOOKED_AT}",
+        "SELECT target, author, source FROM log_waits INDEXED BY log_missing"
+        f" JOIN log_entries ON place = source WHERE log_waits.log = ? AND missing = 1 LIMIT {_LOOKED_AT}",
         log,
     ):
         missing.setdefault(author, {})[target] = None

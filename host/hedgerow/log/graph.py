@@ -21,7 +21,7 @@ _PLACE_BYTES = 8
 @dataclass(slots=True)
 class Meta:
     """A log's own row. ``tip`` is the highest clock of the entries all of whose past is here, ``far`` counts
-    those that are held back, ``epoch`` grows when an entry that was here comes into the order or leaves it."""
+    those that are held back, ``epoch`` grows when an entry that was here comes into the order, or leaves."""
 
     tip: int
     count: int
@@ -57,7 +57,8 @@ class Graph:
         places = {
             int.from_bytes(heads[at : at + _PLACE_BYTES], "big") for at in range(0, len(heads), _PLACE_BYTES)
         }
-        self.meta = Meta(*row[:5], places)
+        tip, count, far, base, epoch = row[:5]
+        self.meta = Meta(tip, count, far, base, epoch, places)
         return self.meta
 
     def save(self) -> None:
@@ -97,7 +98,9 @@ class Graph:
                 self._edge(known.place, place)
             if known is None or known.state & PROVISIONAL:
                 missing = int(known is None)
-                self._table.run("INSERT INTO log_waits VALUES (?, ?, ?, ?)", self._log, parent, place, missing)
+                self._table.run(
+                    "INSERT INTO log_waits VALUES (?, ?, ?, ?)", self._log, parent, place, missing
+                )
         if not state & WRONG and not self._allowed(entry, place, state):
             state |= DENIED
             self._set_state(entry.id, place, entry.clock, state)
@@ -113,7 +116,9 @@ class Graph:
         if not state & PROVISIONAL:
             self._completed(entry.id, entry.clock, state)
         elif waiting:
-            self._table.run("UPDATE log_waits SET missing = 0 WHERE log = ? AND target = ?", self._log, entry.id)
+            self._table.run(
+                "UPDATE log_waits SET missing = 0 WHERE log = ? AND target = ?", self._log, entry.id
+            )
             for source in waiting:
                 self._parent_came(source)
         return ADDED
@@ -284,9 +289,9 @@ class Graph:
 
     def judge_again(self, author: bytes | None) -> None:
         """Ask the rule once more about entries whose past is here, of one author or of all."""
-        rest, values = "", ()
+        rest, values = "", []
         if author is not None:
-            rest, values = "AND author = ?", (self._rows.author_number(author),)
+            rest, values = "AND author = ?", [self._rows.author_number(author)]
         for record in self._rows.select(f"AND state IN (0, {DENIED}) {rest} ORDER BY clock, id", *values):
             state = 0 if self._allowed(record.entry, record.place, 0) else DENIED
             if state != record.state:

@@ -133,7 +133,7 @@ class Log:
         return entry
 
     def _parents(self, meta: Meta) -> list[tuple[bytes, int]]:
-        """Ids and clocks of what a new entry joins: the heads, but none with a clock that cannot be believed."""
+        """Ids and clocks of what a new entry joins: the heads, but none with a clock beyond belief."""
         found: dict[int, tuple[int, bytes]] = {}
         todo, provisional = sorted(meta.heads), False
         met = set(todo)
@@ -175,7 +175,10 @@ class Log:
         references: list[bytes] = []
         for power in range(1, canonical.reference_count(sequence) + 1):
             row = self.table.row(
-                query + " AND sequence = ? ORDER BY place LIMIT 1", self.number, author, sequence - (1 << power)
+                query + " AND sequence = ? ORDER BY place LIMIT 1",
+                self.number,
+                author,
+                sequence - (1 << power),
             )
             if row is None or row[0] in references:
                 break
@@ -237,7 +240,8 @@ class Log:
 
     def join_log(self, other: "Log") -> Joined:
         """Take in what another log of the same conversation has and this one has not."""
-        return self.join(sorted(other.beyond(self), key=lambda entry: entry.clock))
+        found = sorted(other.beyond(self), key=lambda entry: entry.clock)
+        return self.join([*found])
 
     def beyond(self, other: "Log") -> Iterator[Entry]:
         """The entries of this log that ``other`` has not, found by walking back from the heads."""
@@ -258,7 +262,7 @@ class Log:
                     todo.append(parent)
 
     def judge_again(self, author: bytes | None = None) -> None:
-        """Ask the access rule once more, where what it depends on changed: of one author's entries, or of all."""
+        """Ask the access rule once more, where what it depends on changed: of one author, or of all."""
         with self.table.transaction():
             self.graph.load()
             self.graph.judge_again(author)
@@ -292,7 +296,9 @@ class Log:
     def heads(self) -> list[Entry]:
         """The entries that no other follows, in the total order."""
         records = [self.rows.at(place) for place in self.meta.heads]
-        return sorted((record.entry for record in records if record is not None), key=lambda entry: entry.order)
+        return sorted(
+            (record.entry for record in records if record is not None), key=lambda entry: entry.order
+        )
 
     def records(
         self,
@@ -344,7 +350,7 @@ class Log:
         return missing.forks(self.rows, self.table, self.number)
 
     def path(self, entry_id: bytes, sequence: int) -> list[Entry]:
-        """From an entry to an older one of its author, by references, both in it. UnknownEntry where it breaks.
+        """From an entry to an older one of its author, by references. UnknownEntry where that breaks.
 
         As ids are hashes, who believes the first entry can believe the last.
         """
@@ -356,6 +362,6 @@ class Log:
         return found
 
     def verify(self, told: Callable[[int], None] | None = None) -> list[str]:
-        """Look at every entry: hashes, signatures, clocks, heads. Sentences on what is wrong; none where all is
-        well. ``told`` is called with the number of entries that were looked at."""
+        """Look at every entry: hashes, signatures, clocks, heads. Sentences on what is wrong; none where all
+        is well. ``told`` is called with the number of entries that were looked at."""
         return verification.verify(self.rows, self.graph, self.signed, told)

@@ -33,9 +33,7 @@ def read(
         if before is not None:
             bounds += " AND clock <= ? AND (clock < ? OR id < ?)"
             ends += [before[0], *before]
-        page = rows.select(
-            f"{bounds} ORDER BY clock{direction}, id{direction} LIMIT {PAGE_ENTRIES}", *ends
-        )
+        page = rows.select(f"{bounds} ORDER BY clock{direction}, id{direction} LIMIT {PAGE_ENTRIES}", *ends)
         yield from page
         if len(page) < PAGE_ENTRIES:
             return

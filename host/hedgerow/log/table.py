@@ -27,8 +27,8 @@ _NOT_WRITTEN = (
     sqlite3.SQLITE_READONLY,
 )
 
-# ``key`` is the first 8 bytes of the id: an index of 32 bytes would be as large as what it finds. ``lift`` is the
-# highest clock, in an entry's past, that nobody could check when it came.
+# ``key`` is the first 8 bytes of the id: an index of 32 bytes would be as large as what it finds. ``lift`` is
+# the highest clock, in an entry's past, that nobody could check when it came.
 SCHEMA = """
 CREATE TABLE log_logs (
     log INTEGER PRIMARY KEY,

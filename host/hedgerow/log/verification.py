@@ -32,7 +32,7 @@ def _authentic(entries: list[Entry]) -> list[bool]:
 
 
 def step(rows: Rows, entry: Entry, sequence: int) -> Entry:
-    """The author's entry furthest back that ``entry`` refers to, but none before ``sequence``. UnknownEntry."""
+    """The author's entry furthest back that ``entry`` refers to, none before ``sequence``. UnknownEntry."""
     furthest = [(1 << power, name) for power, name in enumerate(entry.references, 1)]
     assert entry.previous is not None
     for distance, name in [*reversed(furthest), (1, entry.previous)]:
