@@ -1,7 +1,6 @@
 """What is fuzzed of devices and groups: what joins, lists, tells and resets; operations and letters."""
 
-import hashlib
-
+from fuzz.chance import source
 from fuzz.core_targets import holds, piece, pieces, refusal, told
 from hedgerow.devices import bundle, joining, listing, sync
 from hedgerow.groups import control, epoch, letter, limits, operation
@@ -16,26 +15,14 @@ from hedgerow_core.errors import PeerError
 NOW = 1_800_000_000_000
 
 
-def _source(seed: str):
-    """A source of randomness that gives the same each run."""
-    drawn = 0
-
-    def random(count: int) -> bytes:
-        nonlocal drawn
-        drawn += 1
-        return hashlib.shake_256(f"{seed}/{drawn}".encode()).digest(count)
-
-    return random
-
-
-ALICE, BOB, MALLORY = (Account.create(_source(name)) for name in ("alice", "bob", "mallory"))
-KEPT, CODE = joining.create(BOB, "laptop", _source("code"), NOW)
-WELCOME, _ = joining.welcome(ALICE, "Alice", joining.parse(CODE, NOW), _source("welcome"))
+ALICE, BOB, MALLORY = (Account.create(source(name)) for name in ("alice", "bob", "mallory"))
+KEPT, CODE = joining.create(BOB, "laptop", source("code"), NOW)
+WELCOME, _ = joining.welcome(ALICE, "Alice", joining.parse(CODE, NOW), source("welcome"))
 LISTED = listing.make(ALICE, [(ALICE.device_key, ALICE.device_dh)], None, 700).encode()
 PAIR = reset.pair(BOB, ALICE.card("Alice"))
 _THEIR_PAIR = reset.pair(ALICE, BOB.card("Bob"))
-RESET = reset.body_for_slot(_THEIR_PAIR, reset.create(_THEIR_PAIR, 700, _source("reset")), 3)
-CREATED = operation.create(ALICE.device_seed, 1, "Lane", ALICE.card("Alice"), _source("group"))
+RESET = reset.body_for_slot(_THEIR_PAIR, reset.create(_THEIR_PAIR, 700, source("reset")), 3)
+CREATED = operation.create(ALICE.device_seed, 1, "Lane", ALICE.card("Alice"), source("group"))
 BEGUN = Membership().take(CREATED)
 ADDED = operation.add(ALICE.device_seed, BEGUN.group, 2, BEGUN.heads, BOB.card("Bob"), 1)
 GROUP = BEGUN.take(ADDED)

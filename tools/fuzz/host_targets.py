@@ -4,6 +4,7 @@ import base64
 import hashlib
 
 from fuzz import circle_targets, home_target
+from fuzz.chance import source
 from fuzz.core_targets import holds, piece, pieces, refusal, told
 from hedgerow.identity import keys
 from hedgerow.identity.account import Account
@@ -24,23 +25,11 @@ _HEAD_BYTES = 48  # of a request: stop hash and masked key
 _WINDOW = 12  # places of each chain that the ratchet's inputs choose from
 
 
-def _source(seed: str):
-    """A source of randomness that gives the same each run."""
-    drawn = 0
-
-    def random(count: int) -> bytes:
-        nonlocal drawn
-        drawn += 1
-        return hashlib.shake_256(f"{seed}/{drawn}".encode()).digest(count)
-
-    return random
-
-
-ALICE = Account.create(_source("alice"))
-MALLORY = Account.create(_source("mallory"))
-KEPT, URI = invite.create(ALICE, "Alice", _source("invite"), NOW)
+ALICE = Account.create(source("alice"))
+MALLORY = Account.create(source("mallory"))
+KEPT, URI = invite.create(ALICE, "Alice", source("invite"), NOW)
 INVITE = invite.parse(URI, NOW)
-ASKED = request.create(MALLORY, "Mallory", INVITE, _source("request"))
+ASKED = request.create(MALLORY, "Mallory", INVITE, source("request"))
 WRITER = street_keys.pseudonym(MALLORY.device_seed, STREET, 700)
 WRITER_HEAD = b"\1" + bytes(3) + WRITER.key + WRITER.certificate
 
@@ -89,7 +78,7 @@ def fuzz_invite(data: bytes) -> str:
 def fuzz_people(data: bytes) -> str:
     """Flights of a verification one after the other, of an introduction, and what a QR code may hold."""
     sides = verification.Sides(bytes(64), bytes(63) + b"\1")
-    run, random = verification.Run(), _source("run")
+    run, random = verification.Run(), source("run")
     result = []
     for what, part in pieces(data):
         how = what & 3
@@ -137,7 +126,7 @@ def fuzz_request(data: bytes) -> str:
 
 
 def _pair() -> tuple[State, State]:
-    random = _source("pair")
+    random = source("pair")
     ephemeral, root = random(32), random(32)
     writer = ratchet.start_writer(root, b"a" * 136, keys.dh_public(ephemeral), random)
     return writer, ratchet.start_reader(root, b"a" * 136, ephemeral)
@@ -146,7 +135,7 @@ def _pair() -> tuple[State, State]:
 def fuzz_ratchet(data: bytes) -> str:
     """Letters that are written, kept back, altered and read in any order, and forged ones."""
     writer, reader = _pair()
-    random = _source("ratchet")
+    random = source("ratchet")
     written: list[tuple[bytes, bytes]] = []
     result = []
     for what, part in pieces(data):
@@ -249,7 +238,7 @@ def seeds(name: str) -> list[bytes]:
     if name in circle_targets.TARGETS:
         return circle_targets.seeds(name)
     if name == "street":
-        sent = street_letter.seal(STREET, WRITER, "Mallory", "Hello", False, NOW, _source("street"))
+        sent = street_letter.seal(STREET, WRITER, "Mallory", "Hello", False, NOW, source("street"))
         return [
             b"\0" + sent.encode(),
             b"\1\0\x12\x34\x56\3EveHello",

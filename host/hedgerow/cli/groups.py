@@ -7,9 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow.cli.inviting import drawn, qr_code
-from hedgerow.cli.terminal import AsJson, now_ms, open_node, print_event, print_json
+from hedgerow.cli.terminal import AsJson, now_ms, open_polled, print_json
 from hedgerow.groups.book import Group, GroupMember
-from hedgerow.node import Node
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,18 +20,10 @@ _People = Annotated[list[str], typer.Argument(help="Contacts, as `hedgerow conta
 _Member = Annotated[str, typer.Argument(help="A member, as `hedgerow group list` shows it.")]
 
 
-def _open(context: typer.Context, quiet: bool) -> Node:
-    node = open_node(context)
-    for event in node.poll(now_ms()):
-        if not quiet:
-            print_event(event)
-    return node
-
-
 @app.command(epilog="Example: hedgerow group create Lane Bob Carol")
 def create(context: typer.Context, name: _Group, people: _People, as_json: AsJson = False) -> None:
     """Begin a group with some of your contacts. You are its admin."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     node.groups.create(name, people, now_ms())
     node.close()
     if as_json:
@@ -44,7 +35,7 @@ def create(context: typer.Context, name: _Group, people: _People, as_json: AsJso
 @app.command(epilog="Example: hedgerow group add Lane Dora")
 def add(context: typer.Context, group: _Group, people: _People, as_json: AsJson = False) -> None:
     """Take contacts into a group. They read what is said from now on."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     node.groups.add(group, people, now_ms())
     node.close()
     if as_json:
@@ -56,7 +47,7 @@ def add(context: typer.Context, group: _Group, people: _People, as_json: AsJson 
 @app.command(epilog="Example: hedgerow group remove Lane Carol")
 def remove(context: typer.Context, group: _Group, member: _Member, as_json: AsJson = False) -> None:
     """Put a member out: they read nothing that is said by who has heard of that, and are not read."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     node.groups.remove(group, member, now_ms())
     node.close()
     if as_json:
@@ -68,7 +59,7 @@ def remove(context: typer.Context, group: _Group, member: _Member, as_json: AsJs
 @app.command(epilog="Example: hedgerow group promote Lane Bob")
 def promote(context: typer.Context, group: _Group, member: _Member, as_json: AsJson = False) -> None:
     """Make a member an admin, who adds and removes people and renames the group."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     node.groups.promote(group, member, now_ms())
     node.close()
     if as_json:
@@ -85,7 +76,7 @@ def rename(
     as_json: AsJson = False,
 ) -> None:
     """Give a group another name, for all."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     node.groups.rename(group, new, now_ms())
     node.close()
     if as_json:
@@ -97,7 +88,7 @@ def rename(
 @app.command(epilog="Example: hedgerow group leave Lane")
 def leave(context: typer.Context, group: _Group, as_json: AsJson = False) -> None:
     """Go. What was said stays here; the others go on."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     node.groups.leave(group, now_ms())
     node.close()
     if as_json:
@@ -115,7 +106,7 @@ def invite(
     as_json: AsJson = False,
 ) -> None:
     """Print an invite to a group: who adds it waits for your yes, and is a contact and a member then."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     uri = node.groups.invite(group, now_ms(), days)
     node.close()
     if as_json:
@@ -129,7 +120,7 @@ def invite(
 @app.command("list", epilog="Example: hedgerow group list --json")
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List your groups, with who is in."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     found = node.groups.all()
     node.close()
     if as_json:

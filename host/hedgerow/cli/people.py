@@ -7,9 +7,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hedgerow.cli.terminal import AsJson, clock, now_ms, open_node, print_event, print_json
+from hedgerow.cli.terminal import AsJson, clock, now_ms, open_polled, print_json
 from hedgerow.events import Contact
-from hedgerow.node import Node
 from hedgerow.people import fingerprint as fingerprints
 from hedgerow.people.answering import Waiting
 
@@ -22,18 +21,9 @@ def _console() -> Console:
     return Console(highlight=False, markup=False, emoji=False)
 
 
-def _open(context: typer.Context, quiet: bool) -> Node:
-    """The account, with what came with the last link."""
-    node = open_node(context)
-    for event in node.poll(now_ms()):
-        if not quiet:
-            print_event(event)
-    return node
-
-
 def contacts(context: typer.Context, as_json: AsJson = False) -> None:
     """List your contacts."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     found = node.contacts()
     node.close()
     if as_json:
@@ -79,7 +69,7 @@ def _state(contact: Contact) -> str:
 
 def requests(context: typer.Context, as_json: AsJson = False) -> None:
     """List who waits for your yes: who asks, who is introduced to you, and contacts with another key."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     found = node.people.answers.waiting(now_ms())
     node.close()
     if as_json:
@@ -129,7 +119,7 @@ def accept(
     as_json: AsJson = False,
 ) -> None:
     """Say yes to who waits, or to another key of a contact."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     found, connected = node.people.answers.accept(name, new_key, now_ms())
     node.close()
     if as_json:
@@ -144,7 +134,7 @@ def accept(
 
 def refuse(context: typer.Context, name: _Wanted, as_json: AsJson = False) -> None:
     """Say no to who waits. Nothing is sent."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     found = node.people.answers.refuse(name, now_ms())
     node.close()
     if as_json:
@@ -161,7 +151,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Make sure who a contact is: six digits that both of you must see. Read them to each other."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     contact = node.people.book.id_of(name)
     if code is not None:
         node.people.verifying.compare(contact, code, now_ms())
@@ -193,7 +183,7 @@ def fingerprint(
     as_json: AsJson = False,
 ) -> None:
     """Show the 60 digits that you and a contact must both see, to compare without sending anything."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     contact = node.people.book.id_of(name)
     digits = node.people.verifying.fingerprint(contact)
     if same:  # of the keys that were just looked at
@@ -215,7 +205,7 @@ def introduce(
     as_json: AsJson = False,
 ) -> None:
     """Bring two contacts together whom you verified. Both are asked."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     node.people.introducing.introduce(node.people.book.id_of(name), node.people.book.id_of(to), now_ms())
     node.close()
     if as_json:
@@ -226,7 +216,7 @@ def introduce(
 
 def block(context: typer.Context, name: _Name, as_json: AsJson = False) -> None:
     """Hear nothing of a contact any more. They are not told, and their letters stay unread."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     node.people.book.block(name, now_ms())
     node.close()
     if as_json:
@@ -237,7 +227,7 @@ def block(context: typer.Context, name: _Name, as_json: AsJson = False) -> None:
 
 def unblock(context: typer.Context, name: _Name, as_json: AsJson = False) -> None:
     """Hear a contact again."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     node.people.book.unblock(name, now_ms())
     node.close()
     if as_json:
@@ -253,7 +243,7 @@ def rename(
     as_json: AsJson = False,
 ) -> None:
     """Call a contact another name. Nobody else sees it."""
-    node = _open(context, as_json)
+    node = open_polled(context, as_json)
     node.people.book.rename(name, new, now_ms())
     node.close()
     if as_json:

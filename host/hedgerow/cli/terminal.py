@@ -48,6 +48,15 @@ def open_node(context: typer.Context, unlock: Unlock = secrets.unlock) -> Node:
     return Node.open(context.obj, os.urandom, now_ms(), unlock)
 
 
+def open_polled(context: typer.Context, quiet: bool) -> Node:
+    """As ``open_node``, with what came with the last link; ``quiet``: nothing is said of that."""
+    node = open_node(context)
+    for event in node.poll(now_ms()):
+        if not quiet:
+            print_event(event)
+    return node
+
+
 def print_json(**fields: Any) -> None:
     """One object, one line, at once."""
     print(json.dumps(fields, ensure_ascii=False), flush=True)
