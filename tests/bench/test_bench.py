@@ -37,7 +37,9 @@ def test_an_unknown_name_is_one_sentence():
     assert done.stderr.startswith("bench: There is no bench 'nothing'") and done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["bytes", "codec", "frame", "hop", "lab", "ratchet", "reconcile", "shelf"])
+@pytest.mark.parametrize(
+    "name", ["bytes", "codec", "frame", "group", "hop", "lab", "log", "ratchet", "reconcile", "shelf"]
+)
 def test_a_bench_prints_one_json_object_a_line(name):
     before = bench.LAST.read_bytes() if bench.LAST.exists() else None
     done = run(name, "--quick")

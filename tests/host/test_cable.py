@@ -1,6 +1,6 @@
 """The host's end of a cable: a board that erases a block of flash must not miss what we say meanwhile."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hedgerow.links.cable import CableLink
@@ -39,6 +39,7 @@ def linked():
     return host, now
 
 
+@example([(61, 3), (49, 200)])  # the end of one burst and the beginning of the next
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 200)), max_size=40))
 def test_a_board_that_is_deaf_for_a_moment_keeps_all_that_comes_in_it(steps):
     host, now = linked()

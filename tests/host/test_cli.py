@@ -526,6 +526,7 @@ def test_json_is_one_object_a_line(village, uri):
         "rivalled",
         "blocked",
         "introduced_by",
+        "expired",
     }
     assert alice.json("invite")[0]["invite"].startswith("hedgerow:invite/1/")
     assert alice.json("send", "Bob", "two\nlines")[0]["name"] == "Bob"

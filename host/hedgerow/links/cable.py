@@ -22,8 +22,7 @@ class CableLink(Link):
     on_street: Callable[[bytes, int], None] | None = None
     _street_tries = _STREET_TRIES
     _waiting: "deque[bytes] | None" = None
-    _burst_ms = 0
-    _burst_bytes = 0
+    _written: "deque[tuple[int, int]] | None" = None  # (when, bytes) of what left within the last gap
 
     def receive(self, data: bytes, now: int) -> "list[tuple[str, object]]":
         """As in ``Link``, but for what is said of the street."""
@@ -45,25 +44,29 @@ class CableLink(Link):
 
     def next_writes(self, now: int) -> list[bytes]:
         """One item at most, and none before it is time."""
-        waiting = self._waiting
-        if waiting is None:
-            waiting = self._waiting = deque()
+        waiting, written = self._waiting, self._written
+        if waiting is None or written is None:
+            waiting, written = self._waiting, self._written = deque(), deque()
         if not waiting:
             waiting.extend(super().next_writes(now))
         if not waiting:
             return []
-        if now - self._burst_ms >= _GAP_MS:
-            self._burst_ms = now
-            self._burst_bytes = 0
-        if self._burst_bytes and self._burst_bytes + len(waiting[0]) > _BURST_BYTES:
+        while written and not 0 <= now - written[0][0] < _GAP_MS:
+            written.popleft()
+        if written and sum(size for _, size in written) + len(waiting[0]) > _BURST_BYTES:
             return []
-        self._burst_bytes += len(waiting[0])
+        written.append((now, len(waiting[0])))
         return [waiting.popleft()]
 
     def deadline(self) -> int | None:
         """When ``tick`` or ``outgoing`` has something to do, in ms, or None."""
         due = super().deadline()
-        if not self._waiting:
+        if not self._waiting or not self._written:
             return due
-        free = self._burst_ms + _GAP_MS
+        left = sum(size for _, size in self._written)
+        free = 0
+        for when, size in self._written:
+            left, free = left - size, when + _GAP_MS
+            if left + len(self._waiting[0]) <= _BURST_BYTES:
+                break
         return free if due is None else min(due, free)
