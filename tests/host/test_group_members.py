@@ -76,16 +76,39 @@ def test_concurrent_removals_of_one_member_keep_the_smaller_last_sequence():
     assert found.state.members.accepts(device, 4) and not found.state.members.accepts(device, 5)
 
 
-def test_of_two_admins_who_remove_each_other_the_one_promoted_first_stays():
+@pytest.mark.parametrize("last", [0, 100])
+def test_of_two_admins_who_remove_each_other_the_one_promoted_first_stays(last):
     alice, bob, carol = village("alice", "bob", "carol", admins=("bob", "carol"))
-    told = [bob.remove(carol, 100), carol.remove(bob, 100)]
-    found = agree([alice, bob, carol], told)
-    # With 100 both had accepted what the other one did: both hold.
-    assert found.names == ["alice"]
-    alice, bob, carol = village("alice", "bob", "carol", admins=("bob", "carol"))
-    told = [bob.remove(carol, 0), carol.remove(bob, 0)]
+    told = [bob.remove(carol, last), carol.remove(bob, last)]
     found = agree([alice, bob, carol], told)
     assert found.names == ["alice", "bob"]
+
+
+@pytest.mark.parametrize("what", ["promote", "remove", "rename", "add"])
+def test_a_removed_admin_does_not_act_by_signing_with_a_sequence_of_before_the_removal(what):
+    alice, bob, carol, dora = village("alice", "bob", "carol", "dora", admins=("bob", "dora"))
+    bob.sequence = 5  # of letters, which the one who removes has read
+    removal = alice.remove(bob, 5)
+    bob.sequence = 2
+    wishes = {
+        "promote": lambda: bob.promote(carol),
+        "remove": lambda: bob.remove(dora, 0),
+        "rename": lambda: bob.rename("taken over"),
+        "add": lambda: bob.add(Replica("erin")),
+    }
+    forged = wishes[what]()
+    carol.take(removal)
+    dora.take(forged)
+    found = agree([carol, dora], [removal, forged])
+    assert found.names == ["alice", "carol", "dora"] and found.admins == ["alice", "dora"]
+    assert found.state.members.name == "the lane"
+
+
+def test_what_an_admin_did_before_the_removal_was_made_still_holds():
+    alice, bob, carol = village("alice", "bob", "carol", admins=("bob",))
+    alice.take(bob.promote(carol))
+    alice.remove(bob, 0)
+    assert alice.names == ["alice", "carol"] and alice.admins == ["alice", "carol"]
 
 
 def test_a_ring_of_removals_ends_alike_in_every_order():

@@ -7,6 +7,7 @@ from people_support import source
 
 from hedgerow import errors
 from hedgerow.events import EQUIVOCATED, GROUP_JOINED, GROUP_LEFT, Noticed
+from hedgerow.groups import limits
 from hedgerow.node import Node
 from hedgerow.vault import backup, keystore
 from hedgerow_core import envelope as envelopes
@@ -349,6 +350,28 @@ def test_a_clock_that_jumps_by_years_stops_no_group(village):
         "without Carol",
     ]
     assert "without Carol" not in [text for _, text in texts(village, CAROL)]
+
+
+def test_who_makes_epoch_after_epoch_does_not_make_letters_of_others_unreadable(village):
+    """A changed program of Carol's begins more epochs than a home keeps, while a letter is on its way."""
+    on_its_way = village.send(ALICE, LANE, "on its way")
+    alice = village.nodes.pop(ALICE)
+    carol = village.nodes[CAROL].people
+    with carol.changing(village.now):
+        for _ in range(limits.EPOCHS + 1):
+            carol.groups.epochs.begin_anew(carol.groups.named(LANE), village.now)
+    carol.send_waiting(village.now)
+    settle(village)
+    epochs = village.nodes[BOB]._database.rows("SELECT maker FROM group_epochs")
+    assert len(epochs) == limits.EPOCHS and len({bytes(row["maker"]) for row in epochs}) == 2
+    village.put(on_its_way, BOB)
+    settle(village)
+    assert texts(village, BOB) == [(ALICE, "on its way")]
+    village.nodes[ALICE] = alice
+    settle(village)
+    village.send(BOB, LANE, "afterwards")
+    settle(village)
+    assert (BOB, "afterwards") in texts(village, ALICE)
 
 
 def test_an_altered_copy_under_the_same_lock_neither_loses_nor_doubles_the_true_letter(village):

@@ -5,6 +5,7 @@ All methods are a part of their caller's transaction; times are unix time in ms.
 
 import hashlib
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -89,15 +90,28 @@ class Epochs:
         for device, chain in epoch.chains(made, members).items():
             self.keep_chain(row, device, chain)
             self.watch(group, row, device, chain)
-        old = self._database.rows(
-            "SELECT id FROM group_epochs WHERE contact = ? AND devices IS NOT NULL"
-            " ORDER BY number > ?, number DESC, epoch DESC LIMIT -1 OFFSET ?",
-            group,
-            _plausible(now),
-            limits.EPOCHS,
-        )
-        for one in old:
-            self.forget(group, one["id"])
+        self._make_room(group, now)
+
+    def _make_room(self, group: int, now: int) -> None:
+        """Forget the oldest epochs above the limit, of the account that made most: whoever makes many pushes
+        out its own, and not those that letters of others are still on their way in."""
+        owners = self._groups.state(group).members.owners
+        kept = [
+            (row["id"], owners.get(bytes(row["maker"]), frozenset({bytes(row["maker"])})))
+            for row in self._database.rows(
+                "SELECT id, maker FROM group_epochs WHERE contact = ? AND devices IS NOT NULL"
+                " ORDER BY number > ?, number DESC, epoch DESC",
+                group,
+                _plausible(now),
+            )
+        ]
+        while len(kept) > limits.EPOCHS:
+            counts = Counter(owner for _, owner in kept)
+            most = max(counts.values())
+            # Reversed, the oldest is first.
+            old = next(one for one in reversed(kept) if counts[one[1]] == most)
+            kept.remove(old)
+            self.forget(group, old[0])
 
     def keep_chain(self, row: int, device: bytes, chain: Chain) -> None:
         self._database.run(

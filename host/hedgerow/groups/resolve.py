@@ -72,7 +72,9 @@ def _strikes(chosen: list[Node], removals: list[Node]) -> dict[int, set[int]]:
             if removal.target == creator != removal.account:
                 # The creator is not removed by who has not seen all that the creator did.
                 strikes.setdefault(removal.index, set()).add(other.index)
-            elif other.operation.sequence > removal.last(other.operation.author):
+            else:
+                # Whatever its sequence: who is removed could sign with an old one for ever. What the remover
+                # had accepted is in the removal's past.
                 strikes.setdefault(other.index, set()).add(removal.index)
     return strikes
 
