@@ -7,7 +7,8 @@ from people_support import source
 
 from hedgerow import errors
 from hedgerow.events import EQUIVOCATED, GROUP_JOINED, GROUP_LEFT, Noticed
-from hedgerow.groups import limits
+from hedgerow.groups import control, limits, operation
+from hedgerow.log import entry as entries
 from hedgerow.node import Node
 from hedgerow.vault import backup, keystore
 from hedgerow_core import envelope as envelopes
@@ -401,3 +402,26 @@ def test_what_somebody_replays_of_an_old_epoch_changes_nothing(village):
     settle(village)
     assert texts(village, BOB) == texts(village, ALICE) == [(ALICE, "old"), (BOB, "new")]
     assert members(village, BOB) == [ALICE, BOB]
+
+
+def test_a_stranger_cannot_fill_the_room_of_operations_that_wait(village):
+    """Dora is a contact of Bob's, and knows the id of the group."""
+    village.join(DORA)
+    village.befriend(BOB, DORA)
+    group = village.nodes[BOB].groups.all()[0].id
+    dora = village.nodes[DORA].people
+    seed, card = dora.account.device_seed, dora.account.card(DORA)
+    forged = [
+        operation.add(seed, group, number, (bytes((number,)) * operation.ID_BYTES,), card, 1)
+        for number in range(1, 40)
+    ]
+    (bob,) = [one["id"] for one in village.nodes[DORA]._database.rows("SELECT id FROM contacts")]
+    with dora.changing(village.now):
+        for data in control.encode(control.Control(group, tuple(forged))):
+            dora.sealer.post(bob, entries.GROUP, data, village.now)
+    settle(village)
+    bobs = village.nodes[BOB].people.groups
+    assert not bobs.state(bobs.named(LANE)).held
+    village.send(BOB, LANE, "all is well")
+    settle(village)
+    assert (BOB, "all is well") in texts(village, CAROL)

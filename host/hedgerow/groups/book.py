@@ -395,12 +395,18 @@ class Groups:
         else:
             group = int(row["id"])
         state = self.state(group)
+        # Whoever is not in cannot fill the room of operations that wait for others.
+        may_wait = (
+            self.row(group)["joined_ms"] is None
+            or sender["role"] == roles.OWN
+            or bytes(sender["device_key"]) in state.members.spans
+        )
         for part in found.operations:
             try:
                 taken = state.take(part)
             except PeerError:
                 continue  # one that does not hold keeps none from those that do
-            if taken is not state:
+            if taken is not state and (may_wait or len(taken.nodes) > len(state.nodes)):
                 state = taken
                 self._keep(group, part)
         if found.epoch is not None:
