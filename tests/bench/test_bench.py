@@ -90,6 +90,19 @@ def test_the_page_is_made_of_the_figures():
     assert "- a card; x: so." in page
 
 
+def test_figures_of_benches_that_were_not_run_here_stay_in_the_page():
+    page = bench.PAGE.read_text()
+    assert bench.document([], page) == page
+
+
+def test_what_was_measured_with_three_sizes_is_drawn(tmp_path):
+    figures = [
+        {"metric": f"log_open_ms_{size}", "value": 1.0, "unit": "ms (noisy)"} for size in ("1k", "20", "3k")
+    ]
+    run = {"figures": [*figures, {"metric": "log_bytes", "value": 2, "unit": "bytes"}]}
+    assert bench.growth(run) == {"open, ms": [(1000, 1.0), (20, 1.0), (3000, 1.0)]}
+
+
 def test_the_page_in_the_docs_has_every_bench():
     page = bench.PAGE.read_text()
     for name in bench.benches():

@@ -266,7 +266,7 @@ def test_what_was_changed_on_the_disk_is_found(tmp_path):
     log, entries = chain(5, path=path)
     log.table.run("UPDATE log_entries SET body = x'00' WHERE place = 2")
     log.table.run("UPDATE log_entries SET clock = 9 WHERE place = 3")
-    log.table.run("UPDATE log_logs SET heads = x'0000000000000001'")
+    log.table.run("UPDATE log_logs SET tip = 9, count = 5, heads = x'0000000000000001'")
     log.table.known.clear()
     said = "\n".join(log.verify())
     assert entries[1].id.hex()[:16] in said and entries[2].id.hex()[:16] in said and "heads" in said

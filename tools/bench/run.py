@@ -2,7 +2,8 @@
 
 A bench is a file beside this one; its first line says what it measures, PEERS in it beside what.
 Peers get an environment of their own, .cache/bench/NAME, with the versions of peers.txt. The last figures of
-each bench stay in .cache/bench/last.jsonl; `--document` writes docs/benchmarks.md from them.
+each bench stay in .cache/bench/last.jsonl; `--document` writes them into docs/benchmarks.md, and draws what
+was measured with several sizes.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import sysconfig
@@ -139,42 +141,92 @@ def number(value: object) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".") if value < 100 else f"{value:,.0f}"
 
 
-def document(runs: list[dict[str, Any]]) -> str:
-    """The page."""
+def sections(page: str) -> dict[str, str]:
+    """What a page says of each bench."""
+    parts = ("\n" + page).split("\n## ")[1:]
+    return {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in parts}
+
+
+def document(runs: list[dict[str, Any]], before: str = "") -> str:
+    """The page; what ``before``, the page as it was, says of benches that were not run here stays."""
     about = benches()
-    out = [
+    parts = {name: part for name, part in sections(before).items() if name in about}
+    parts |= {str(run["bench"]): section(run, about[str(run["bench"])]) for run in runs}
+    head = [
         "# Benchmarks",
         "",
         "Made by `tools/bench/run.py --document` from the last run of each bench. What is marked noisy"
         " depends on the machine and on what else it does; ratios are of interleaved rounds and travel"
         " better. `make bench` lists the benches, `make bench NAME=codec` runs one. Less is better.",
+        "",
     ]
-    for run in sorted(runs, key=lambda run: str(run["bench"])):
-        where = run["machine"]
-        beside = f" Beside {', '.join(run['peers'])}." if run["peers"] else ""
-        out += [
-            "",
-            f"## {run['bench']}",
-            "",
-            f"{about[run['bench']]}",
-            "",
-            f"{run['date']}, commit {run['commit']}, {where['cpu']}, {where['cores']} cores,"
-            f" {where['system']}, CPython {where['python']}.{beside}",
-            "",
-        ]
-        names = list(dict.fromkeys(name for figure in run["figures"] for name in figure["peers"]))
-        columns = ["measured", "value", "unit", "goal", *names]
-        out += [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
-        for figure in run["figures"]:
-            cells = [figure["metric"], number(figure["value"]), figure["unit"], number(figure["goal"])]
-            cells += [number(figure["peers"].get(name)) for name in names]
-            out.append(f"| {' | '.join(cells)} |")
-        out += ["", "How:", ""]
-        ways: dict[str, list[str]] = {}
-        for figure in run["figures"]:
-            ways.setdefault(figure["how"], []).append(figure["metric"])
-        out += [f"- {'; '.join(metrics)}: {how}." for how, metrics in ways.items()]
+    return "\n".join([*head, *(parts[name] for name in sorted(parts))])
+
+
+def section(run: dict[str, Any], about: str) -> str:
+    """What the page says of one bench."""
+    where = run["machine"]
+    beside = f" Beside {', '.join(run['peers'])}." if run["peers"] else ""
+    out = [
+        f"## {run['bench']}",
+        "",
+        about,
+        "",
+        f"{run['date']}, commit {run['commit']}, {where['cpu']}, {where['cores']} cores,"
+        f" {where['system']}, CPython {where['python']}.{beside}",
+        "",
+    ]
+    names = list(dict.fromkeys(name for figure in run["figures"] for name in figure["peers"]))
+    columns = ["measured", "value", "unit", "goal", *names]
+    out += [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    for figure in run["figures"]:
+        cells = [figure["metric"], number(figure["value"]), figure["unit"], number(figure["goal"])]
+        cells += [number(figure["peers"].get(name)) for name in names]
+        out.append(f"| {' | '.join(cells)} |")
+    if growth(run):
+        out += ["", f"![How each grows with the size]({run['bench']}-growth.svg)"]
+    out += ["", "How:", ""]
+    ways: dict[str, list[str]] = {}
+    for figure in run["figures"]:
+        ways.setdefault(figure["how"], []).append(figure["metric"])
+    out += [f"- {'; '.join(metrics)}: {how}." for how, metrics in ways.items()]
     return "\n".join(out) + "\n"
+
+
+def growth(run: dict[str, Any]) -> dict[str, list[tuple[float, float]]]:
+    """What was measured with three sizes or more: (size, value) by unit and how it was measured."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for figure in run["figures"]:
+        size = re.search(r"_(\d+)(k?)$", figure["metric"])
+        if size is not None:
+            name = f"{figure['metric'].split('_')[1]}, {figure['unit'].replace(' (noisy)', '')}"
+            found.setdefault(name, []).append(
+                (int(size[1]) * (1000 if size[2] else 1), float(figure["value"]))
+            )
+    return {name: points for name, points in found.items() if len(points) > 2}
+
+
+def draw(name: str, points: dict[str, list[tuple[float, float]]], path: Path) -> None:
+    """The growth of one bench, a panel for each figure."""
+    from matplotlib import pyplot  # type: ignore[import-not-found]  # only for this, of the extra "bench"
+
+    pyplot.rcParams.update({"svg.hashsalt": name, "svg.fonttype": "none", "font.size": 9})
+    figure, panels = pyplot.subplots(1, len(points), figsize=(2.6 * len(points), 2.4), squeeze=False)
+    for panel, (what, values) in zip(panels[0], points.items(), strict=True):
+        panel.loglog(*zip(*values, strict=True), marker="o", color="#3f6f4f")
+        for size, value in values:
+            above = (0, 6)
+            panel.annotate(
+                number(value), (size, value), textcoords="offset points", xytext=above, ha="center"
+            )
+        panel.margins(0.25, 0.4)
+        panel.set_title(what, fontsize=9)
+        panel.set_yticks([])
+        panel.set_xticks([size for size, _ in values], [f"{size:,.0f}" for size, _ in values])
+        panel.minorticks_off()
+        panel.spines[["top", "right", "left"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
 
 
 def main() -> int:
@@ -196,7 +248,10 @@ def main() -> int:
         if not runs:
             print("bench: Nothing was measured yet: run `make bench NAME=codec` first.", file=sys.stderr)
             return 2
-        PAGE.write_text(document(runs))
+        PAGE.write_text(document(runs, PAGE.read_text()))
+        for run in runs:
+            if growth(run):
+                draw(run["bench"], growth(run), PAGE.parent / f"{run['bench']}-growth.svg")
         return 0
     if not arguments.name:
         for name, about in found.items():

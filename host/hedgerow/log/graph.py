@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hedgerow.log import bounds
 from hedgerow.log.access import Access, Pasts
 from hedgerow.log.canonical import Entry
-from hedgerow.log.records import Rows, ids_in, key_of
+from hedgerow.log.records import Rows, key_of
 from hedgerow.log.table import DENIED, PROVISIONAL, WRONG, Known, Table
 
 ADDED = "added"
@@ -36,6 +36,19 @@ class Meta:
         return self.tip + bounds.CLOCK_JUMP
 
 
+@dataclass(slots=True)
+class Tail:
+    """An author's newest entry, where it is the only head and nothing waits: what comes next needs to look at
+    nothing else. ``recent`` are the author's newest ids by sequence."""
+
+    author: bytes
+    clock: int
+    sequence: int
+    id: bytes
+    recent: dict[int, bytes]
+    meta: Meta
+
+
 class Graph:
     """One log in the table. What changes it runs in a transaction and between ``load`` and ``save``."""
 
@@ -59,6 +72,15 @@ class Graph:
         }
         tip, count, far, base, epoch = row[:5]
         self.meta = Meta(tip, count, far, base, epoch, places)
+        # No entry but of the tail has a clock above the tip and all of its past here.
+        added, clock, place = self._table.rows(
+            "SELECT count(*), max(clock), max(place) FROM log_entries"
+            " WHERE log = ? AND clock > ? AND state < 2 AND state = 0",
+            self._log,
+            tip,
+        )[0]
+        if added:
+            self.meta.tip, self.meta.count, self.meta.heads = clock, count + added, {place}
         return self.meta
 
     def save(self) -> None:
@@ -76,8 +98,43 @@ class Graph:
             self._log,
         )
 
+    def tail(self, author: bytes) -> Tail | None:
+        """What an author's next entry follows, where no more than that is to be known."""
+        tail: Tail | None = self._table.tails.get(self._log)
+        if tail is None or tail.author != author:
+            return None
+        self.meta = tail.meta
+        return tail
+
+    def end(self, entry: Entry) -> None:
+        """Remember an author's own entry as the tail, where it is one."""
+        known = self._rows.known(entry.id)
+        if known is None or known.state or self.meta.heads != {known.place} or self.meta.far:
+            return
+        if self._table.row("SELECT 1 FROM log_waits WHERE log = ? LIMIT 1", self._log) is None:
+            recent = {entry.sequence: entry.id}
+            self._table.tails[self._log] = Tail(
+                entry.author, entry.clock, entry.sequence, entry.id, recent, self.meta
+            )
+
+    def extend(self, tail: Tail, entry: Entry) -> bool:
+        """Take in the author's entry behind its tail; whether the rule allows it."""
+        place = self._rows.insert(entry, 0, 0)
+        self._rows.remember(entry.id, Known(place, entry.clock, 0))
+        if not self._allowed(entry, place, 0):
+            return False
+        meta = self.meta
+        meta.tip, meta.count, meta.heads = entry.clock, meta.count + 1, {place}
+        tail.clock, tail.sequence, tail.id = entry.clock, entry.sequence, entry.id
+        tail.recent[entry.sequence] = entry.id
+        tail.recent.pop(entry.sequence - bounds.RECENT, None)
+        if not entry.sequence % bounds.TAIL:
+            self.save()
+        return True
+
     def add(self, entry: Entry) -> str:
         """Take in an entry that is authentic: ADDED, DUPLICATE or PRUNED."""
+        self._table.tails.pop(self._log, None)
         if self._rows.known(entry.id) is not None:
             return DUPLICATE
         author = self._rows.introduce(entry.author)
@@ -163,7 +220,7 @@ class Graph:
         return self.access(entry, None if state & PROVISIONAL else self.pasts.of(place))
 
     def _edge(self, parent: int, child: int) -> None:
-        if parent:
+        if parent and parent + 1 != child:
             self._table.run("INSERT OR IGNORE INTO log_edges VALUES (?, ?)", parent, child)
 
     def _waiting(self, entry_id: bytes) -> list[int]:
@@ -192,7 +249,7 @@ class Graph:
     def _show(self, place: int, parents: list[int], has_children: bool) -> None:
         """Heads, where an entry comes into the order."""
         self.meta.heads.difference_update(parents)
-        if not has_children or not self._shown_child(place):
+        if not has_children or not self._rows.shown_child(place):
             self.meta.heads.add(place)
 
     def _hide(self, place: int, parents: list[int]) -> None:
@@ -200,14 +257,8 @@ class Graph:
         self.meta.heads.discard(place)
         for parent in parents:
             row = self._table.row("SELECT state FROM log_entries WHERE place = ?", parent)
-            if row is not None and row[0] < WRONG and not self._shown_child(parent):
+            if row is not None and row[0] < WRONG and not self._rows.shown_child(parent):
                 self.meta.heads.add(parent)
-
-    def _shown_child(self, place: int) -> bool:
-        row = self._table.row(
-            "SELECT 1 FROM log_edges JOIN log_entries ON place = child WHERE parent = ? AND state < 2", place
-        )
-        return row is not None
 
     def _completed(self, entry_id: bytes, clock: int, state: int) -> None:
         """All of an entry's past is here: so may be that of its children."""
@@ -243,7 +294,7 @@ class Graph:
         row = self._table.row("SELECT id, clock, state, links FROM log_entries WHERE place = ?", place)
         assert row is not None
         entry_id, clock, state, links = row
-        names = ids_in(links)[0]
+        names = self._rows.names(links, place)[0]
         parents = [known for known in map(self._rows.known, names) if known is not None]
         wrong = self._clock_state(clock, parents, len(names), False)
         places = [known.place for known in parents]
@@ -289,6 +340,7 @@ class Graph:
 
     def judge_again(self, author: bytes | None) -> None:
         """Ask the rule once more about entries whose past is here, of one author or of all."""
+        self._table.tails.pop(self._log, None)
         rest, values = "", []
         if author is not None:
             rest, values = "AND author = ?", [self._rows.author_number(author)]

@@ -115,21 +115,29 @@ class Log:
             raise LogReadOnly()
         if len(body) > bounds.BODY_BYTES:
             raise TooLarge(limit=bounds.BODY_BYTES, size=len(body))
+        key, sign = self.author.key, self.author.sign if self.signed else None
         with self.table.transaction():
+            tail = self.graph.tail(key)
+            if tail is not None:
+                sequence = tail.sequence + 1
+                names = self._references(key, sequence, tail.recent, "")
+                ids, clock = [tail.id], tail.clock + 1
+                entry = canonical.make(self.name, key, sequence, clock, ids, tail.id, names, kind, body, sign)
+                if not self.graph.extend(tail, entry):
+                    raise NotAllowed()
+                return entry
             meta = self.graph.load()
             parents = self._parents(meta)
-            sequence, previous, references = self._own(self.author.key, meta)
+            sequence, previous, names = self._own(key, meta)
             clock = 1 + max((clock for _, clock in parents), default=0)
             ids = [entry_id for entry_id, _ in parents]
-            sign = self.author.sign if self.signed else None
-            entry = canonical.make(
-                self.name, self.author.key, sequence, clock, ids, previous, references, kind, body, sign
-            )
+            entry = canonical.make(self.name, key, sequence, clock, ids, previous, names, kind, body, sign)
             self.graph.add(entry)
             known = self.rows.known(entry.id)
             if known is None or known.state >= WRONG:
                 raise NotAllowed()
             self.graph.save()
+            self.graph.end(entry)
         return entry
 
     def _parents(self, meta: Meta) -> list[tuple[bytes, int]]:
@@ -164,26 +172,38 @@ class Log:
 
     def _own(self, key: bytes, meta: Meta) -> tuple[int, bytes | None, list[bytes]]:
         """(sequence, previous, references) of an author's next entry; thieves of the key do not count."""
-        author = self.rows.author_number(key)
-        query = "SELECT id, sequence FROM log_entries WHERE log = ? AND author = ?"
-        believed = " AND state < 2 AND +clock < ? AND lift <= ? ORDER BY sequence DESC, place LIMIT 1"
         trust = meta.tip + bounds.CLOCK_TRUST
-        row = self.table.row(query + believed, self.number, author, meta.limit, trust)
+        believed = f" AND state < 2 AND +clock < {meta.limit} AND lift <= {trust}"
+        row = self.table.row(
+            "SELECT id, sequence FROM log_entries WHERE log = ? AND author = ?"
+            f"{believed} ORDER BY sequence DESC, place LIMIT 1",
+            self.number,
+            self.rows.author_number(key),
+        )
         if row is None:
             return 1, None, []
         previous, sequence = row[0], row[1] + 1
-        references: list[bytes] = []
+        return sequence, previous, self._references(key, sequence, {}, believed)
+
+    def _references(self, key: bytes, sequence: int, recent: dict[int, bytes], believed: str) -> list[bytes]:
+        """The author's entries a power of two before ``sequence``, as far as they are there."""
+        found: list[bytes] = []
         for power in range(1, canonical.reference_count(sequence) + 1):
-            row = self.table.row(
-                query + " AND sequence = ? ORDER BY place LIMIT 1",
-                self.number,
-                author,
-                sequence - (1 << power),
-            )
-            if row is None or row[0] in references:
+            older = sequence - (1 << power)
+            name = recent.get(older)
+            if name is None:
+                row = self.table.row(
+                    "SELECT id FROM log_entries WHERE log = ? AND author = ? AND sequence = ?"
+                    f"{believed} ORDER BY place LIMIT 1",
+                    self.number,
+                    self.rows.author_number(key),
+                    older,
+                )
+                name = None if row is None else row[0]
+            if name is None or name in found:
                 break
-            references.append(row[0])
-        return sequence, previous, references
+            found.append(name)
+        return found
 
     def join(self, entries: Iterable[bytes | Entry]) -> Joined:
         """Take in entries in any order, duplicates too. What is bad is left out and does no harm to the rest.

@@ -1,5 +1,6 @@
 """Entries as rows of the table, and back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ COLUMNS = "place, id, author, sequence, clock, kind, state, links, signature, bo
 _EXPLICIT = 0xFE  # ``previous`` is not one of the parents
 _NONE = 0xFF
 _KEY_BYTES = 8
+_FOUND_BYTES = 4  # of an id, in the index
 
 
 @dataclass(slots=True)
@@ -35,28 +37,49 @@ class Record:
 
 
 def key_of(entry_id: bytes) -> int:
-    """What the index holds of an id; ids that begin alike have the same."""
+    """What is kept of the id of an entry that was removed; ids that begin alike have the same."""
     return int.from_bytes(entry_id[:_KEY_BYTES], "big", signed=True)
 
 
-def links_of(entry: Entry) -> bytes:
-    """Parents, previous and references in one row's cell."""
+def links_of(entry: Entry, place: int, place_of: Callable[[bytes], int]) -> bytes:
+    """Parents, previous and references in one row's cell: how many places each is before ``place``, or 0 and
+    the id where it has none."""
     if entry.previous is None:
-        mark, previous = _NONE, b""
+        mark, names = _NONE, entry.parents
     elif entry.previous in entry.parents:
-        mark, previous = entry.parents.index(entry.previous), b""
+        mark, names = entry.parents.index(entry.previous), entry.parents
     else:
-        mark, previous = _EXPLICIT, entry.previous
-    return bytes((len(entry.parents), mark)) + b"".join(entry.parents) + previous + b"".join(entry.references)
+        mark, names = _EXPLICIT, (*entry.parents, entry.previous)
+    cell = bytearray((len(entry.parents), mark))
+    for name in (*names, *entry.references):
+        older = place_of(name)
+        distance = place - older if older else 0
+        while distance > 0x7F:
+            cell.append(distance & 0x7F | 0x80)
+            distance >>= 7
+        cell.append(distance)
+        if not older:
+            cell += name
+    return bytes(cell)
 
 
-def ids_in(links: bytes) -> tuple[tuple[bytes, ...], bytes | None, tuple[bytes, ...]]:
-    """(parents, previous, references): the reverse of ``links_of``."""
-    ids = [links[at : at + ID_BYTES] for at in range(2, len(links), ID_BYTES)]
-    count, mark = links[0], links[1]
-    if mark == _EXPLICIT:
-        return tuple(ids[:count]), ids[count], tuple(ids[count + 1 :])
-    return tuple(ids[:count]), None if mark == _NONE else ids[mark], tuple(ids[count:])
+def targets(links: bytes, place: int) -> list[int | bytes]:
+    """The places, and the ids of what had none, in the order of ``links_of``."""
+    found: list[int | bytes] = []
+    at, distance, shift = 2, 0, 0
+    while at < len(links):
+        distance |= (links[at] & 0x7F) << shift
+        shift += 7
+        at += 1
+        if links[at - 1] & 0x80:
+            continue
+        if distance:
+            found.append(place - distance)
+        else:
+            found.append(links[at : at + ID_BYTES])
+            at += ID_BYTES
+        distance = shift = 0
+    return found
 
 
 class Rows:
@@ -68,11 +91,13 @@ class Rows:
         self._name = name
         self._keys: dict[int, bytes] = {}
         self._numbers: dict[bytes, int] = {}
+        self._ids: dict[int, bytes] = {}
         table.when_changed(self._forget)
 
     def _forget(self) -> None:
         self._numbers.clear()
         self._keys.clear()
+        self._ids.clear()
 
     def author_key(self, author: int) -> bytes:
         """The key of an author by number."""
@@ -101,12 +126,11 @@ class Rows:
 
     def insert(self, entry: Entry, state: int, lift: int) -> int:
         """Keep an entry; its place."""
-        return self._table.run(
-            "INSERT INTO log_entries"
-            " (log, key, id, author, sequence, clock, kind, state, lift, links, signature, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        place = self._table.next_place()
+        self._table.run(
+            "INSERT INTO log_entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            place,
             self._log,
-            key_of(entry.id),
             entry.id,
             self.introduce(entry.author),
             entry.sequence,
@@ -114,15 +138,44 @@ class Rows:
             entry.kind,
             state,
             lift,
-            links_of(entry),
+            links_of(entry, place, self._place_of),
             entry.signature,
             self._table.cipher.seal(entry.body, entry.id),
         )
+        self._remember_id(place, entry.id)
+        return place
+
+    def _place_of(self, entry_id: bytes) -> int:
+        known = self.known(entry_id)
+        return 0 if known is None else known.place
+
+    def _id_at(self, place: int) -> bytes:
+        found = self._ids.get(place)
+        if found is None:
+            row = self._table.row("SELECT id FROM log_entries WHERE place = ?", place)
+            found = bytes(ID_BYTES) if row is None else row[0]
+            self._remember_id(place, found)
+        return found
+
+    def _remember_id(self, place: int, entry_id: bytes) -> None:
+        if len(self._ids) >= KNOWN:
+            for old in list(self._ids)[: KNOWN // 2]:
+                del self._ids[old]
+        self._ids[place] = entry_id
+
+    def names(self, links: bytes, place: int) -> tuple[tuple[bytes, ...], bytes | None, tuple[bytes, ...]]:
+        """(parents, previous, references): the reverse of ``links_of``."""
+        ids = [self._id_at(item) if isinstance(item, int) else item for item in targets(links, place)]
+        count, mark = links[0], links[1]
+        if mark == _EXPLICIT:
+            return tuple(ids[:count]), ids[count], tuple(ids[count + 1 :])
+        return tuple(ids[:count]), None if mark == _NONE else ids[mark], tuple(ids[count:])
 
     def read(self, row: tuple[Any, ...]) -> Record:
         """The record of a row of ``COLUMNS``."""
         place, entry_id, author, sequence, clock, kind, state, links, signature, sealed = row
-        parents, previous, references = ids_in(links)
+        self._remember_id(place, entry_id)
+        parents, previous, references = self.names(links, place)
         try:
             body, readable = self._table.cipher.open(sealed, entry_id), True
         except PeerError:
@@ -147,18 +200,21 @@ class Rows:
         memory = self._table.known.setdefault(self._log, {})
         found = memory.get(entry_id)
         if found is None:
-            key = key_of(entry_id)
-            for place, clock, state, full in self._table.rows(
-                "SELECT place, clock, state, id FROM log_entries WHERE key = ? AND +log = ?", key, self._log
-            ):
-                if full == entry_id:
-                    found = Known(place, clock, state)
+            row = self._table.row(
+                "SELECT place, clock, state FROM log_entries"
+                " WHERE substr(id, 1, 4) = ? AND id = ? AND +log = ?",
+                entry_id[:_FOUND_BYTES],
+                entry_id,
+                self._log,
+            )
+            if row is not None:
+                found = Known(*row)
             if found is None:
                 row = self._table.row(
                     "SELECT clock, clock > base FROM log_pruned JOIN log_logs USING (log)"
                     " WHERE log = ? AND key = ?",
                     self._log,
-                    key,
+                    key_of(entry_id),
                 )
                 if row is not None:
                     found = Known(0, row[0], WRONG if row[1] else 0)
@@ -177,24 +233,43 @@ class Rows:
     def parents(self, place: int) -> list[int]:
         """Places of the parents that are here."""
         row = self._table.row("SELECT links FROM log_entries WHERE place = ?", place)
-        found = [] if row is None else [self.known(parent) for parent in ids_in(row[0])[0]]
-        return [known.place for known in found if known is not None and known.place]
+        if row is None:
+            return []
+        found = targets(row[0], place)[: row[0][0]]
+        places = [item if isinstance(item, int) else self._place_of(item) for item in found]
+        return [place for place in places if place]
+
+    def shown_child(self, place: int) -> bool:
+        """Whether an entry of the order follows the one at ``place``."""
+        row = self._table.row(
+            "SELECT 1 FROM log_edges JOIN log_entries ON place = child WHERE parent = ? AND state < 2", place
+        )
+        if row is not None:
+            return True
+        row = self._table.row(
+            "SELECT links FROM log_entries WHERE place = ? AND log = ? AND state < 2", place + 1, self._log
+        )
+        return row is not None and place in targets(row[0], place + 1)[: row[0][0]]
 
     def find(self, entry_id: bytes) -> Record | None:
         """The record of an entry, refused ones too."""
-        for row in self._table.rows(
-            f"SELECT {COLUMNS} FROM log_entries WHERE key = ? AND +log = ? AND id = ?",
-            key_of(entry_id),
-            self._log,
+        row = self._table.row(
+            f"SELECT {COLUMNS} FROM log_entries WHERE substr(id, 1, 4) = ? AND id = ? AND +log = ?",
+            entry_id[:_FOUND_BYTES],
             entry_id,
-        ):
-            return self.read(row)
-        return None
+            self._log,
+        )
+        return None if row is None else self.read(row)
 
     def at(self, place: int) -> Record | None:
         """The record at a place."""
         row = self._table.row(f"SELECT {COLUMNS} FROM log_entries WHERE place = ?", place)
         return None if row is None else self.read(row)
+
+    def shown_places(self) -> list[int]:
+        """The places of all entries of the order."""
+        rows = self._table.rows("SELECT place FROM log_entries WHERE log = ? AND state < 2", self._log)
+        return [place for (place,) in rows]
 
     def count(self) -> int:
         """How many entries are in the order, those held back too."""

@@ -27,8 +27,10 @@ _NOT_WRITTEN = (
     sqlite3.SQLITE_READONLY,
 )
 
-# ``key`` is the first 8 bytes of the id: an index of 32 bytes would be as large as what it finds. ``lift`` is
-# the highest clock, in an entry's past, that nobody could check when it came.
+# An id is found by its first 4 bytes: an index of 32 would be as large as what it finds. ``links`` holds
+# places, and ids only of what is not here (``records.links_of``); who follows the entry at the place before
+# its own needs no edge. ``lift`` is the highest clock, in an entry's past, that nobody could check when it
+# came. A log's row may be behind what its tail added (``graph.Tail``).
 SCHEMA = """
 CREATE TABLE log_logs (
     log INTEGER PRIMARY KEY,
@@ -43,9 +45,8 @@ CREATE TABLE log_logs (
 );
 CREATE TABLE log_authors (author INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE);
 CREATE TABLE log_entries (
-    place INTEGER PRIMARY KEY AUTOINCREMENT,
+    place INTEGER PRIMARY KEY,
     log INTEGER NOT NULL,
-    key INTEGER NOT NULL,
     id BLOB NOT NULL,
     author INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
@@ -57,7 +58,7 @@ CREATE TABLE log_entries (
     signature BLOB NOT NULL,
     body BLOB NOT NULL
 );
-CREATE INDEX log_keys ON log_entries (key);
+CREATE INDEX log_keys ON log_entries (substr(id, 1, 4));
 CREATE INDEX log_order ON log_entries (log, clock) WHERE state < 2;
 CREATE INDEX log_sequences ON log_entries (log, author, sequence);
 CREATE INDEX log_rules ON log_entries (log, kind, clock) WHERE kind < 16;
@@ -105,6 +106,9 @@ class Table:
         self._when_changed: list[Callable[[], None]] = []
         # By log: what is known of entries by id. Here, as two ``Log`` of one log must not differ about it.
         self.known: dict[int, dict[bytes, Known]] = {}
+        # By log: what the next append follows, where nothing else came since the last one.
+        self.tails: dict[int, Any] = {}
+        self._next = 0
 
     @classmethod
     def open(cls, path: Path | str, cipher: Cipher | None = None, durable: bool = True) -> "Table":
@@ -144,6 +148,8 @@ class Table:
 
     def _changed(self) -> None:
         self.known.clear()
+        self.tails.clear()
+        self._next = 0
         for hook in self._when_changed:
             hook()
 
@@ -180,6 +186,13 @@ class Table:
             raise _translate(self.path, error) from None
         finally:
             self._depth -= 1
+
+    def next_place(self) -> int:
+        """The place of the entry that is inserted next, within a transaction."""
+        if not self._next:
+            self._next = int(self.rows("SELECT ifnull(max(place), 0) FROM log_entries")[0][0])
+        self._next += 1
+        return self._next
 
     def run(self, statement: str, *values: object) -> int:
         """Execute a statement that changes something; the row id of an insert."""

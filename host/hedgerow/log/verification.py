@@ -98,13 +98,7 @@ def _links(rows: Rows, record: Record) -> list[str]:
 
 
 def _heads(rows: Rows, graph: Graph) -> list[str]:
-    heads = {
-        record.place
-        for record in rows.select(
-            "AND state < 2 AND NOT EXISTS (SELECT 1 FROM log_edges JOIN log_entries AS other"
-            " ON other.place = child WHERE parent = log_entries.place AND other.state < 2)"
-        )
-    }
+    heads = {place for place in rows.shown_places() if not rows.shown_child(place)}
     problems = [] if heads == graph.load().heads else ["the heads are not those that nothing follows"]
     row = rows.count()
     if row != graph.meta.count:

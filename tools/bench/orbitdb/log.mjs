@@ -1,5 +1,6 @@
 // What OrbitDB's log takes on Level: node log.mjs FOLDER SIZE. Prints one JSON object.
 import { Identities, KeyStore, LevelStorage, Log, MemoryStorage } from '@orbitdb/core'
+import { randomBytes } from 'crypto'
 import { readdirSync, statSync } from 'fs'
 import { join } from 'path'
 
@@ -12,7 +13,7 @@ const bob = await identities.createIdentity({ id: 'bob' })
 
 const now = () => process.hrtime.bigint()
 const seconds = (from) => Number(process.hrtime.bigint() - from) / 1e9
-const text = (number) => 'x'.repeat(50) + String(number).padStart(8, '0')
+const text = (number) => randomBytes(44).toString('base64').slice(0, 50) + String(number).padStart(8, '0')
 
 async function open (name, identity) {
   const at = (part) => LevelStorage({ path: join(folder, name, part), valueEncoding: 'view' })
