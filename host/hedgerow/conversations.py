@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from hedgerow import roles
+from hedgerow.chat import operation as operations
+from hedgerow.chat import view
 from hedgerow.database import Database
 from hedgerow.devices import sync
 from hedgerow.log import entry as entries
 from hedgerow.log import rows
+from hedgerow.people.names import clean_name
 from hedgerow_core.envelope import Envelope
 from hedgerow_core.errors import PeerError
 
@@ -42,7 +45,7 @@ class Conversations:
 
     def write(self, person: int, kind: int, text: str, data: bytes, now: int) -> Envelope:
         """Seal something new for all devices of ``person``, and of ours."""
-        timer = self._person(person)["timer"] if kind == entries.TEXT else 0
+        timer = self._person(person)["timer"] if kind in entries.WORDS else 0
         state, envelope, entry = self._desk.sealer.new(person, kind, text, now, data, timer)
         self._desk.adopt(person, state)
         if timer:
@@ -100,7 +103,7 @@ class Conversations:
         """Something that was said; whether it is new here. ``device`` is the further device that wrote it."""
         if written.kind not in entries.SAID:
             raise PeerError("an entry of an unknown kind")
-        shown = written.text if written.kind == entries.TEXT else ""
+        shown = written.text if written.kind in entries.WORDS else ""
         if rows.find(self._database, person, mine, device, written, shown) is not None:
             return False
         entry = rows.insert(
@@ -108,12 +111,14 @@ class Conversations:
         )
         if mine and written.timer:
             self._database.run("UPDATE entries SET read_ms = ? WHERE id = ?", now, entry)
-        if written.kind == entries.TEXT:
+        if written.kind in entries.WORDS:
             key = (person, self.author_tag(person, mine, device), written.sequence)
             if self._database.row(
                 "SELECT 1 FROM removals WHERE contact = ? AND author = ? AND sequence = ?", *key
             ):
                 self._erase(entry, now)  # the wish overtook it
+            if written.kind == entries.CHAT:
+                self._done(mine, written)
         elif written.kind == entries.TIMER:
             self._set_timer(person, written)
         elif written.kind == entries.REMOVE:
@@ -123,6 +128,16 @@ class Conversations:
         elif written.kind == entries.READ:
             self._read_elsewhere(person, written.data, now)
         return True
+
+    def _done(self, mine: bool, written: entries.Entry) -> None:
+        found = view.parsed(written.text)
+        if mine and found is not None and found.mark == operations.NAME:
+            self.call(clean_name(found.value))  # on another device of ours
+
+    def call(self, name: str) -> None:
+        """We call ourselves otherwise from now on."""
+        self._database.run("UPDATE account SET name = ?", name)
+        self._desk.name = self._desk.sealer.name = name
 
     def author_tag(self, person: int, mine: bool, device: int | None) -> bytes:
         """By what the device is named that wrote an entry."""
@@ -198,16 +213,33 @@ class Conversations:
             )
             for row in self._database.rows(
                 "SELECT id FROM entries WHERE contact = ? AND mine = ? AND device IS ? AND sequence = ?"
-                " AND kind = ? AND copy_of IS NULL AND removed_ms IS NULL",
+                " AND kind IN (?, ?) AND copy_of IS NULL AND removed_ms IS NULL",
                 person,
                 int(mine),
                 device,
                 sequence,
-                entries.TEXT,
+                *entries.WORDS,
             ):
                 self._erase(row["id"], now)
 
     def _erase(self, entry: int, now: int) -> None:
+        row = self._database.rows("SELECT contact, mine, device, sequence FROM entries WHERE id = ?", entry)[
+            0
+        ]
+        target = (self.author_tag(row["contact"], bool(row["mine"]), row["device"]), row["sequence"])
+        edits = operations.encode(operations.Operation(operations.EDIT, target, ""))
+        # What stood in its place later goes as well.
+        for other in self._database.rows(
+            "SELECT id FROM entries WHERE contact = ? AND kind = ? AND substr(unseal(text), 1, ?) = ?",
+            row["contact"],
+            entries.CHAT,
+            len(edits),
+            edits,
+        ):
+            self._empty(other["id"], now)
+        self._empty(entry, now)
+
+    def _empty(self, entry: int, now: int) -> None:
         self._database.run("UPDATE entries SET text = '', removed_ms = ? WHERE id = ?", now, entry)
         for row in self._database.rows(
             "SELECT s.envelope FROM sendings s JOIN entries e ON e.id = s.entry"
@@ -223,20 +255,22 @@ class Conversations:
         """The user has seen what came from ``person``, or from all: timers run, and where receipts are on,
         they hear of that; how many were new."""
         found = self._database.rows(
-            "SELECT e.id, e.contact, e.device, e.sequence FROM entries e JOIN contacts c ON c.id = e.contact"
-            " WHERE e.mine = 0 AND e.kind = ? AND e.read_ms IS NULL AND e.removed_ms IS NULL"
-            " AND (? IS NULL OR e.contact = ?)"
+            "SELECT e.id, e.contact, e.device, e.sequence, e.kind, unseal(e.text) AS text FROM entries e"
+            " JOIN contacts c ON c.id = e.contact WHERE e.mine = 0 AND e.text != '' AND e.kind IN (?, ?)"
+            " AND e.read_ms IS NULL AND e.removed_ms IS NULL AND (? IS NULL OR e.contact = ?)"
             " AND c.blocked_ms IS NULL AND (c.changed_ms IS NULL OR e.received_ms < c.changed_ms)"
             " ORDER BY e.contact, e.id",
-            entries.TEXT,
+            *entries.WORDS,
             person,
             person,
         )
-        if not found:
-            return 0
+        count = 0
         said: dict[int, list[bytes]] = {}
         for row in found:
             self._database.run("UPDATE entries SET read_ms = ? WHERE id = ?", now, row["id"])
+            if not view.words(row["kind"], row["text"]):
+                continue
+            count += 1
             target = self.author_tag(row["contact"], False, row["device"])
             said.setdefault(row["contact"], []).append(target + entries.encode_number(row["sequence"]))
         if self.receipts:
@@ -244,7 +278,7 @@ class Conversations:
                 if self._may_tell(contact):
                     for at in range(0, len(targets), _READ_AT_ONCE):
                         self.write(contact, entries.READ, "", b"".join(targets[at : at + _READ_AT_ONCE]), now)
-        return len(found)
+        return count
 
     @property
     def receipts(self) -> bool:
@@ -263,12 +297,12 @@ class Conversations:
         for tag, sequence in _targets(data):
             self._database.run(
                 "UPDATE entries SET seen_ms = ? WHERE contact = ? AND mine = 1 AND device IS ?"
-                " AND sequence = ? AND kind = ? AND copy_of IS NULL AND seen_ms IS NULL",
+                " AND sequence = ? AND kind IN (?, ?) AND copy_of IS NULL AND seen_ms IS NULL",
                 now,
                 person,
                 self._device(person, True, tag),
                 sequence,
-                entries.TEXT,
+                *entries.WORDS,
             )
 
     def _read_elsewhere(self, person: int, data: bytes, now: int) -> None:

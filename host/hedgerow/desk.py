@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hedgerow import errors, roles
+from hedgerow.chat import view
 from hedgerow.conversations import Conversations
 from hedgerow.covers import Covers
 from hedgerow.database import Database
@@ -585,11 +586,12 @@ class Desk:
         if written.kind in (entries.DEVICES, entries.SYNC, entries.GROUP):
             self.mailbox.retry()
             self.send_waiting(now)
-        if written.kind == entries.TEXT and written.text and not again and not changed:
+        text = view.words(written.kind, written.text) if written.kind in entries.WORDS else ""
+        if text and not again and not changed:
             self._events.append(
                 Received(
                     row["name"],
-                    written.text,
+                    text,
                     written.sequence,
                     envelope.hops,
                     written.written_ms,

@@ -387,6 +387,22 @@ class NoCertificate(UserError):
     """{name} became a contact with an early version: give each other a new invite, then add {name}."""
 
 
+class BadReaction(UserError):
+    """A reaction is one symbol of at most {most} characters: write an emoji, or nothing to take it back."""
+
+
+class BadPoll(UserError):
+    """A poll is a question with 2 to {most} different choices: name them one by one behind the question."""
+
+
+class NoPoll(UserError):
+    """Letter {number} is no poll: `hedgerow inbox` shows polls with their choices."""
+
+
+class BadVote(UserError):
+    """This poll takes {what} of the choices 1 to {most}: name them by their numbers."""
+
+
 class NotOurs(UserError):
     """Letter {number} is not yours, so only you forget it: say --here."""
 

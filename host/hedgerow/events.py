@@ -81,7 +81,8 @@ class Contact:
 
     ``changed``: they came with other keys, and we did not say yes to those; ``rivalled``: somebody with
     another account asks under their name; ``introduced_by`` names who introduced them. ``expired``: the
-    invite that we asked with holds no more, and they did not answer.
+    invite that we asked with holds no more, and they did not answer. ``called``: how they call themselves
+    now, where that is not their name here.
     """
 
     name: str
@@ -94,6 +95,30 @@ class Contact:
     blocked: bool = False
     introduced_by: str | None = None
     expired: bool = False
+    called: str | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Of a poll: how many chose it, and whether we did."""
+
+    text: str
+    votes: int
+    ours: bool
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What was done to a letter. ``reply_to`` is the letter that it answers, where that is here.
+
+    ``reactions`` are symbols with who put them; ``poll`` has the choices, its question is the letter's text.
+    """
+
+    reply_to: int | None = None
+    edited: bool = False
+    pinned: bool = False
+    reactions: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    poll: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,8 +129,7 @@ class Letter:
     ``declined``: a board had no room for it. ``late``: its lifetime was over when it came. ``verified`` and
     ``changed`` as in ``Contact``. ``read``: the user has seen it; of our own: they said that they have.
     ``timer``: it disappears so many minutes after it was read; 0: it stays. In a group ``author`` is who
-    wrote it, and ``reached`` of ``of`` people have what we wrote.
-    """
+    wrote it, and ``reached`` of ``of`` people have what we wrote."""
 
     id: int
     name: str
@@ -124,6 +148,7 @@ class Letter:
     author: str | None = None
     reached: int = 0
     of: int = 0
+    marks: Marks = Marks()
 
 
 Event = Connected | Received | Heard | Noticed | Joined

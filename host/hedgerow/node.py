@@ -6,10 +6,13 @@ then, after each change of the shelf, ``poll``.
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from hedgerow import errors, roles
+from hedgerow.chat import view
+from hedgerow.chat.commands import ChatCommands
 from hedgerow.database import Database, Protect, ShelfStore, Unlock, without_asking
 from hedgerow.desk import Desk
 from hedgerow.devices import bundle
@@ -51,7 +54,6 @@ class Node:
         self.shelf = Shelf(cast(MemoryStore, self._store), Clock(), now, _SHELF_COUNT, _SHELF_BYTES)
         self._desk = Desk(database, self.shelf, random, now)
         self._now = now
-        self.name = self._desk.name
 
     @classmethod
     def create(
@@ -169,6 +171,16 @@ class Node:
         return nonce
 
     @property
+    def name(self) -> str:
+        """How we call ourselves."""
+        return self._desk.name
+
+    @property
+    def chat(self) -> ChatCommands:
+        """What we do with letters that are there."""
+        return ChatCommands(self._desk, self._database, self._may_say)
+
+    @property
     def groups(self) -> GroupCommands:
         """What we do with groups."""
         return GroupCommands(self._desk)
@@ -229,7 +241,11 @@ class Node:
 
     def contacts(self) -> list[Contact]:
         """Everybody, in the order in which they came."""
-        return self._desk.book.all(self._now)
+        views = view.Views(self._desk, self._database)
+        return [
+            replace(contact, called=views.called(contact.name, contact.account_key))
+            for contact in self._desk.book.all(self._now)
+        ]
 
     # Devices
 
@@ -397,8 +413,9 @@ class Node:
 
     def _letters(self, which: str, *values: object) -> list[Letter]:
         rows = self._database.rows(
-            "SELECT e.id, c.name, e.mine, unseal(e.text) AS text, e.written_ms, e.received_ms, e.late,"
-            " e.read_ms, e.seen_ms, e.timer, c.id AS contact, c.role, a.device_key AS author,"
+            "SELECT e.id, c.name, e.mine, e.kind, unseal(e.text) AS text, e.written_ms, e.received_ms,"
+            " e.late, e.read_ms, e.seen_ms, e.timer, e.device, c.id AS contact, c.role,"
+            " a.device_key AS author,"
             f" s.declined_ms, c.verified_ms, c.changed_ms, {STATE_COLUMNS}"
             " FROM entries e JOIN contacts c ON c.id = e.contact"
             " LEFT JOIN contacts a ON a.id = e.device"
@@ -406,18 +423,17 @@ class Node:
             # What comes from keys that we did not say yes to waits, as what goes there does.
             " WHERE e.text != '' AND e.refused = 0 AND c.blocked_ms IS NULL AND (e.mine = 1"
             f" OR c.changed_ms IS NULL OR e.received_ms < c.changed_ms) AND ({which})"
-            # Of two with one clock the smaller author stands first, on all devices alike.
-            " ORDER BY c.id, e.sequence = 0, e.clock,"
-            " coalesce(a.device_key, iif(e.mine, ?, c.device_key)), e.id",
+            f" ORDER BY c.id, {view.ORDER}",
             *values,
             self._desk.account.device_key,
         )
+        views = view.Views(self._desk, self._database)
         return [
             Letter(
                 row["id"],
                 row["name"],
                 bool(row["mine"]),
-                row["text"],
+                views.about(row).text or text,
                 row["written_ms"],
                 row["received_ms"],
                 row["sequence"] > 0,
@@ -429,8 +445,10 @@ class Node:
                 row["seen_ms" if row["mine"] else "read_ms"] is not None,
                 row["timer"],
                 *self._in_group(row),
+                views.marks(row),
             )
             for row in rows
+            if (text := view.words(row["kind"], row["text"]))
         ]
 
     def _in_group(self, row: sqlite3.Row) -> tuple[str | None, int, int]:
@@ -449,7 +467,6 @@ class Node:
         if self._desk.outdated:
             # This device joined another account: all that knows our keys begins anew.
             self._desk = Desk(self._database, self.shelf, self._random, now)
-            self.name = self._desk.name
             happened += self._desk.poll(now)
         return happened
 

@@ -52,7 +52,7 @@ class Sealer:
         """Seal and send a new entry; with the ratchet's new state, and the entry's row."""
         written = replace(self._next(contact, kind, text, now), data=data, timer=timer)
         state, envelope = self._seal(contact, written)
-        shown = text if kind == entries.TEXT else ""
+        shown = text if kind in entries.WORDS else ""
         entry = rows.insert(self._database, contact, True, written, shown, envelope)
         self._outbox.add(envelope, contact, entry, now, kind in (entries.PING, entries.PONG))
         return state, envelope, entry
@@ -89,8 +89,8 @@ class Sealer:
         contact, kind = int(row["contact"]), int(row["kind"])
         if not row["text"] and row["content"] is None:
             kind = entries.HELLO  # what there was is over: they get the new ratchet
-        text = row["text"] if kind == entries.TEXT else self.name if kind == entries.HELLO else ""
-        data = row["content"] or b""
+        text = row["text"] if kind in entries.WORDS else self.name if kind == entries.HELLO else ""
+        data = b"" if kind == entries.CHAT else row["content"] or b""
         if kind == entries.INTRODUCE:
             text, data = data.decode(), b""
         if row["sequence"] == 0:

@@ -18,6 +18,7 @@ from hedgerow import __version__, covers, errors
 from hedgerow.cli import (
     backups,
     boards,
+    chat,
     conversations,
     devices,
     groups,
@@ -31,7 +32,6 @@ from hedgerow.cli import (
 )
 from hedgerow.cli.terminal import (
     AsJson,
-    author_shown,
     clock,
     name_shown,
     now_ms,
@@ -39,6 +39,7 @@ from hedgerow.cli.terminal import (
     print_event,
     print_json,
     print_letter_json,
+    print_letters,
     shown,
     state_shown,
 )
@@ -253,6 +254,7 @@ def inbox(
     context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="Only the conversation with this contact.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on until Ctrl-C.")] = False,
+    pinned: Annotated[bool, typer.Option("--pinned", help="Only letters that are pinned.")] = False,
     board: linking.MaybeBoardUrl = None,
     key_file: linking.KeyFile = None,
     as_json: AsJson = False,
@@ -262,38 +264,26 @@ def inbox(
     _poll(node, as_json)
     if board is not None and not follow:
         linking.exchange_now(node, board, key_file, as_json)
-    letters = node.inbox(name)
+    letters = [letter for letter in node.inbox(name) if letter.marks.pinned or not pinned]
     if as_json:
         for letter in letters:
             print_letter_json(letter)
     elif letters:
-        _print_letters(node, letters)
+        print_letters(node, letters)
     elif not follow:
         print("No letters yet.")
-    if letters:
+    if letters and not pinned:
         node.read(name, now_ms())
     if follow:
         linking.follow(node, name, letters, board, key_file, as_json)
     node.close()
 
 
-def _print_letters(node: Node, letters: list[Letter]) -> None:
-    table = Table(box=None, pad_edge=False, show_header=False)
-    last = None
-    for letter in letters:
-        if letter.name != last:
-            table.add_row("", name_shown(letter), "", style="bold")
-            last = letter.name
-        who = author_shown(node, letter)
-        state = state_shown(letter)
-        table.add_row(clock(letter.written_ms), who, shown(letter.text) + (f"  ({state})" if state else ""))
-    Console(highlight=False, markup=False, emoji=False).print(table)
-
-
 inviting.register(app)
 devices.register(app)
 groups.register(app)
 conversations.register(app)
+chat.register(app)
 people.register(app)
 linking.register(app)
 street.register(app)

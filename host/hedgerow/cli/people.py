@@ -38,6 +38,7 @@ def contacts(context: typer.Context, as_json: AsJson = False) -> None:
                 rivalled=contact.rivalled,
                 blocked=contact.blocked,
                 introduced_by=contact.introduced_by,
+                called=contact.called,
                 expired=contact.expired,
             )
     elif not found:
@@ -62,6 +63,8 @@ def _state(contact: Contact) -> str:
         found.append("verified")
     if contact.rivalled:
         found.append("somebody else asks under this name: `hedgerow requests`")
+    if contact.called is not None:
+        found.append(f"calls themselves {contact.called}")
     if contact.introduced_by is not None:
         found.append(f"introduced by {contact.introduced_by}")
     return ", ".join(found)

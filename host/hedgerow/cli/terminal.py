@@ -7,6 +7,8 @@ import time
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from hedgerow import errors
 from hedgerow.cli import secrets
@@ -159,6 +161,7 @@ def heard_fields(heard: Heard) -> dict[str, Any]:
 
 def print_letter_json(letter: Letter) -> None:
     """A letter as one object."""
+    marks = letter.marks
     print_json(
         name=letter.name,
         mine=letter.mine,
@@ -177,7 +180,39 @@ def print_letter_json(letter: Letter) -> None:
         author=letter.author,
         reached=letter.reached,
         of=letter.of,
+        reply_to=marks.reply_to,
+        edited=marks.edited,
+        pinned=marks.pinned,
+        reactions={symbol: list(names) for symbol, names in marks.reactions},
+        poll=[vars(choice) for choice in marks.poll],
     )
+
+
+def print_letters(node: Node, letters: list[Letter]) -> None:
+    """Letters as people read them, by conversation."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    last = None
+    for letter in letters:
+        if letter.name != last:
+            table.add_row("", "", name_shown(letter), "", style="bold")
+            last = letter.name
+        marks = letter.marks
+        states = ("pinned" * marks.pinned, "edited" * marks.edited, state_shown(letter))
+        state = ", ".join(filter(None, states))
+        text = shown(letter.text) + (f"  ({state})" if state else "")
+        if marks.reply_to is not None:
+            text = f"to {marks.reply_to}: {text}"
+        for number, choice in enumerate(marks.poll, 1):
+            text += f"\n{'*' if choice.ours else ' '} {number}. {shown(choice.text)}  {choice.votes}"
+        for symbol, names in marks.reactions:
+            text += f"\n{symbol_shown(symbol)} {shown(', '.join(names))}"
+        table.add_row(str(letter.id), clock(letter.written_ms), author_shown(node, letter), text)
+    Console(highlight=False, markup=False, emoji=False).print(table)
+
+
+def symbol_shown(symbol: str) -> str:
+    """A reaction; what holds an emoji together stays."""
+    return "".join(c if c == "\N{ZERO WIDTH JOINER}" else shown(c) for c in symbol)
 
 
 def name_shown(letter: Letter) -> str:

@@ -161,10 +161,11 @@ class Devices:
         for contact in self._database.rows("SELECT id FROM contacts WHERE role = ?", roles.CONTACT):
             found.append(self._person(contact["id"]))
         for entry in self._database.rows(
-            "SELECT e.id FROM entries e JOIN contacts c ON c.id = e.contact WHERE c.role = ? AND e.kind = ?"
-            " AND e.text != '' AND e.sequence > 0 AND ifnull(e.received_ms, e.written_ms) >= ? ORDER BY e.id",
+            "SELECT e.id FROM entries e JOIN contacts c ON c.id = e.contact WHERE c.role = ?"
+            " AND e.kind IN (?, ?) AND e.text != '' AND e.sequence > 0"
+            " AND ifnull(e.received_ms, e.written_ms) >= ? ORDER BY e.id",
             roles.CONTACT,
-            entries.TEXT,
+            *entries.WORDS,
             history_ms,
         ):
             found.append(self._said(entry["id"]))

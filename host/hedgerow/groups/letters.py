@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hedgerow import errors
+from hedgerow.chat import view
 from hedgerow.database import Database
 from hedgerow.devices import sync
 from hedgerow.events import EQUIVOCATED, Noticed, Received
@@ -15,6 +16,7 @@ from hedgerow.groups.epoch import Chain
 from hedgerow.groups.epochs import GroupLock
 from hedgerow.groups.letter import Letter
 from hedgerow.log import entry as entries
+from hedgerow.log import rows
 from hedgerow_core.envelope import TTL_MINUTES, Envelope
 from hedgerow_core.errors import LimitError, PeerError
 
@@ -48,7 +50,7 @@ class Letters:
             raise errors.GroupLeft(name=row["name"])
         if self._groups.epochs.present(group, now) is None:
             self._groups.epochs.begin_anew(group, now)
-        timer = row["timer"] if kind == entries.TEXT else 0
+        timer = row["timer"] if kind in entries.WORDS else 0
         sequence = self._groups.row(group)["sequence"] + 1
         written = entries.Entry(
             kind, sequence, max(row["clock"], sequence - 1) + 1, 0, now, text, 0, timer, data
@@ -57,9 +59,10 @@ class Letters:
         envelope = self._seal(group, Letter(written, self._references(group, most)), now)
         entry = self._database.run(
             "INSERT INTO entries (contact, mine, kind, sequence, clock, reference, written_ms, text,"
-            " envelope, hops, timer, read_ms)"
-            " VALUES (?, 1, ?, ?, ?, 0, ?, seal_long(?), ?, ?, ?, iif(?, ?, NULL))",
+            " envelope, hops, timer, read_ms, content)"
+            " VALUES (?, 1, ?, ?, ?, 0, ?, seal_long(?), ?, ?, ?, iif(?, ?, NULL), seal_hour(?))",
             *(group, kind, sequence, written.clock, now, text, envelope.id, envelope.hops, timer, timer, now),
+            rows.kept(written),
         )
         self._database.run(
             "UPDATE contacts SET sequence = ?, clock = ? WHERE id = ?", sequence, written.clock, group
@@ -73,7 +76,11 @@ class Letters:
             "SELECT *, unseal(text) AS opened FROM entries WHERE id = ? AND mine = 1", entry
         )[0]
         group = int(row["contact"])
-        if row["kind"] != entries.TEXT or not row["opened"] or self._groups.row(group)["left_ms"] is not None:
+        if (
+            row["kind"] not in entries.WORDS
+            or not row["opened"]
+            or self._groups.row(group)["left_ms"] is not None
+        ):
             return None
         if self._groups.epochs.present(group, now) is None:
             self._groups.epochs.begin_anew(group, now)
@@ -196,13 +203,14 @@ class Letters:
             readers = self._database.rows("SELECT device FROM group_chains WHERE epoch = ?", owner.epoch)
             (entry,) = self._database.rows("SELECT max(id) AS id FROM entries WHERE contact = ?", group)
             self._desk.devices.share_group(entry["id"], {bytes(one["device"]) for one in readers}, now)
-        if new and written.kind == entries.TEXT and written.text and not mine:
+        text = view.words(written.kind, written.text) if written.kind in entries.WORDS else ""
+        if new and text and not mine:
             name = f"{self._groups.author_name(group, owner.device)} in {row['name']}"
             self._desk.tell(
                 Received(
                     *(
                         name,
-                        written.text,
+                        text,
                         written.sequence,
                         envelope.hops,
                         written.written_ms,

@@ -2,11 +2,11 @@
 
     kind 1 | sequence | clock - sequence | reference | time 3 | text or data
     3      | sequence | clock - sequence | reference | time 3 | delay | text
-    7      | sequence | clock - sequence | reference | time 3 | delay | timer | text
+    7, 20  | sequence | clock - sequence | reference | time 3 | delay | timer | text
 
 Numbers without a size are LEB128: one byte each below 128. Times are in minutes, ``time`` since 2025-01-01.
 Kind 3 is a text that was sealed later than it was written: it had to wait, or is sent again. Kind 7 is a text
-that disappears ``timer`` minutes after it was read.
+that disappears ``timer`` minutes after it was read. Kind 20 is a CHAT with either.
 """
 
 from dataclasses import dataclass
@@ -27,11 +27,16 @@ INTRODUCE = 11  # a flight of an introduction (hedgerow.people.introduction)
 DEVICES = 12  # the devices of the writer's account (hedgerow.devices.listing)
 SYNC = 13  # between the devices of one account (hedgerow.devices.sync)
 GROUP = 14  # what keeps a group together (hedgerow.groups)
+CHAT = 15  # an operation of the conversation (hedgerow.chat)
+WANT = 19  # entries that are asked for (hedgerow.gaps)
+_TIMED_CHAT = 20
 
 # What people say, in the order that all devices of a conversation agree on.
-SAID = (TEXT, REMOVE, READ, TIMER)
-_WITH_DATA = (REMOVE, READ, TIMER, DEVICES, SYNC, GROUP)
-_KINDS = (HELLO, TEXT, PING, PONG, VERIFY, INTRODUCE, *_WITH_DATA)
+SAID = (TEXT, REMOVE, READ, TIMER, CHAT)
+# What is kept as a text.
+WORDS = (TEXT, CHAT)
+_WITH_DATA = (REMOVE, READ, TIMER, DEVICES, SYNC, GROUP, WANT)
+_KINDS = (HELLO, TEXT, CHAT, PING, PONG, VERIFY, INTRODUCE, *_WITH_DATA)
 
 EPOCH_MINUTES = 1_735_689_600 // 60
 _MINUTE_MS = 60_000
@@ -92,8 +97,8 @@ def encode(entry: Entry) -> bytes:
     """The entry as it is sealed."""
     minutes = min(max(entry.written_ms // _MINUTE_MS - EPOCH_MINUTES, 0), (1 << 24) - 1)
     kind, middle = entry.kind, b""
-    if kind == TEXT and entry.timer:
-        kind = _TIMED_TEXT
+    if (kind == TEXT and entry.timer) or (kind == CHAT and (entry.timer or entry.delay)):
+        kind = _TIMED_TEXT if kind == TEXT else _TIMED_CHAT
         middle = encode_number(min(entry.delay, _NUMBER_MAX)) + encode_number(min(entry.timer, _NUMBER_MAX))
     elif kind == TEXT and entry.delay > 0:
         kind = _DELAYED_TEXT
@@ -111,7 +116,7 @@ def encode(entry: Entry) -> bytes:
 
 def decode(data: bytes) -> Entry:
     """Read an entry. PeerError where it is damaged or of a kind unknown here."""
-    if not data or data[0] not in (*_KINDS, _DELAYED_TEXT, _TIMED_TEXT):
+    if not data or data[0] not in (*_KINDS, _DELAYED_TEXT, _TIMED_TEXT, _TIMED_CHAT):
         raise PeerError("an entry of an unknown kind")
     sequence, at = decode_number(data, 1)
     behind, at = decode_number(data, at)
@@ -126,11 +131,11 @@ def decode(data: bytes) -> Entry:
         delay, at = decode_number(data, at)
         if not delay:
             raise PeerError("a damaged entry")
-    elif kind == _TIMED_TEXT:
-        kind = TEXT
+    elif kind in (_TIMED_TEXT, _TIMED_CHAT):
+        kind = TEXT if kind == _TIMED_TEXT else CHAT
         delay, at = decode_number(data, at)
         timer, at = decode_number(data, at)
-        if not timer:
+        if not (timer or (delay and kind == CHAT)):
             raise PeerError("a damaged entry")
     written_ms = (EPOCH_MINUTES + minutes) * _MINUTE_MS
     if kind in _WITH_DATA:

@@ -1,7 +1,7 @@
 """Entries as rows of the database."""
 
 from hedgerow.database import Database
-from hedgerow.log.entry import INTRODUCE, Entry
+from hedgerow.log.entry import CHAT, INTRODUCE, Entry
 from hedgerow_core.envelope import Envelope
 
 
@@ -35,12 +35,14 @@ def insert(
         int(late),
         written.timer,
         device,
-        _kept(written) if mine and device is None else None,
+        kept(written) if mine and device is None else None,
     )
 
 
-def _kept(written: Entry) -> bytes | None:
-    """What is needed to seal it again, of what is not shown."""
+def kept(written: Entry) -> bytes | None:
+    """What is needed to seal it again, of what is not shown; where there is something it is repeated."""
+    if written.kind == CHAT:
+        return b"\0"
     if written.kind == INTRODUCE:
         return written.text.encode()
     return written.data or None
