@@ -580,7 +580,7 @@ class Desk:
                 with suppress(errors.Unanswered):
                     self.seal(contact, entries.PONG, reply, now)
         if written.kind == entries.VERIFY and not again:
-            self.verifying.heard(contact, written.text, written.sequence, now)
+            self.verifying.heard(contact, written.text, written.clock, now)
         if written.kind == entries.INTRODUCE and not again and not changed:
             self.introducing.heard(contact, written.text, now)
         if written.kind in (entries.DEVICES, entries.SYNC, entries.GROUP):

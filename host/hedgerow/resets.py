@@ -130,7 +130,7 @@ class Resets:
         # The newest letter was written in the new ratchet.
         row = self._database.row(
             "SELECT written_ms, delivered_ms FROM entries WHERE contact = ? AND mine = 1 AND sequence > 0"
-            " ORDER BY sequence DESC LIMIT 1",
+            " ORDER BY clock DESC LIMIT 1",
             contact,
         )
         if row is not None and row["delivered_ms"] is not None:

@@ -121,7 +121,9 @@ class Sealer:
             " ifnull(c.person, c.id) WHERE c.id = ?",
             contact,
         )[0]
-        return entries.Entry(kind, row["sequence"] + 1, row["clock"] + 1, row["seen"], written_ms, text)
+        # What is said is numbered without holes, so that all who get it see what is missing.
+        sequence = row["sequence"] + 1 if kind in entries.SAID else max(row["sequence"], 1)
+        return entries.Entry(kind, sequence, row["clock"] + 1, row["seen"], written_ms, text)
 
     def _envelope(self, lock: bytes, body: bytes, shared: bool = False) -> Envelope:
         hops = self._random(1)[0] % _RANDOM_HOPS

@@ -48,7 +48,7 @@ class Sides:
 @dataclass(frozen=True)
 class Run:
     """What is kept of one contact. ``began``: we did. ``ours`` and ``theirs`` are when we and they began
-    runs lately, unix ms; ``order`` is the sequence of their letter that was last used.
+    runs lately, unix ms; ``order`` is the clock of their letter that was last used.
 
     ``phase``: NONE; BEGUN, our commitment is on its way; ANSWERED, so is our answer to theirs; SHOWN, there
     are digits; DIFFERENT, they were not those of the other side, or a flight was altered.
@@ -111,7 +111,7 @@ def flight(run: Run) -> bytes:
 def receive(run: Run, sides: Sides, data: bytes, order: int, now: int, random: Random) -> tuple[Run, bool]:
     """(run, whether ``flight`` is to be sent) after a flight of theirs. PeerError for one that is damaged.
 
-    ``order`` is the sequence of its letter: what was overtaken by a newer run begins none. A flight that
+    ``order`` is the clock of its letter: what was overtaken by a newer run begins none. A flight that
     fits nowhere changes nothing; one that was altered ends the run as DIFFERENT.
     """
     kind, size = data[:1], len(data) - 1
