@@ -109,6 +109,8 @@ class Conversations:
         entry = rows.insert(
             self._database, person, mine, written, shown, envelope, None if mine else now, late, device
         )
+        if not mine or device is not None:
+            self._desk.gaps.came(person, device, written.sequence, now)
         if mine and written.timer:
             self._database.run("UPDATE entries SET read_ms = ? WHERE id = ?", now, entry)
         if written.kind in entries.WORDS:
@@ -240,7 +242,9 @@ class Conversations:
         self._empty(entry, now)
 
     def _empty(self, entry: int, now: int) -> None:
-        self._database.run("UPDATE entries SET text = '', removed_ms = ? WHERE id = ?", now, entry)
+        self._database.run(
+            "UPDATE entries SET text = '', proof = NULL, removed_ms = ? WHERE id = ?", now, entry
+        )
         for row in self._database.rows(
             "SELECT s.envelope FROM sendings s JOIN entries e ON e.id = s.entry"
             " WHERE (e.id = ? OR e.copy_of = ?) AND s.record IS NOT NULL",

@@ -75,6 +75,7 @@ CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NUL
     + migrations.PEOPLE
     + migrations.DEVICES
     + migrations.GROUPS
+    + migrations.GAPS
 )
 
 

@@ -17,6 +17,7 @@ from hedgerow.covers import Covers
 from hedgerow.database import Database
 from hedgerow.devices.circle import Devices, JoinLock
 from hedgerow.events import Connected, Event, Received
+from hedgerow.gaps import Gaps
 from hedgerow.groups import limits as group_limits
 from hedgerow.groups.book import Groups
 from hedgerow.groups.epochs import GroupLock
@@ -114,6 +115,7 @@ class Desk:
         self.devices = Devices(self, database, random)
         self.conversations = Conversations(self, database, random)
         self.groups = Groups(self, database, random)
+        self.gaps = Gaps(self, database)
         self.pings = Pings(database)
         self.outdated = False  # our keys were replaced: this desk is to be made anew
         self._chores_ms: int | None = None  # None: at once
@@ -191,6 +193,9 @@ class Desk:
             if self.groups.letters.due(now):
                 with self.changing(now):
                     self.groups.letters.work(now)
+            if self.gaps.due(now):
+                with self.changing(now):
+                    self.gaps.ask(now)
             self.conversations.disappear(now)
             self._renew(now)
         if due or anything:
@@ -583,7 +588,7 @@ class Desk:
             self.verifying.heard(contact, written.text, written.clock, now)
         if written.kind == entries.INTRODUCE and not again and not changed:
             self.introducing.heard(contact, written.text, now)
-        if written.kind in (entries.DEVICES, entries.SYNC, entries.GROUP):
+        if written.kind in (entries.DEVICES, entries.SYNC, entries.GROUP, entries.WANT):
             self.mailbox.retry()
             self.send_waiting(now)
         text = view.words(written.kind, written.text) if written.kind in entries.WORDS else ""
@@ -621,6 +626,8 @@ class Desk:
             self.pings.answered(written.text, contact, now)
         elif written.kind == entries.DEVICES and row["changed_ms"] is None:
             self.devices.heard(contact, written.data, now)
+        elif written.kind == entries.WANT and row["changed_ms"] is None:
+            self.gaps.heard(contact, written.data, now)
         elif written.kind == entries.GROUP and row["changed_ms"] is None:
             self.groups.heard(contact, written.data, now)
         elif written.kind == entries.SYNC:

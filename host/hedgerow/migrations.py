@@ -12,7 +12,7 @@ from hedgerow_core.envelope import TTL_MINUTES, decode
 from hedgerow_core.errors import PeerError
 from hedgerow_core.shelf import SOURCE_HOST, record_of
 
-VERSION = 6
+VERSION = 7
 
 # Since version 2: what became of what we sent, and the proofs that we give.
 SENDINGS_AND_PROOFS = """
@@ -240,6 +240,22 @@ ALTER TABLE invites ADD COLUMN for_group INTEGER REFERENCES contacts(id);
 ALTER TABLE requests ADD COLUMN for_group INTEGER REFERENCES contacts(id);
 """
 
+# Since version 7: what others said that is not here, by sequences of an author; it names a row of contacts.
+# ``proof`` of an entry of a group lets any member pass it on.
+GAPS = """
+CREATE TABLE gaps (
+    contact INTEGER NOT NULL REFERENCES contacts(id),
+    author INTEGER NOT NULL REFERENCES contacts(id),
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    noticed_ms INTEGER NOT NULL,
+    asked_ms INTEGER,
+    asked INTEGER NOT NULL,
+    PRIMARY KEY (contact, author, first)
+);
+ALTER TABLE entries ADD COLUMN proof BLOB;
+"""
+
 _COLUMNS = """
 ALTER TABLE contacts ADD COLUMN arrived_ms INTEGER;
 ALTER TABLE entries ADD COLUMN delivered_ms INTEGER;
@@ -264,8 +280,10 @@ def migrate(connection: sqlite3.Connection, home: Path) -> None:
             _execute(connection, _DEVICE_DH + ";" + RESETS)
         if version < 5:
             _execute(connection, PEOPLE)
-        _execute(connection, DEVICES + ";" + GROUPS)
-        connection.execute("UPDATE entries SET kind = 1 WHERE text = ''")
+        if version < 6:
+            _execute(connection, DEVICES + ";" + GROUPS)
+            connection.execute("UPDATE entries SET kind = 1 WHERE text = ''")
+        _execute(connection, GAPS)
         if version in (1, 2, 3):
             # Behind all columns: what is secret in them is sealed.
             _seal(connection, home)

@@ -18,6 +18,7 @@ from hedgerow.desk import Desk
 from hedgerow.devices import bundle
 from hedgerow.devices.circle import Device
 from hedgerow.events import Contact, Event, Heard, Letter
+from hedgerow.gaps import Gap
 from hedgerow.groups.commands import GroupCommands
 from hedgerow.identity.account import Account
 from hedgerow.identity.phrase import ENTROPY_BYTES
@@ -339,6 +340,10 @@ class Node:
         States are those at the last ``poll`` or ``send``.
         """
         return self._letters("? IS NULL OR c.name = ?", *[self._known(name)] * 2)
+
+    def gaps(self, name: str) -> list[Gap]:
+        """What others said in a conversation that is not here yet."""
+        return self._desk.gaps.of(self._desk.book.conversation_of(name))
 
     def sent(self, name: str | None = None) -> list[Letter]:
         """Our own letters, as in ``inbox``, the last written last."""

@@ -167,8 +167,15 @@ CREATE TABLE contacts_5 (
 NEW_IN_6 = ("kind", "device", "content", "copy_of", "timer", "read_ms", "seen_ms", "removed_ms", "refused")
 
 
+def before_gaps(connection):
+    """Take back what version 7 brought."""
+    connection.execute("DROP TABLE gaps")
+    connection.execute("ALTER TABLE entries DROP COLUMN proof")
+
+
 def before_devices(connection):
     """Take back what version 6 brought."""
+    before_gaps(connection)
     connection.execute("PRAGMA foreign_keys = OFF")
     connection.executescript(CONTACTS_5)
     columns = ", ".join(row[1] for row in connection.execute("PRAGMA table_info(contacts_5)"))
@@ -185,6 +192,18 @@ def before_devices(connection):
     for table in ("contacts", "joins", "removals", *(f"group_{name}" for name in groups)):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("ALTER TABLE contacts_5 RENAME TO contacts")
+
+
+def test_a_home_of_version_6_goes_on_and_notices_what_is_missing(village):
+    village.nodes[BOB].close()
+    with closing(sqlite3.connect(village.home(BOB) / "hedgerow.db")) as connection:
+        before_gaps(connection)
+        connection.execute("PRAGMA user_version = 6")
+        connection.commit()
+    village.reopen(BOB)
+    assert version(village, BOB) == VERSION and village.nodes[BOB].gaps(ALICE) == []
+    village.exchange()
+    assert village.read(BOB) == [(ALICE, "on the way")]
 
 
 def test_a_home_of_version_5_goes_on_with_its_contacts_and_what_waited(village):

@@ -168,8 +168,8 @@ class Devices:
             *entries.WORDS,
             history_ms,
         ):
-            found.append(self._said(entry["id"]))
-        self._tell(row, found, now)
+            found.append(self.said(entry["id"]))
+        self.tell(row, found, now)
 
     def recover(self, entropy: bytes) -> None:
         """This further device gets the account key, of the recovery phrase. PhraseOther."""
@@ -485,15 +485,15 @@ class Devices:
         """Something was said, by us or to us: our other devices get it."""
         devices = self._own()
         if devices:
-            said = self._said(entry)
+            said = self.said(entry)
             for row in devices:
-                self._tell(row["id"], [said], now)
+                self.tell(row["id"], [said], now)
 
     def share_group(self, entry: int, readers: set[bytes], now: int) -> None:
         """Something was said to a group: devices of ours that are not among its ``readers`` get it."""
         for row in self._own():
             if bytes(row["device_key"]) not in readers:
-                self._tell(row["id"], [self._said(entry)], now)
+                self.tell(row["id"], [self.said(entry)], now)
 
     def share_heard(self, entry: int, device: int, written_ms: int, now: int) -> None:
         """``device`` of somebody wrote ``entry``: our other devices get it from us where it may not have
@@ -516,13 +516,15 @@ class Devices:
         if devices:
             person = self._person(contact)
             for row in devices:
-                self._tell(row["id"], [person], now)
+                self.tell(row["id"], [person], now)
 
-    def _tell(self, device: int, items: list[sync.Item], now: int) -> None:
+    def tell(self, device: int, items: list[sync.Item], now: int) -> None:
+        """Tell a device of ours some things."""
         for data in sync.encode(items):
             self._desk.sealer.post(device, entries.SYNC, data, now)
 
-    def _said(self, entry: int) -> sync.Said:
+    def said(self, entry: int) -> sync.Said:
+        """An entry as our devices tell it each other."""
         row = self._database.rows(
             "SELECT e.*, unseal(e.text) AS opened, unseal(e.content) AS data, c.account_key FROM entries e"
             " JOIN contacts c ON c.id = e.contact WHERE e.id = ?",

@@ -9,10 +9,10 @@ writer has all. Only the writer knows the stop: nobody else who knows the lock c
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hedgerow.devices import sync
-from hedgerow.groups.epoch import Chain, key_of, step
+from hedgerow.groups.epoch import ID_BYTES, Chain, key_of, step
 from hedgerow.identity import keys
 from hedgerow.log import entry as entries
 from hedgerow.log.entry import Entry
@@ -22,6 +22,7 @@ from hedgerow_core.errors import AuthError, PeerError
 from hedgerow_core.mac import hkdf
 
 STOP_BYTES = 16
+_HEAD_BYTES = ID_BYTES + STOP_BYTES
 _OVERHEAD_BYTES = STOP_BYTES + keys.AEAD_TAG_BYTES + 1  # with the mark of the padding
 
 References = tuple[tuple[bytes, int], ...]
@@ -33,6 +34,7 @@ class Letter:
 
     entry: Entry
     references: References
+    signed: bytes = field(default=b"", compare=False)  # what others can check, as ``signed`` makes it
 
 
 def stop(device_seed: bytes, group: bytes, epoch: bytes, number: int) -> bytes:
@@ -49,8 +51,7 @@ def seal(
     found = stop(device_seed, group, epoch, number)
     stop_hash = hashlib.sha256(found).digest()[:STOP_BYTES]
     head = group + epoch + stop_hash
-    plain = _references(letter.references) + entries.encode(letter.entry)
-    plain += keys.sign(device_seed, b"hedgerow group letter" + head + plain)
+    plain = signed(group, epoch, stop_hash, device_seed, letter)[_HEAD_BYTES:]
     size = padded_body_size(len(plain) + _OVERHEAD_BYTES)
     padded = keys.pad(plain, size - STOP_BYTES - keys.AEAD_TAG_BYTES)
     lock = kdf.lock_of(kdf.token(chain.header_key, number))
@@ -66,10 +67,24 @@ def open(
     head = group + epoch + stop_hash
     plain = keys.unpad(keys.unseal(kdf.seal_key(key), body[STOP_BYTES:], head))
     content, signature = plain[: -keys.SIGNATURE_BYTES], plain[-keys.SIGNATURE_BYTES :]
-    if not keys.verify(device_key, signature, b"hedgerow group letter" + head + content):
+    return chain, check(group, device_key, epoch + stop_hash + content + signature)
+
+
+def signed(group: bytes, epoch: bytes, stop_hash: bytes, device_seed: bytes, letter: Letter) -> bytes:
+    """A letter as any member can pass it on: epoch | stop hash | references | entry | signature."""
+    content = _references(letter.references) + entries.encode(letter.entry)
+    head = group + epoch + stop_hash
+    return epoch + stop_hash + content + keys.sign(device_seed, b"hedgerow group letter" + head + content)
+
+
+def check(group: bytes, device_key: bytes, data: bytes) -> Letter:
+    """Read what ``signed`` made. PeerError where it is damaged, or its author did not sign it."""
+    head, content = data[:_HEAD_BYTES], data[_HEAD_BYTES : -keys.SIGNATURE_BYTES]
+    signature = data[-keys.SIGNATURE_BYTES :]
+    if not keys.verify(device_key, signature, b"hedgerow group letter" + group + head + content):
         raise AuthError("a letter that its author did not sign")
     references, at = _read_references(content)
-    return chain, Letter(entries.decode(content[at:]), references)
+    return Letter(entries.decode(content[at:]), references, data)
 
 
 def _references(found: References) -> bytes:

@@ -68,7 +68,12 @@ class Letters:
             "UPDATE contacts SET sequence = ?, clock = ? WHERE id = ?", sequence, written.clock, group
         )
         self._database.run("UPDATE sendings SET entry = ? WHERE envelope = ?", entry, envelope.id)
+        self._prove(entry, self._signed)
         return envelope
+
+    def _prove(self, entry: int, signed: bytes) -> None:
+        """Keep what any member can pass on to another one."""
+        self._database.run("UPDATE entries SET proof = seal_long(?) WHERE id = ?", signed, entry)
 
     def again(self, entry: int, now: int) -> Envelope | None:
         """Say a text once more that may not have reached all; who has it shows it once."""
@@ -114,6 +119,7 @@ class Letters:
         except LimitError:
             raise errors.TextTooLong(size=len(said.entry.text.encode()), limit=TEXT_BYTES) from None
         self._groups.epochs.keep_chain(row["id"], self._desk.account.device_key, chain)
+        self._signed = letter.signed(identity, bytes(row["epoch"]), body[: letter.STOP_BYTES], seed, said)
         return self._desk.sealer.to_group(group, lock, body, stop, now)
 
     def _references(self, group: int, most: int) -> tuple[tuple[bytes, int], ...]:
@@ -193,7 +199,7 @@ class Letters:
         self._acknowledged(group, owner.device, said.references, now)
         lifetime_ms = TTL_MINUTES[envelope.ttl] * _MINUTE_MS
         late = now - written.sealed_ms > lifetime_ms + _SKEW_MS
-        new = self._take(group, owner.device, device, written, envelope, late, now)
+        new = self._take(group, owner.device, device, said, envelope, late, now)
         self._groups.epochs.watch(group, owner.epoch, owner.device, chain)
         digest_ms = self._groups.row(group)["digest_ms"]
         if digest_ms is None:
@@ -225,12 +231,13 @@ class Letters:
         group: int,
         key: bytes,
         device: int,
-        written: entries.Entry,
-        envelope: Envelope,
+        said: Letter,
+        envelope: Envelope | None,
         late: bool,
         now: int,
     ) -> bool:
         """Keep what a device said; whether it is new. Two things in one place are a lie, and shown."""
+        written = said.entry
         others = self._database.rows(
             "SELECT kind, clock, written_ms, unseal(text) AS text, removed_ms FROM entries WHERE contact = ?"
             " AND device = ? AND sequence = ?",
@@ -261,13 +268,35 @@ class Letters:
             self._desk.tell(Noticed(EQUIVOCATED, self._groups.author_name(group, key)))
         if written.kind in entries.SAID and written.kind != entries.READ:
             mine = self._groups.state(group).members.account_of(key) == self._desk.account.account_key
-            return self._desk.conversations.take(group, mine, device, written, now, envelope, late)
-        self._database.run(
+            new = self._desk.conversations.take(group, mine, device, written, now, envelope, late)
+            if new:
+                row = self._database.rows("SELECT max(id) AS id FROM entries WHERE contact = ?", group)[0]
+                self._prove(row["id"], said.signed)
+            return new
+        entry = self._database.run(
             "INSERT INTO entries (contact, mine, device, kind, sequence, clock, reference, written_ms,"
             " received_ms, text) VALUES (?, 0, ?, ?, ?, ?, 0, ?, ?, '')",
             *(group, device, written.kind, written.sequence, written.clock, written.written_ms, now),
         )
+        self._prove(entry, said.signed)
+        self._desk.gaps.came(group, device, written.sequence, now)
         return True
+
+    def relayed(self, group: int, tag: bytes, data: bytes, now: int) -> None:
+        """Another member passes on what a device said. PeerError where that did not sign it, or is not in."""
+        state = self._groups.state(group)
+        for key in state.members.cards:
+            if sync.tag(key) != tag or key == self._desk.account.device_key:
+                continue
+            said = letter.check(state.group, key, data)
+            device = self._groups.device_row(group, key, now)
+            if device is None or not state.members.accepts(key, said.entry.sequence):
+                raise PeerError("a letter of somebody who is not in")
+            clock = said.entry.clock
+            self._database.run("UPDATE contacts SET clock = max(clock, ?) WHERE id = ?", clock, group)
+            self._take(group, key, device, said, None, False, now)
+            return
+        raise PeerError("a letter of somebody who is not in")
 
     def _acknowledged(
         self, group: int, device: bytes, references: tuple[tuple[bytes, int], ...], now: int

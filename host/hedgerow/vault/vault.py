@@ -48,6 +48,7 @@ FLEETING = (
 LASTING = (
     ("account", "keys"),
     ("entries", "text"),
+    ("entries", "proof"),
     ("pairing_keys", "key"),
     ("streets", "key"),
     ("street_letters", "text"),
