@@ -526,6 +526,7 @@ def test_json_is_one_object_a_line(village, uri):
         "rivalled",
         "blocked",
         "introduced_by",
+        "called",
         "expired",
     }
     assert alice.json("invite")[0]["invite"].startswith("hedgerow:invite/1/")
