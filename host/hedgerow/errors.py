@@ -403,6 +403,14 @@ class BadVote(UserError):
     """This poll takes {what} of the choices 1 to {most}: name them by their numbers."""
 
 
+class NoSuchKey(UserError):
+    """There is no {key} in this store: `hedgerow store list` shows what is."""
+
+
+class NoDocument(UserError):
+    """A document is a JSON object with a text in its field _id."""
+
+
 class NotOurs(UserError):
     """Letter {number} is not yours, so only you forget it: say --here."""
 

@@ -160,7 +160,7 @@ class Gaps:
             if holders:
                 holder = holders[gaps[0]["asked"] % len(holders)]
                 tag = sync.tag(self._key(author))
-                self._tell(holder, [_ASK, self._name(contact), tag, ranges], now)
+                self._tell(holder, [_ASK, self.name(contact), tag, ranges], now)
 
     def _holders(self, contact: int, author: int, now: int) -> list[int]:
         """Rows of devices that may have what an author said: itself first."""
@@ -240,7 +240,7 @@ class Gaps:
                 if left > 0 and row["removed_ms"] is None:
                     left -= self._send(asker, contact, ours, author, tag, row, now)
         if never:
-            self._tell(asker, [_NEVER, self._name(contact), tag, never[: 2 * _RANGES]], now)
+            self._tell(asker, [_NEVER, self.name(contact), tag, never[: 2 * _RANGES]], now)
 
     def _send(
         self, asker: int, contact: int, ours: bool, author: int, tag: bytes, row: sqlite3.Row, now: int
@@ -251,7 +251,7 @@ class Gaps:
             proof = bytes(row["proof"] or b"")
             if not 0 < len(proof) <= _PROOF_BYTES:
                 return False  # too long for one letter: the author says it again
-            self._tell(asker, [_OF_A_MEMBER, self._name(contact), tag, proof], now)
+            self._tell(asker, [_OF_A_MEMBER, self.name(contact), tag, proof], now)
         elif self._account(asker) == own:
             self._desk.devices.tell(asker, [self._desk.devices.said(row["id"])], now)
         elif ours:
@@ -263,7 +263,7 @@ class Gaps:
             self._desk.sealer.copy(row["id"], asker)
         elif self._account(author) == own:
             said = self._desk.devices.said(row["id"]).entry
-            self._tell(asker, [_OF_OURS, self._name(contact), tag, said], now)
+            self._tell(asker, [_OF_OURS, self.name(contact), tag, said], now)
         else:
             return False  # what they said themselves, their own devices tell
         return True
@@ -287,11 +287,11 @@ class Gaps:
             roles.CONTACT,
             roles.GROUP,
         ):
-            if self._name(row["id"]) == name:
+            if self.name(row["id"]) == name:
                 return int(row["id"])
         raise PeerError("a question about a conversation that is not known")
 
-    def _name(self, contact: int) -> bytes:
+    def name(self, contact: int) -> bytes:
         """What a conversation is called by both sides, 8 bytes."""
         if self._is_group(contact):
             keys = [self._desk.groups.state(contact).group]

@@ -173,7 +173,7 @@ def test_nobody_learns_what_was_said_to_others():
         desk, database = village.nodes[ALICE]._desk, village.nodes[ALICE]._database
         rows = {row["name"]: row["id"] for row in database.rows("SELECT id, name FROM contacts")}
         tag = desk.conversations.author_tag(rows[BOB], True, None)
-        question = gaps.stored.write([0, desk.gaps._name(rows[BOB]), tag, [1, 9]])
+        question = gaps.stored.write([0, desk.gaps.name(rows[BOB]), tag, [1, 9]])
         with pytest.raises(PeerError):
             desk.gaps.heard(rows[CAROL], question, village.now)
         assert isinstance(database, Database)

@@ -2,20 +2,41 @@
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hedgerow import errors, roles
+from hedgerow import errors, roles, stored
+from hedgerow.chat import dag
 from hedgerow.chat import operation as operations
 from hedgerow.chat.operation import Operation, Target
+from hedgerow.chat.shared import Shared
 from hedgerow.chat.view import Views, words
 from hedgerow.database import Database
+from hedgerow.log import bounds, cid
 from hedgerow.log import entry as entries
+from hedgerow.log.canonical import Entry
 from hedgerow.people.names import checked_name
 
 if TYPE_CHECKING:
     from hedgerow.desk import Desk
 
 _TEXT_BYTES = 780  # fits where the conversation is a group, too
+
+
+@dataclass(frozen=True)
+class LoggedEntry:
+    """An entry of a conversation's log; ids are CIDs, ``device_key`` is hexadecimal."""
+
+    cid: str
+    author: str
+    device_key: str
+    sequence: int
+    clock: int
+    parents: list[str]
+    references: list[str]
+    kind: int
+    written_ms: int
+    text: str
 
 
 class ChatCommands:
@@ -95,6 +116,57 @@ class ChatCommands:
             entries.CHAT,
         )
         return int(rows[0]["id"])
+
+    def log(self, name: str, now: int) -> list[LoggedEntry]:
+        """The conversation as a log, in its order."""
+        contact = self._desk.book.conversation_of(name)
+        people: dict[bytes, str] = {}
+        said = []
+        for row in self._database.rows(
+            "SELECT e.contact, e.mine, e.device, e.sequence, e.clock, e.kind, e.written_ms, c.role, c.name,"
+            " unseal(e.text) AS text, c.account_key AS theirs, a.account_key AS account,"
+            " a.role AS device_role, a.device_key,"
+            " coalesce(a.device_key, iif(e.mine, ?, c.device_key)) AS author"
+            " FROM entries e JOIN contacts c ON c.id = e.contact LEFT JOIN contacts a ON a.id = e.device"
+            " WHERE e.contact = ? AND e.kind IN (?, ?) AND e.copy_of IS NULL AND e.refused = 0"
+            " AND e.sequence > 0",
+            *(self._desk.account.device_key, contact, *entries.WORDS),
+        ):
+            people[bytes(row["author"])] = Views(self._desk, self._database).person(row)[1]
+            body = dag.body_of(row["written_ms"], row["text"])
+            said.append(dag.Words(bytes(row["author"]), row["clock"], row["kind"], body))
+        conversation = self._desk.gaps.name(contact).ljust(bounds.LOG_ID_BYTES, b"\0")
+        with dag.log_of(conversation, said) as log:
+            return [self._logged(entry, people) for entry in log.entries()]
+
+    def _logged(self, entry: Entry, people: dict[bytes, str]) -> LoggedEntry:
+        written_ms, text = stored.read(entry.body, int, str)
+        return LoggedEntry(
+            cid.to_text(entry.id),
+            people[entry.author],
+            entry.author.hex(),
+            entry.sequence,
+            entry.clock,
+            [cid.to_text(parent) for parent in entry.parents],
+            [cid.to_text(reference) for reference in entry.references],
+            entry.kind - dag.KINDS,
+            written_ms,
+            text,
+        )
+
+    def shared(self, name: str, now: int) -> Shared:
+        """What stores of the conversation stand on."""
+        contact = self._desk.book.conversation_of(name)
+        views = Views(self._desk, self._database)
+
+        def say(operation: Operation) -> Target:
+            return views.place(self._entry(self.say(contact, name, operation, now)))
+
+        account = self._desk.account.account_key
+        return Shared(self._desk.gaps.name(contact), account, views.of(contact).done, say)
+
+    def _entry(self, row: int) -> sqlite3.Row:
+        return self._database.rows("SELECT contact, mine, device, sequence FROM entries WHERE id = ?", row)[0]
 
     def _about(self, number: int, mark: str, value: str, now: int) -> int:
         row = self._row(number)

@@ -30,6 +30,7 @@ class View:
     chat: Chat
     rows: dict[Target, int]
     people: dict[bytes, str]
+    done: list[tuple[int, Done]]  # with their clocks, in the order
 
     def name(self, person: bytes) -> str:
         """How somebody is called."""
@@ -88,9 +89,9 @@ class Views:
         authors: dict[Target, bytes] = {}
         rows: dict[Target, int] = {}
         people: dict[bytes, str] = {}
-        done: list[Done] = []
+        done: list[tuple[int, Done]] = []
         for row in self._database.rows(
-            "SELECT e.id, e.contact, e.mine, e.device, e.sequence, e.kind, c.role, c.name,"
+            "SELECT e.id, e.contact, e.mine, e.device, e.sequence, e.clock, e.kind, c.role, c.name,"
             " iif(e.kind = ?, unseal(e.text), '') AS text, c.account_key AS theirs, a.account_key AS account,"
             " a.role AS device_role, a.device_key FROM entries e JOIN contacts c ON c.id = e.contact"
             " LEFT JOIN contacts a ON a.id = e.device"
@@ -99,15 +100,15 @@ class Views:
             *(entries.CHAT, contact, *entries.WORDS, self._desk.account.device_key),
         ):
             place = self.place(row)
-            person, name = self._person(row)
+            person, name = self.person(row)
             authors[place], rows[place] = person, int(row["id"])
             people.setdefault(person, name)
             found = parsed(row["text"])
             if found is not None:
-                done.append(Done(place, person, found))
-        return View(fold.fold(authors, done), rows, people)
+                done.append((row["clock"], Done(place, person, found)))
+        return View(fold.fold(authors, [one for _, one in done]), rows, people, done)
 
-    def _person(self, row: sqlite3.Row) -> tuple[bytes, str]:
+    def person(self, row: sqlite3.Row) -> tuple[bytes, str]:
         """(account key, name) of who wrote an entry."""
         ours = self._desk.account.account_key
         if row["role"] == roles.GROUP:

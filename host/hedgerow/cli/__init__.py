@@ -24,9 +24,11 @@ from hedgerow.cli import (
     groups,
     inviting,
     linking,
+    log,
     people,
     safety,
     secrets,
+    store,
     street,
     wiping,
 )
@@ -284,6 +286,8 @@ devices.register(app)
 groups.register(app)
 conversations.register(app)
 chat.register(app)
+app.add_typer(log.app, name="log")
+app.add_typer(store.app, name="store")
 people.register(app)
 linking.register(app)
 street.register(app)

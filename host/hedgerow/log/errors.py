@@ -40,4 +40,4 @@ class NoSnapshotYet(UserError):
 
 
 class NotAValue(UserError):
-    """That cannot be stored ({reason}): use texts, numbers, bytes, lists and maps."""
+    """That cannot be stored ({reason}): use texts, whole numbers, bytes, lists and maps."""

@@ -355,6 +355,40 @@ class Log:
         """Entries that are here and no part of the order."""
         return self.rows.select("AND state >= 2 ORDER BY clock, id")
 
+    # What stores stand on
+
+    @property
+    def body_bytes(self) -> int:
+        """The most that the body of one entry has."""
+        return bounds.BODY_BYTES
+
+    def changes(self, place: int, epoch: int) -> tuple[int, Iterator[tuple[int, Entry]]]:
+        """(epoch, entries with places) that came after ``place``; all where the epoch is another one."""
+        now = self.meta.epoch
+        newer = self.rows.newer(place if now == epoch else 0, "AND state < 2 ORDER BY place")
+        return now, ((record.place, record.entry) for record in newer if record.readable)
+
+    def kept_fold(self, key: str) -> tuple[int, int, bytes] | None:
+        """(place, epoch, state) of a store's snapshot, where there is one that holds."""
+        row = self.table.row(
+            "SELECT place, epoch, state FROM log_folds WHERE log = ? AND name = ?", self.number, key
+        )
+        if row is None or row[1] != self.meta.epoch:
+            return None
+        try:
+            return row[0], row[1], self.table.cipher.open(row[2], self.name + key.encode())
+        except PeerError:
+            return None  # the log has all of it
+
+    def keep_fold(self, key: str, place: int, epoch: int, state: bytes) -> None:
+        """Keep a store's snapshot."""
+        sealed = self.table.cipher.seal(state, self.name + key.encode())
+        with self.table.transaction():
+            self.table.run(
+                "INSERT OR REPLACE INTO log_folds (log, name, place, epoch, state) VALUES (?, ?, ?, ?, ?)",
+                *(self.number, key, place, epoch, sealed),
+            )
+
     def gaps(self) -> list[missing.Gap]:
         """Entries that others name as their parents and that are not here."""
         self.table.refresh()

@@ -5,7 +5,7 @@ from typing import Any
 
 from hedgerow.log.canonical import Entry
 from hedgerow.log.errors import NotAValue
-from hedgerow.log.log import Log
+from hedgerow.log.stores.fold import Source
 from hedgerow.log.stores.key_value import KeyValue
 from hedgerow_core import cbor
 
@@ -16,7 +16,7 @@ class Documents(KeyValue):
     """``key`` is the field, a text, that a document is found by; ``where`` is fast for the fields of
     ``indexes``."""
 
-    def __init__(self, log: Log, name: str = "", key: str = "_id", indexes: tuple[str, ...] = ()) -> None:
+    def __init__(self, log: Source, name: str = "", key: str = "_id", indexes: tuple[str, ...] = ()) -> None:
         self.key = key
         self.indexes = indexes
         super().__init__(log, name)

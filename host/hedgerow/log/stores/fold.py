@@ -5,11 +5,11 @@ order in which entries come: what came late changes the same as if it had come i
 one step; only where entries left the order, or came back into it, all is folded anew.
 """
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 from hedgerow.log.canonical import Entry
 from hedgerow.log.errors import NotAValue
-from hedgerow.log.log import Log
 from hedgerow_core import cbor
 from hedgerow_core.errors import HedgerowError, PeerError
 
@@ -17,10 +17,30 @@ OPERATION = 0x101
 _NAME_BYTES = 64
 
 
+class Source(Protocol):
+    """What a store stands on: a ``Log``, or a conversation."""
+
+    @property
+    def body_bytes(self) -> int:
+        """The most that the body of one entry has."""
+
+    def append(self, body: bytes, kind: int = ...) -> Entry:
+        """Write an entry."""
+
+    def changes(self, place: int, epoch: int) -> tuple[int, Iterable[tuple[int, Entry]]]:
+        """(epoch, entries with places) that came after ``place``; all where the epoch is another one."""
+
+    def kept_fold(self, key: str) -> tuple[int, int, bytes] | None:
+        """(place, epoch, state) of a snapshot, where there is one that holds."""
+
+    def keep_fold(self, key: str, place: int, epoch: int, state: bytes) -> None:
+        """Keep a snapshot."""
+
+
 class Store:
     """The store ``name`` of a log; several may stand on one. Every reading call takes in what is new."""
 
-    def __init__(self, log: Log, name: str = "") -> None:
+    def __init__(self, log: Source, name: str = "") -> None:
         if len(name.encode()) > _NAME_BYTES:
             raise NotAValue(reason="the name of a store is longer than 64 bytes")
         self.log = log
@@ -61,14 +81,14 @@ class Store:
 
     def refresh(self) -> None:
         """Take in what is new in the log."""
-        meta = self.log.meta
-        if meta.epoch != self._epoch:
+        epoch, entries = self.log.changes(self._place, self._epoch)
+        if epoch != self._epoch:
             self._clear()
-            self._place, self._epoch = 0, meta.epoch
-        for record in self.log.rows.newer(self._place, "AND state < 2 ORDER BY place"):
-            self._place = record.place
-            if record.readable and record.entry.kind == OPERATION:
-                self._step(record.entry)
+            self._epoch = epoch
+        for place, entry in entries:
+            self._place = place
+            if entry.kind == OPERATION:
+                self._step(entry)
 
     def _step(self, entry: Entry) -> None:
         try:
@@ -83,38 +103,21 @@ class Store:
     def snapshot(self) -> None:
         """Keep the state, so that the next program need not fold the log from its beginning."""
         self.refresh()
-        table = self.log.table
-        state = table.cipher.seal(cbor.encode(self._dump()), self._label())
-        with table.transaction():
-            table.run(
-                "INSERT OR REPLACE INTO log_folds (log, name, place, epoch, state) VALUES (?, ?, ?, ?, ?)",
-                self.log.number,
-                self._key(),
-                self._place,
-                self._epoch,
-                state,
-            )
+        self.log.keep_fold(self._key(), self._place, self._epoch, cbor.encode(self._dump()))
 
     def _load(self) -> None:
-        row = self.log.table.row(
-            "SELECT place, epoch, state FROM log_folds WHERE log = ? AND name = ?",
-            self.log.number,
-            self._key(),
-        )
-        if row is None or row[1] != self.log.meta.epoch:
+        kept = self.log.kept_fold(self._key())
+        if kept is None:
             return
         try:
-            self._restore(cbor.decode(self.log.table.cipher.open(row[2], self._label())))
+            self._restore(cbor.decode(kept[2]))
         except (PeerError, TypeError, ValueError, KeyError, AttributeError):
             self._clear()  # damaged: the log has all of it
             return
-        self._place, self._epoch = row[0], row[1]
+        self._place, self._epoch = kept[0], kept[1]
 
     def _key(self) -> str:
         return f"{type(self).__name__} {self.name}"
-
-    def _label(self) -> bytes:
-        return self.log.name + self._key().encode()
 
 
 def check(given: list[Any], *kinds: type) -> list[Any]:

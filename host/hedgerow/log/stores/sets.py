@@ -10,6 +10,7 @@ from hedgerow_core.errors import PeerError
 
 _ID_BYTES = 32
 _AT_ONCE = 1_024  # additions that one removal names
+_HEAD_BYTES = 96  # of an operation, with the name of its store
 
 
 class AddWinsSet(Store):
@@ -27,7 +28,8 @@ class AddWinsSet(Store):
         """Take something out, as far as we have seen it put in."""
         self.refresh()
         seen = sorted(self._adds.get(cbor.encode(member), {}))
-        parts = [seen[at : at + _AT_ONCE] for at in range(0, len(seen), _AT_ONCE)]
+        most = min(_AT_ONCE, (self.log.body_bytes - _HEAD_BYTES) // _ID_BYTES)
+        parts = [seen[at : at + most] for at in range(0, len(seen), most)]
         return [self._write("remove", b"".join(part)) for part in parts]
 
     def __contains__(self, member: Any) -> bool:

@@ -1,0 +1,88 @@
+"""Commands about the log of a conversation: what stands in it, how it hangs together, what is missing."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from hedgerow.chat.commands import LoggedEntry
+from hedgerow.cli.terminal import AsJson, clock, now_ms, open_polled, print_json, shown
+
+_SHORT = 12  # characters of a CID that tell entries apart; all begin alike
+_LAST = 20
+
+
+class _Named(TyperGroup):
+    """`hedgerow log Bob` is `hedgerow log show Bob`."""
+
+    default = "show"
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """What is no command is the name of a conversation."""
+        if args and args[0] not in self.commands:
+            args.insert(0, self.default)
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(cls=_Named, no_args_is_help=True, help="The log of a conversation.")
+
+
+@app.command(epilog="Example: hedgerow log show Bob --json")
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A contact or a group.")],
+    dot: Annotated[bool, typer.Option("--dot", help="Print it as a graph for Graphviz.")] = False,
+    all_of_it: Annotated[bool, typer.Option("--all", help="More than the last 20 entries.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the log of a conversation: entries by their ids, who wrote them, and what they follow.
+
+    `hedgerow log Bob` is short for it.
+    """
+    node = open_polled(context, as_json or dot)
+    found = node.chat.log(name, now_ms())
+    gaps = node.gaps(name)
+    node.close()
+    if as_json:
+        for one in found:
+            print_json(**vars(one))
+        for gap in gaps:
+            print_json(missing=gap.author, first=gap.first, last=gap.last, asked=gap.asked)
+        return
+    if dot:
+        print(_graph(name, found), end="")
+        return
+    table = Table("Id", "Clock", "Author", "Written", "", box=None, pad_edge=False)
+    for one in found if all_of_it else found[-_LAST:]:
+        text = one.text.splitlines()[0] if one.text else "(deleted)"
+        table.add_row(one.cid[-_SHORT:], str(one.clock), one.author, clock(one.written_ms), shown(text))
+    Console(highlight=False, markup=False, emoji=False).print(table)
+    more = "" if all_of_it or len(found) <= _LAST else f", the last {_LAST} of them are shown"
+    print(f"{len(found)} {'entry' if len(found) == 1 else 'entries'}{more}.")
+    for gap in gaps:
+        count = gap.last - gap.first + 1
+        print(
+            f"{count} of {gap.author} {'is' if count == 1 else 'are'} missing; asked for {gap.asked} times."
+        )
+
+
+def _graph(name: str, found: list[LoggedEntry]) -> str:
+    lines = [
+        "digraph {",
+        "  rankdir = BT",
+        "  node [shape = box, fontname = sans]",
+        f"  label = {_quoted(name)}",
+    ]
+    for one in found:
+        text = one.text.splitlines()[0][:40] if one.text else "(deleted)"
+        label = _quoted(f"{one.author}: {shown(text)}")
+        lines.append(f'  "{one.cid[-_SHORT:]}" [label = {label}]')
+        lines += [f'  "{one.cid[-_SHORT:]}" -> "{parent[-_SHORT:]}"' for parent in one.parents]
+    return "\n".join([*lines, "}", ""])
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
