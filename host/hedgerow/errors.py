@@ -268,7 +268,7 @@ class NoRoomToSay(UserError):
 
 
 class UnknownLetter(UserError):
-    """There is no letter {number} of yours: `hedgerow sent` lists them with their numbers."""
+    """There is no letter {number}: `hedgerow inbox` and `hedgerow sent` show letters with their numbers."""
 
 
 class NotExpired(UserError):

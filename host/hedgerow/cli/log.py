@@ -7,11 +7,25 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
+from hedgerow.chat import operation as operations
 from hedgerow.chat.commands import LoggedEntry
+from hedgerow.chat.view import parsed
 from hedgerow.cli.terminal import AsJson, clock, now_ms, open_polled, print_json, shown
+from hedgerow.log import entry as entries
 
 _SHORT = 12  # characters of a CID that tell entries apart; all begin alike
 _LAST = 20
+_DOES = {
+    operations.REPLY: "answers",
+    operations.EDIT: "changes",
+    operations.REACT: "reacts to",
+    operations.PIN: "pins, or takes off,",
+    operations.POLL: "asks",
+    operations.POLL_MANY: "asks",
+    operations.VOTE: "chooses in",
+    operations.NAME: "is called",
+    operations.STORE: "stores",
+}
 
 
 class _Named(TyperGroup):
@@ -56,8 +70,7 @@ def show(
         return
     table = Table("Id", "Clock", "Author", "Written", "", box=None, pad_edge=False)
     for one in found if all_of_it else found[-_LAST:]:
-        text = one.text.splitlines()[0] if one.text else "(deleted)"
-        table.add_row(one.cid[-_SHORT:], str(one.clock), one.author, clock(one.written_ms), shown(text))
+        table.add_row(one.cid[-_SHORT:], str(one.clock), one.author, clock(one.written_ms), _said(one))
     Console(highlight=False, markup=False, emoji=False).print(table)
     more = "" if all_of_it or len(found) <= _LAST else f", the last {_LAST} of them are shown"
     print(f"{len(found)} {'entry' if len(found) == 1 else 'entries'}{more}.")
@@ -68,6 +81,16 @@ def show(
         )
 
 
+def _said(one: LoggedEntry) -> str:
+    """What an entry says, in a line."""
+    text = one.text
+    found = parsed(text) if one.kind == entries.CHAT else None
+    if found is not None:
+        about = "" if found.target is None else f" {found.target[0].hex()}.{found.target[1]}"
+        text = f"({_DOES[found.mark]}{about}) {found.value if found.mark != operations.PIN else ''}"
+    return shown(text.splitlines()[0]) if text else "(deleted)"
+
+
 def _graph(name: str, found: list[LoggedEntry]) -> str:
     lines = [
         "digraph {",
@@ -76,8 +99,7 @@ def _graph(name: str, found: list[LoggedEntry]) -> str:
         f"  label = {_quoted(name)}",
     ]
     for one in found:
-        text = one.text.splitlines()[0][:40] if one.text else "(deleted)"
-        label = _quoted(f"{one.author}: {shown(text)}")
+        label = _quoted(f"{one.author}: {_said(one)[:40]}")
         lines.append(f'  "{one.cid[-_SHORT:]}" [label = {label}]')
         lines += [f'  "{one.cid[-_SHORT:]}" -> "{parent[-_SHORT:]}"' for parent in one.parents]
     return "\n".join([*lines, "}", ""])
