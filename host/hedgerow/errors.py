@@ -75,11 +75,11 @@ class BackupPassphraseMissing(UserError):
     """The backup's passphrase is needed: type it, set HEDGEROW_BACKUP_PASSPHRASE, or give it as input."""
 
 
-class BackupExists(UserError):
+class FileExists(UserError):
     """There is a file {path} already: choose another name."""
 
 
-class BackupMissing(UserError):
+class FileMissing(UserError):
     """{path} cannot be read ({reason}): check the name."""
 
 
@@ -401,6 +401,10 @@ class NoPoll(UserError):
 
 class BadVote(UserError):
     """This poll takes {what} of the choices 1 to {most}: name them by their numbers."""
+
+
+class FileNotWritten(UserError):
+    """{path} cannot be written ({reason}): make room or name another file."""
 
 
 class NoSuchKey(UserError):

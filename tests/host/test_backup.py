@@ -195,7 +195,7 @@ def test_a_backup_is_written_whole_and_over_no_other_file(whole, tmp_path, monke
     assert list(tmp_path.iterdir()) == []
     backup.write_file(path, whole)
     assert path.read_bytes() == whole and path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(errors.BackupExists):
+    with pytest.raises(errors.FileExists):
         backup.write_file(path, b"another")
     assert path.read_bytes() == whole
 

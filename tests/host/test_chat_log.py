@@ -68,7 +68,7 @@ def test_the_log_of_a_group_is_the_same_for_its_members(village):
         settle(village)
     village.nodes[BOB].chat.react(village.nodes[BOB].inbox(LANE)[0].id, "👍", village.now)
     settle(village)
-    logs = [village.nodes[who].chat.log(LANE, village.now) for who in (ALICE, BOB, CAROL)]
+    logs = [village.nodes[who].chat.log(LANE) for who in (ALICE, BOB, CAROL)]
     assert [one.cid for one in logs[0]] == [one.cid for one in logs[1]] == [one.cid for one in logs[2]]
     assert len(logs[0]) == 5 and logs[0][0].cid.startswith("bafyrei")
     assert {one.author for one in logs[0]} == {ALICE, BOB, CAROL}
@@ -121,5 +121,5 @@ def test_an_operation_that_is_no_store_s_changes_nothing(village):
 
 def test_json_of_the_log_is_one_object_a_line(village):
     village.nodes[ALICE].send(LANE, "hello", village.now)
-    (one,) = village.nodes[ALICE].chat.log(LANE, village.now)
+    (one,) = village.nodes[ALICE].chat.log(LANE)
     assert json.loads(json.dumps(vars(one)))["text"] == "hello"

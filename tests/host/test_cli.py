@@ -465,7 +465,7 @@ def test_an_expired_letter_is_sent_again_by_one_command(village):
     status, out, err = later(alice, 4, "send-again", number)
     assert (status, out) == (1, "") and f"Letter {number} is queued" in sentence(err)
     for wrong in ("9999", "0"):
-        assert alice.wrong("send-again", wrong).startswith(f"There is no letter {wrong} of yours")
+        assert alice.wrong("send-again", wrong).startswith(f"There is no letter {wrong}: ")
     assert alice.wrong("send-again", "x", status=2)
 
 

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from hedgerow import errors, roles, stored
 from hedgerow.chat import dag
@@ -12,10 +12,11 @@ from hedgerow.chat.operation import Operation, Target
 from hedgerow.chat.shared import Shared
 from hedgerow.chat.view import Views, words
 from hedgerow.database import Database
-from hedgerow.log import bounds, cid
+from hedgerow.log import Log, bounds, cid, interchange
 from hedgerow.log import entry as entries
 from hedgerow.log.canonical import Entry
 from hedgerow.people.names import checked_name
+from hedgerow_core.mac import hkdf
 
 if TYPE_CHECKING:
     from hedgerow.desk import Desk
@@ -117,8 +118,23 @@ class ChatCommands:
         )
         return int(rows[0]["id"])
 
-    def log(self, name: str, now: int) -> list[LoggedEntry]:
+    def log(self, name: str) -> list[LoggedEntry]:
         """The conversation as a log, in its order."""
+        log, people = self._log(name)
+        with log:
+            return [_logged(entry, people) for entry in log.entries()]
+
+    def export(
+        self, name: str, form: str, stream: IO[bytes], told: Callable[[int], None] | None = None
+    ) -> int:
+        """Write the conversation's log to a file, in one of ``interchange.FORMATS``; how many entries."""
+        secret = hkdf(self._desk.account.device_seed, b"", b"hedgerow orbitdb export", 32)
+        log, _ = self._log(name)
+        with log:
+            return interchange.export(log, form, stream, secret, told)
+
+    def _log(self, name: str) -> tuple[Log, dict[bytes, str]]:
+        """The log of a conversation, and how its authors are called."""
         contact = self._desk.book.conversation_of(name)
         people: dict[bytes, str] = {}
         said = []
@@ -136,23 +152,7 @@ class ChatCommands:
             body = dag.body_of(row["written_ms"], row["text"])
             said.append(dag.Words(bytes(row["author"]), row["clock"], row["kind"], body))
         conversation = self._desk.gaps.name(contact).ljust(bounds.LOG_ID_BYTES, b"\0")
-        with dag.log_of(conversation, said) as log:
-            return [self._logged(entry, people) for entry in log.entries()]
-
-    def _logged(self, entry: Entry, people: dict[bytes, str]) -> LoggedEntry:
-        written_ms, text = stored.read(entry.body, int, str)
-        return LoggedEntry(
-            cid.to_text(entry.id),
-            people[entry.author],
-            entry.author.hex(),
-            entry.sequence,
-            entry.clock,
-            [cid.to_text(parent) for parent in entry.parents],
-            [cid.to_text(reference) for reference in entry.references],
-            entry.kind - dag.KINDS,
-            written_ms,
-            text,
-        )
+        return dag.log_of(conversation, said), people
 
     def shared(self, name: str, now: int) -> Shared:
         """What stores of the conversation stand on."""
@@ -186,6 +186,22 @@ class ChatCommands:
         if not row["sequence"]:
             raise errors.NotConnected(name=row["name"])
         return row
+
+
+def _logged(entry: Entry, people: dict[bytes, str]) -> LoggedEntry:
+    written_ms, text = stored.read(entry.body, int, str)
+    return LoggedEntry(
+        cid.to_text(entry.id),
+        people[entry.author],
+        entry.author.hex(),
+        entry.sequence,
+        entry.clock,
+        [cid.to_text(parent) for parent in entry.parents],
+        [cid.to_text(reference) for reference in entry.references],
+        entry.kind - dag.KINDS,
+        written_ms,
+        text,
+    )
 
 
 def _checked(text: str) -> str:

@@ -26,7 +26,7 @@ def backup(
 ) -> None:
     """Write account, contacts and letters into one encrypted file, under a passphrase of its own."""
     if file.exists():
-        raise errors.BackupExists(path=file)
+        raise errors.FileExists(path=file)
     node = open_node(context)
     chosen = secrets.for_backup(new=True)
     whole = node.backup(chosen)
@@ -49,7 +49,7 @@ def restore(
     try:
         whole = file.read_bytes()
     except OSError as error:
-        raise errors.BackupMissing(path=file, reason=(error.strerror or str(error)).lower()) from None
+        raise errors.FileMissing(path=file, reason=(error.strerror or str(error)).lower()) from None
     backups.check(file, whole)
     contents = backups.open_backup(file, whole, secrets.for_backup(new=False))
     backups.restore(context.obj, contents, secrets.chosen_protection())

@@ -63,7 +63,7 @@ def join(
         try:
             whole = file.read_bytes()
         except OSError as error:
-            raise errors.BackupMissing(path=file, reason=(error.strerror or str(error)).lower()) from None
+            raise errors.FileMissing(path=file, reason=(error.strerror or str(error)).lower()) from None
         node.take_bundle(whole, now_ms(), file)
     elif not as_json:
         print(
@@ -125,7 +125,7 @@ def add(
 ) -> None:
     """Take a new device into this account. What it needs leaves with a board, in a file, or by --lan."""
     if file is not None and file.exists():
-        raise errors.BackupExists(path=file)
+        raise errors.FileExists(path=file)
     node = open_node(context)
     node.poll(now_ms())
     now = now_ms()

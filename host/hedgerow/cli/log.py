@@ -1,5 +1,7 @@
 """Commands about the log of a conversation: what stands in it, how it hangs together, what is missing."""
 
+from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -7,10 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
+from hedgerow import errors
 from hedgerow.chat import operation as operations
 from hedgerow.chat.commands import LoggedEntry
 from hedgerow.chat.view import parsed
-from hedgerow.cli.terminal import AsJson, clock, now_ms, open_polled, print_json, shown
+from hedgerow.cli.terminal import AsJson, clock, open_polled, print_json, progress, shown
+from hedgerow.log import Log, interchange
 from hedgerow.log import entry as entries
 
 _SHORT = 12  # characters of a CID that tell entries apart; all begin alike
@@ -56,7 +60,7 @@ def show(
     `hedgerow log Bob` is short for it.
     """
     node = open_polled(context, as_json or dot)
-    found = node.chat.log(name, now_ms())
+    found = node.chat.log(name)
     gaps = node.gaps(name)
     node.close()
     if as_json:
@@ -79,6 +83,78 @@ def show(
         print(
             f"{count} of {gap.author} {'is' if count == 1 else 'are'} missing; asked for {gap.asked} times."
         )
+
+
+class Format(Enum):
+    """What the command takes."""
+
+    JSONL = interchange.JSONL
+    CAR = interchange.CAR
+    ORBITDB = interchange.ORBITDB
+
+
+@app.command(epilog="Example: hedgerow log export Bob --format car --file bob.car")
+def export(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A contact or a group.")],
+    file: Annotated[Path, typer.Option("--file", help="Where to; it must not be there yet.")],
+    form: Annotated[Format, typer.Option("--format", help="JSON lines, CAR, or CAR for OrbitDB.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write the log of a conversation to a file, unsealed. For OrbitDB your computer signs for all authors."""
+    node = open_polled(context, as_json)
+    try:
+        with file.open("xb") as stream, progress("Writing", as_json) as told:
+            count = node.chat.export(name, form.value, stream, told)
+    except FileExistsError:
+        raise errors.FileExists(path=file) from None
+    except OSError as error:
+        raise errors.FileNotWritten(path=file, reason=error.strerror) from None
+    finally:
+        node.close()
+    if as_json:
+        print_json(entries=count, file=str(file), format=form.value)
+    else:
+        print(f"{count} {'entry' if count == 1 else 'entries'} in {file}, for everybody to read.")
+
+
+@app.command("import", epilog="Example: hedgerow log import bob.car --into bob.log")
+def import_(
+    file: Annotated[Path, typer.Argument(help="JSON lines or CAR, as `hedgerow log export` writes them.")],
+    into: Annotated[
+        Path | None,
+        typer.Option("--into", help="A log in a file of its own, or a new one."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a log from a file, and join it to one of your own; conversations are not changed by it."""
+    opened: list[Log] = []
+
+    def log(name: bytes, signed: bool) -> Log:
+        opened.append(Log.open(":memory:" if into is None else into, name, signed=signed))
+        return opened[0]
+
+    try:
+        with file.open("rb") as stream, progress("Reading", as_json) as told:
+            found = interchange.load(stream, log, told)
+        joined, entries_now, gaps = found.joined, len(opened[0]), len(opened[0].gaps())
+    except OSError as error:
+        raise errors.FileMissing(path=file, reason=error.strerror) from None
+    finally:
+        for one in opened:
+            one.close()
+    left_out = found.unreadable + len(joined.refused)
+    if as_json:
+        print_json(
+            added=joined.added, known=joined.duplicates, refused=left_out, entries=entries_now, gaps=gaps
+        )
+    else:
+        print(
+            f"{joined.added} entries are new, {joined.duplicates} were known, {left_out} left out: ", end=""
+        )
+        print(f"{entries_now} now, {gaps} missing.")
+    if found.damage is not None:
+        raise found.damage
 
 
 def _said(one: LoggedEntry) -> str:

@@ -4,10 +4,13 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from hedgerow import errors
@@ -186,6 +189,23 @@ def print_letter_json(letter: Letter) -> None:
         reactions={symbol: list(names) for symbol, names in marks.reactions},
         poll=[vars(choice) for choice in marks.poll],
     )
+
+
+@contextmanager
+def progress(what: str, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """Shows how many are done, on a terminal, where it takes longer than a moment."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    with Progress(
+        TextColumn("{task.description}"),
+        SpinnerColumn(),
+        TextColumn("{task.completed}"),
+        transient=True,
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda count: bar.update(task, completed=count)
 
 
 def print_letters(node: Node, letters: list[Letter]) -> None:

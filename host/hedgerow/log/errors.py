@@ -7,6 +7,14 @@ class LogDamaged(UserError):
     """The log in {path} cannot be read ({reason}): restore a copy, or join it anew from who has it."""
 
 
+class FileDamaged(UserError):
+    """The file is damaged at block {at} ({reason}): get it anew; what stands before that was read."""
+
+
+class NoEntries(UserError):
+    """There is no entry in this file: JSON lines and CAR of Hedgerow are read, and nothing else."""
+
+
 class LogNewer(UserError):
     """The log in {path} was written by a newer version of Hedgerow: update this one."""
 

@@ -132,9 +132,9 @@ def open_backup(path: Path, whole: bytes, passphrase: str) -> Contents:
 
 
 def write_file(path: Path, whole: bytes) -> None:
-    """Write a backup whole or not at all. BackupExists, or CannotWrite."""
+    """Write a backup whole or not at all. FileExists, or CannotWrite."""
     if path.exists():
-        raise errors.BackupExists(path=path)
+        raise errors.FileExists(path=path)
     part = path.with_name(path.name + ".part")
     try:
         file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
