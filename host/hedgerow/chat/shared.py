@@ -11,7 +11,7 @@ from hedgerow.chat.fold import Done
 from hedgerow.chat.operation import Operation, Target
 from hedgerow.log import bounds
 from hedgerow.log.canonical import Entry
-from hedgerow.log.stores.fold import OPERATION
+from hedgerow.log.operations import OPERATION
 
 BODY_BYTES = 540  # base64 makes 720 characters of it
 
@@ -50,6 +50,10 @@ class Shared:
     def changes(self, place: int, epoch: int) -> tuple[int, Iterator[tuple[int, Entry]]]:
         """(epoch, entries with their places) that came after ``place``."""
         return 0, ((at + 1, self._entries[at]) for at in range(place, len(self._entries)))
+
+    def base_fold(self, key: str) -> bytes | None:
+        """Nothing is removed behind a snapshot."""
+        return None
 
     def kept_fold(self, key: str) -> tuple[int, int, bytes] | None:
         """No snapshots are kept: the conversation is read anyway."""

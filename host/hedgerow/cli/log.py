@@ -101,7 +101,7 @@ def export(
     form: Annotated[Format, typer.Option("--format", help="JSON lines, CAR, or CAR for OrbitDB.")],
     as_json: AsJson = False,
 ) -> None:
-    """Write the log of a conversation to a file, unsealed. For OrbitDB your computer signs for all authors."""
+    """Write the log of a conversation to a file, unsealed. For OrbitDB you sign for all authors."""
     node = open_polled(context, as_json)
     try:
         with file.open("xb") as stream, progress("Writing", as_json) as told:

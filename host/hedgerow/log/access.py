@@ -87,10 +87,11 @@ class Pasts:
         row = self._table.row("SELECT author, sequence, clock FROM log_entries WHERE place = ?", place)
         assert row is not None
         author, sequence, clock = row
-        vector = dict(self._table.rows("SELECT author, sequence FROM log_covered WHERE log = ?", self._log))
+        vector: dict[int, int] = {}
         for parent in parents:
-            for number, highest in self._vectors[parent].items():
-                vector[number] = max(vector.get(number, 0), highest)
+            _join_to(vector, self._vectors[parent])
+        for name in self._rows.buried(place):
+            _join_to(vector, self._rows.buried_vector(name) or {})
         vector[author] = max(vector.get(author, 0), sequence)
         if len(self._vectors) >= bounds.VECTORS:
             # Parents of what comes next are among the newest; the walk above needs what it found itself.
@@ -100,6 +101,11 @@ class Pasts:
         self._vectors[place] = vector
         if clock % bounds.VECTOR_EVERY == 0:
             self._table.run("INSERT OR IGNORE INTO log_vectors VALUES (?, ?)", place, cbor.encode(vector))
+
+
+def _join_to(vector: dict[int, int], other: dict[int, int]) -> None:
+    for number, highest in other.items():
+        vector[number] = max(vector.get(number, 0), highest)
 
 
 class KnownPast:
@@ -117,8 +123,9 @@ class KnownPast:
         if self._vector is None:
             vector: dict[int, int] = {}
             for parent in self._rows.parents(self._place):
-                for number, highest in self._pasts.vector(parent).items():
-                    vector[number] = max(vector.get(number, 0), highest)
+                _join_to(vector, self._pasts.vector(parent))
+            for name in self._rows.buried(self._place):
+                _join_to(vector, self._rows.buried_vector(name) or {})
             self._vector = vector
         return self._vector
 

@@ -19,6 +19,7 @@ CLOCK_JUMP = 1 << 24
 CLOCK_TRUST = CLOCK_JUMP // 2
 APPEND_LOOKS = 1_024  # entries that are looked at for parents of a new one
 
+SNAPSHOT_BYTES = 1 << 20
 JOIN_ENTRIES = 1_000  # of one transaction
 PAGE_ENTRIES = 256  # read at once while somebody iterates
 WANTS = 64  # missing entries that are asked for at once

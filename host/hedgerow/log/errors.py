@@ -44,7 +44,23 @@ class TooLarge(UserError):
 
 
 class NoSnapshotYet(UserError):
-    """Nothing may be removed: this log has no snapshot that agrees with what is here."""
+    """There is nothing to leave behind a snapshot up to there: choose a later place, or keep all."""
+
+
+class StoreNotNamed(UserError):
+    """Entries of the store {name} would be lost: name all stores of this log when you compact it."""
+
+
+class NotTrusted(UserError):
+    """This snapshot is by nobody whom you trust with it: ask somebody else for one."""
+
+
+class SnapshotBehind(UserError):
+    """This snapshot leaves out what was removed here already: keep yours, or ask for a newer one."""
+
+
+class BehindSnapshot(UserError):
+    """What you wrote last is behind the snapshot and not here: join the log from who has it, then write."""
 
 
 class NotAValue(UserError):

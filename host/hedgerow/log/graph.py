@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from hedgerow.log import bounds
 from hedgerow.log.access import Access, Pasts
 from hedgerow.log.canonical import Entry
-from hedgerow.log.records import Rows, key_of
+from hedgerow.log.records import Rows, key_of, targets
 from hedgerow.log.table import DENIED, PROVISIONAL, WRONG, Known, Table
+from hedgerow_core import cbor
 
 ADDED = "added"
 DUPLICATE = "duplicate"
@@ -135,12 +136,16 @@ class Graph:
     def add(self, entry: Entry) -> str:
         """Take in an entry that is authentic: ADDED, DUPLICATE or PRUNED."""
         self._table.tails.pop(self._log, None)
-        if self._rows.known(entry.id) is not None:
+        kept = bool(self.meta.base) and self._rows.awaited(entry.id)
+        if self._rows.known(entry.id) is not None and not kept:
             return DUPLICATE
         author = self._rows.introduce(entry.author)
-        if self.meta.base and self._covered(author, entry):
+        if self.meta.base and not kept and self._covered(author, entry):
             self._bury(entry)
             return PRUNED
+        if kept:
+            self._add_kept(entry)
+            return ADDED
         parents = [self._rows.known(parent) for parent in entry.parents]
         here = [parent for parent in parents if parent is not None]
         state = 0
@@ -180,6 +185,39 @@ class Graph:
                 self._parent_came(source)
         return ADDED
 
+    def _add_kept(self, entry: Entry) -> None:
+        """Take in an entry that the snapshot names: nothing is asked of its past, which is behind it."""
+        vector = self._rows.buried_vector(entry.id)
+        place = self._rows.insert(entry, 0, 0)
+        self._rows.remember(entry.id, Known(place, entry.clock, 0))
+        self._table.run("INSERT OR REPLACE INTO log_vectors VALUES (?, ?)", place, cbor.encode(vector or {}))
+        parents = [known.place for name in entry.parents if (known := self._rows.known(name)) and known.place]
+        waiting = self._naming(entry.id)
+        for source in waiting:
+            self._edge(place, source)
+        for parent in parents:
+            self._edge(parent, place)
+        row = self._table.row(
+            "SELECT kept FROM log_pruned WHERE log = ? AND key = ?", self._log, key_of(entry.id)
+        )
+        followed = row is not None and row[0] > 1
+        if followed:
+            self.follow(place)
+        self.meta.count += 1
+        self._show(place, parents, followed or bool(waiting))
+        self._raise_tip(entry.clock)
+
+    def follow(self, place: int) -> None:
+        """Something that left for a snapshot follows an entry that stayed."""
+        self._table.run("INSERT OR IGNORE INTO log_edges VALUES (?, 0)", place)
+
+    def _naming(self, entry_id: bytes) -> list[int]:
+        """Entries that name one that was not here as their parent."""
+        rows = self._table.rows(
+            "SELECT place, links FROM log_entries WHERE log = ? AND instr(links, ?)", self._log, entry_id
+        )
+        return [place for place, links in rows if entry_id in targets(links, place)[: links[0]]]
+
     def _lift(self, parents: list[Known]) -> int:
         lift = 0
         for parent in parents:
@@ -197,7 +235,8 @@ class Graph:
     def _bury(self, entry: Entry) -> None:
         """Remember of an entry behind the snapshot what its children ask for."""
         self._table.run(
-            "INSERT OR IGNORE INTO log_pruned VALUES (?, ?, ?)", self._log, key_of(entry.id), entry.clock
+            "INSERT OR IGNORE INTO log_pruned (log, key, clock) VALUES (?, ?, ?)",
+            *(self._log, key_of(entry.id), entry.clock),
         )
         # Nobody can check this clock any more, but none behind the snapshot was higher than its base.
         state = 0 if entry.clock <= self.meta.base else WRONG

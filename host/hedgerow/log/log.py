@@ -3,16 +3,28 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from nacl import bindings
 
-from hedgerow.log import bounds, canonical, pages, verification
+from hedgerow.log import bounds, canonical, compaction, pages, verification
 from hedgerow.log import gaps as missing
 from hedgerow.log.access import Access, everybody
 from hedgerow.log.canonical import Entry, Sign
 from hedgerow.log.ciphers import Cipher
-from hedgerow.log.errors import LogReadOnly, NotAllowed, TooLarge, UnknownEntry
+from hedgerow.log.compaction import Compaction, Snapshot
+from hedgerow.log.errors import (
+    BehindSnapshot,
+    LogReadOnly,
+    NotAllowed,
+    NotTrusted,
+    SnapshotBehind,
+    StoreNotNamed,
+    TooLarge,
+    UnknownEntry,
+)
 from hedgerow.log.graph import ADDED, DUPLICATE, Graph, Meta
+from hedgerow.log.operations import OPERATION, store_of
 from hedgerow.log.records import Record, Rows
 from hedgerow.log.table import PROVISIONAL, WRONG, Table
 from hedgerow_core.errors import LimitError, PeerError
@@ -50,6 +62,25 @@ class Joined:
     refused: list[Refusal] = field(default_factory=list)
 
 
+class Foldable(Protocol):
+    """A store: its name, by what its state is kept, and its state after some more entries."""
+
+    name: str
+
+    @property
+    def label(self) -> str:
+        """By what its state is kept."""
+
+    def fold(self, entries: Iterable[Entry]) -> bytes:
+        """The state behind the snapshot that there is, and ``entries``."""
+
+
+def _all_named(entries: list[Entry], names: set[str]) -> None:
+    for entry in entries:
+        if entry.kind == OPERATION and (name := store_of(entry.body)) is not None and name not in names:
+            raise StoreNotNamed(name=name)
+
+
 class Log:
     """One conversation's entries. Not for several threads at once; several programs may open one file."""
 
@@ -79,6 +110,7 @@ class Log:
         self.signed = bool(row[1])
         self.rows = Rows(table, self.number, name)
         self.graph = Graph(table, self.number, self.rows, access)
+        self.compaction = Compaction(table, self.number, name, self.rows, self.graph)
 
     @classmethod
     def open(
@@ -180,6 +212,9 @@ class Log:
             self.number,
             self.rows.author_number(key),
         )
+        covered = self._covered().get(key, 0)
+        if (row is None and covered) or (row is not None and row[1] < covered):
+            raise BehindSnapshot()
         if row is None:
             return 1, None, []
         previous, sequence = row[0], row[1] + 1
@@ -235,7 +270,7 @@ class Log:
 
     def _join(self, batch: list[tuple[int, Entry]], result: Joined) -> None:
         self.table.refresh()
-        new = [item for item in batch if self.rows.known(item[1].id) is None]
+        new = [item for item in batch if self.rows.known(item[1].id) is None or self.rows.awaited(item[1].id)]
         result.duplicates += len(batch) - len(new)
         if not new:
             return
@@ -267,10 +302,11 @@ class Log:
         """The entries of this log that ``other`` has not, found by walking back from the heads."""
         todo = [entry.id for entry in self.heads()]
         todo += [gap.id for gap in other.gaps() if self.rows.known(gap.id) is not None]
+        todo += other.rows.all_awaited()
         met = set(todo)
         while todo:
             entry_id = todo.pop()
-            if other.rows.known(entry_id) is not None:
+            if other.rows.known(entry_id) is not None and not other.rows.awaited(entry_id):
                 continue
             record = self.rows.find(entry_id)
             if record is None or not record.readable:
@@ -366,7 +402,83 @@ class Log:
         """(epoch, entries with places) that came after ``place``; all where the epoch is another one."""
         now = self.meta.epoch
         newer = self.rows.newer(place if now == epoch else 0, "AND state < 2 ORDER BY place")
-        return now, ((record.place, record.entry) for record in newer if record.readable)
+        covered = self._covered()
+        return now, (
+            (record.place, record.entry)
+            for record in newer
+            if record.readable and record.entry.sequence > covered.get(record.entry.author, 0)
+        )
+
+    def base_fold(self, key: str) -> bytes | None:
+        """The state of a store behind the snapshot, where there is one."""
+        found = self.snapshot()
+        return None if found is None else dict(found.folds).get(key)
+
+    def snapshot(self) -> Snapshot | None:
+        """What stands for the entries that were removed; None where none were."""
+        row = self.table.row("SELECT data FROM log_snapshots WHERE log = ?", self.number)
+        if row is None:
+            return None
+        return compaction.decode(self.table.cipher.open(row[0], self.name + b"snapshot"))
+
+    def _covered(self) -> dict[bytes, int]:
+        """The last sequence of each author that is behind the snapshot."""
+        rows = self.table.rows("SELECT author, sequence FROM log_covered WHERE log = ?", self.number)
+        return {self.rows.author_key(author): sequence for author, sequence in rows}
+
+    def compact(self, clock: int, stores: Iterable[Foldable] = ()) -> Snapshot:
+        """Remove the entries up to a clock, behind a snapshot that we sign; heads, the newest of each author
+        and entries for access rules stay. ``stores`` are all those of the log, whose states go on from there.
+
+        LogReadOnly, NoSnapshotYet, StoreNotNamed. Others give the snapshot to ``adopt``.
+        """
+        if self.author is None or not self.signed:
+            raise LogReadOnly()
+        with self.table.transaction():
+            self.table.tails.pop(self.number, None)
+            self.graph.load()
+            base, behind = self.compaction.behind(clock)
+            covered = dict(sorted(behind.items(), key=lambda item: self.rows.author_key(item[0])))
+            keys = {self.rows.author_key(author): sequence for author, sequence in covered.items()}
+            before = self._covered()
+            leaving = [
+                record.entry
+                for record in self.records()
+                if before.get(record.entry.author, 0)
+                < record.entry.sequence
+                <= keys.get(record.entry.author, 0)
+            ]
+            folds = [(store.label, store.fold(leaving)) for store in stores]
+            _all_named(leaving, {store.name for store in stores})
+            made = Snapshot(
+                *(self.name, self.author.key, base, tuple(keys.items())),
+                *(self.compaction.marks(base, covered), tuple(sorted(folds))),
+            ).signed(self.author.sign)
+            self.compaction.prune(made, made.encode())
+            self.graph.save()
+        self.table.changed()
+        self.table.shrink()
+        return made
+
+    def adopt(self, data: bytes, trusted: Callable[[bytes], bool]) -> int:
+        """Take over a snapshot of somebody's whom ``trusted``, asked with their key, says yes to; how many
+        entries left the disk. PeerError for what is none, NotTrusted, SnapshotBehind."""
+        found = compaction.decode(data)
+        if found.log != self.name:
+            raise PeerError("a snapshot of another log")
+        if not trusted(found.author):
+            raise NotTrusted()
+        with self.table.transaction():
+            self.table.tails.pop(self.number, None)
+            self.graph.load()
+            theirs = dict(found.covered)
+            if any(sequence > theirs.get(key, 0) for key, sequence in self._covered().items()):
+                raise SnapshotBehind()
+            gone = self.compaction.prune(found, data)
+            self.graph.save()
+        self.table.changed()
+        self.table.shrink()
+        return gone
 
     def kept_fold(self, key: str) -> tuple[int, int, bytes] | None:
         """(place, epoch, state) of a store's snapshot, where there is one that holds."""
@@ -397,7 +509,8 @@ class Log:
     def wants(self, limit: int = bounds.WANTS) -> list[bytes]:
         """Ids to ask others for, most useful first."""
         self.table.refresh()
-        return missing.wants(self.rows, self.table, self.number, limit)
+        found = [*self.rows.all_awaited(), *missing.wants(self.rows, self.table, self.number, limit)]
+        return found[:limit]
 
     def forks(self) -> list[missing.Fork]:
         """Where an author wrote two entries with one sequence."""

@@ -7,6 +7,7 @@ from typing import Any
 from hedgerow.log.bounds import ID_BYTES, KNOWN
 from hedgerow.log.canonical import Entry
 from hedgerow.log.table import PROVISIONAL, WRONG, Known, Table
+from hedgerow_core import cbor
 from hedgerow_core.errors import PeerError
 
 COLUMNS = "place, id, author, sequence, clock, kind, state, links, signature, body"
@@ -50,16 +51,21 @@ def links_of(entry: Entry, place: int, place_of: Callable[[bytes], int]) -> byte
         mark, names = entry.parents.index(entry.previous), entry.parents
     else:
         mark, names = _EXPLICIT, (*entry.parents, entry.previous)
-    cell = bytearray((len(entry.parents), mark))
-    for name in (*names, *entry.references):
-        older = place_of(name)
-        distance = place - older if older else 0
+    found = [place_of(name) or name for name in (*names, *entry.references)]
+    return _cell(len(entry.parents), mark, found, place)
+
+
+def _cell(count: int, mark: int, found: list[int | bytes], place: int) -> bytes:
+    """The cell of places and ids."""
+    cell = bytearray((count, mark))
+    for item in found:
+        distance = place - item if isinstance(item, int) else 0
         while distance > 0x7F:
             cell.append(distance & 0x7F | 0x80)
             distance >>= 7
         cell.append(distance)
-        if not older:
-            cell += name
+        if isinstance(item, bytes):
+            cell += item
     return bytes(cell)
 
 
@@ -239,10 +245,55 @@ class Rows:
         places = [item if isinstance(item, int) else self._place_of(item) for item in found]
         return [place for place in places if place]
 
+    def relinked(self, links: bytes, place: int, gone: set[int]) -> bytes:
+        """The cell with ids in place of the places that are ``gone`` from now on."""
+        found = [self._id_at(one) if one in gone else one for one in targets(links, place)]
+        return _cell(links[0], links[1], found, place)
+
+    def followed(self, place: int) -> bool:
+        """Whether something that left for a snapshot follows an entry that stayed."""
+        return self._table.row("SELECT 1 FROM log_edges WHERE parent = ? AND child = 0", place) is not None
+
+    def all_awaited(self) -> list[bytes]:
+        """Ids of the entries that are behind the snapshot, stay all the same, and are not here."""
+        rows = self._table.rows("SELECT id FROM log_pruned WHERE log = ? AND kept > 0", self._log)
+        return [name for (name,) in rows if self.awaited(name)]
+
+    def awaited(self, entry_id: bytes) -> bool:
+        """Whether an entry is behind the snapshot, stays all the same, and is not here."""
+        known = self.known(entry_id)
+        if known is None or known.place:
+            return False
+        row = self._table.row(
+            "SELECT 1 FROM log_pruned WHERE log = ? AND key = ? AND id = ? AND kept > 0",
+            *(self._log, key_of(entry_id), entry_id),
+        )
+        return row is not None
+
+    def buried_vector(self, entry_id: bytes) -> dict[int, int] | None:
+        """What an entry behind the snapshot had seen, where that is known."""
+        row = self._table.row(
+            "SELECT vector FROM log_pruned WHERE log = ? AND key = ? AND id = ?",
+            *(self._log, key_of(entry_id), entry_id),
+        )
+        if row is None or row[0] is None:
+            return None
+        found = cbor.decode(row[0])
+        assert isinstance(found, dict)
+        return found
+
+    def buried(self, place: int) -> list[bytes]:
+        """Ids of the parents that are not here."""
+        row = self._table.row("SELECT links FROM log_entries WHERE place = ?", place)
+        found = [] if row is None else targets(row[0], place)[: row[0][0]]
+        return [one for one in found if isinstance(one, bytes)]
+
     def shown_child(self, place: int) -> bool:
         """Whether an entry of the order follows the one at ``place``."""
         row = self._table.row(
-            "SELECT 1 FROM log_edges JOIN log_entries ON place = child WHERE parent = ? AND state < 2", place
+            "SELECT 1 FROM log_edges LEFT JOIN log_entries ON place = child WHERE parent = ?"
+            " AND (state < 2 OR child = 0)",
+            place,
         )
         if row is not None:
             return True

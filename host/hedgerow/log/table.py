@@ -73,8 +73,10 @@ CREATE TABLE log_forks (
 ) WITHOUT ROWID;
 CREATE TABLE log_vectors (place INTEGER PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE log_pruned (
-    log INTEGER, key INTEGER, clock INTEGER NOT NULL, PRIMARY KEY (log, key)
+    log INTEGER, key INTEGER, clock INTEGER NOT NULL, id BLOB, kept INTEGER NOT NULL DEFAULT 0, vector BLOB,
+    PRIMARY KEY (log, key)
 ) WITHOUT ROWID;
+CREATE TABLE log_snapshots (log INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE log_covered (
     log INTEGER, author INTEGER, sequence INTEGER NOT NULL, PRIMARY KEY (log, author)
 ) WITHOUT ROWID;
@@ -120,6 +122,7 @@ class Table:
         connection = None
         try:
             connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.execute("PRAGMA secure_delete = ON")
@@ -146,7 +149,8 @@ class Table:
         """
         self._when_changed.append(hook)
 
-    def _changed(self) -> None:
+    def changed(self) -> None:
+        """Forget what is remembered in memory."""
         self.known.clear()
         self.tails.clear()
         self._next = 0
@@ -161,7 +165,7 @@ class Table:
         seen = self._data_version()
         if seen != self._seen:
             self._seen = seen
-            self._changed()
+            self.changed()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -180,12 +184,20 @@ class Table:
                 # A full disk makes SQLite roll back by itself.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
-                self._changed()
+                self.changed()
                 raise
         except sqlite3.Error as error:
             raise _translate(self.path, error) from None
         finally:
             self._depth -= 1
+
+    def shrink(self) -> None:
+        """Give room that is not needed any more back to the disk."""
+        try:
+            self._connection.executescript("PRAGMA incremental_vacuum")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            raise _translate(self.path, error) from None
 
     def next_place(self) -> int:
         """The place of the entry that is inserted next, within a transaction."""

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from hedgerow.log.canonical import Entry
 from hedgerow.log.errors import NotAValue
+from hedgerow.log.operations import OPERATION
 from hedgerow_core import cbor
 from hedgerow_core.errors import HedgerowError, PeerError
 
-OPERATION = 0x101
 _NAME_BYTES = 64
 
 
@@ -29,6 +29,9 @@ class Source(Protocol):
 
     def changes(self, place: int, epoch: int) -> tuple[int, Iterable[tuple[int, Entry]]]:
         """(epoch, entries with places) that came after ``place``; all where the epoch is another one."""
+
+    def base_fold(self, key: str) -> bytes | None:
+        """The state of a store behind the snapshot of the log, where there is one."""
 
     def kept_fold(self, key: str) -> tuple[int, int, bytes] | None:
         """(place, epoch, state) of a snapshot, where there is one that holds."""
@@ -83,12 +86,29 @@ class Store:
         """Take in what is new in the log."""
         epoch, entries = self.log.changes(self._place, self._epoch)
         if epoch != self._epoch:
-            self._clear()
+            self._begin()
             self._epoch = epoch
         for place, entry in entries:
             self._place = place
             if entry.kind == OPERATION:
                 self._step(entry)
+
+    def _begin(self) -> None:
+        """The state behind the log's snapshot, or nothing."""
+        self._clear()
+        base = self.log.base_fold(self.label)
+        if base is not None:
+            self._restore(cbor.decode(base))
+
+    def fold(self, entries: Iterable[Entry]) -> bytes:
+        """The state behind the log's snapshot and ``entries``, for a further snapshot."""
+        self._begin()
+        for entry in entries:
+            if entry.kind == OPERATION:
+                self._step(entry)
+        state = cbor.encode(self._dump())
+        self._place, self._epoch = 0, -1
+        return state
 
     def _step(self, entry: Entry) -> None:
         try:
@@ -103,10 +123,10 @@ class Store:
     def snapshot(self) -> None:
         """Keep the state, so that the next program need not fold the log from its beginning."""
         self.refresh()
-        self.log.keep_fold(self._key(), self._place, self._epoch, cbor.encode(self._dump()))
+        self.log.keep_fold(self.label, self._place, self._epoch, cbor.encode(self._dump()))
 
     def _load(self) -> None:
-        kept = self.log.kept_fold(self._key())
+        kept = self.log.kept_fold(self.label)
         if kept is None:
             return
         try:
@@ -116,7 +136,9 @@ class Store:
             return
         self._place, self._epoch = kept[0], kept[1]
 
-    def _key(self) -> str:
+    @property
+    def label(self) -> str:
+        """By what its state is kept."""
         return f"{type(self).__name__} {self.name}"
 
 
