@@ -120,7 +120,7 @@ class Conversations:
             ):
                 self._erase(entry, now)  # the wish overtook it
             if written.kind == entries.CHAT:
-                self._done(mine, written)
+                self._done(entry, person, mine, device, written, now)
         elif written.kind == entries.TIMER:
             self._set_timer(person, written)
         elif written.kind == entries.REMOVE:
@@ -131,9 +131,13 @@ class Conversations:
             self._read_elsewhere(person, written.data, now)
         return True
 
-    def _done(self, mine: bool, written: entries.Entry) -> None:
+    def _done(
+        self, entry: int, person: int, mine: bool, device: int | None, written: entries.Entry, now: int
+    ) -> None:
         found = view.parsed(written.text)
-        if mine and found is not None and found.mark == operations.NAME:
+        if found is not None and found.mark == operations.FILE:
+            self._desk.blobs.said(entry, person, device or person, found, now)
+        elif mine and found is not None and found.mark == operations.NAME:
             self.call(clean_name(found.value))  # on another device of ours
 
     def call(self, name: str) -> None:
@@ -242,6 +246,7 @@ class Conversations:
         self._empty(entry, now)
 
     def _empty(self, entry: int, now: int) -> None:
+        self._desk.blobs.forget(entry)
         self._database.run(
             "UPDATE entries SET text = '', proof = NULL, removed_ms = ? WHERE id = ?", now, entry
         )

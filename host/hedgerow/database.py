@@ -76,6 +76,7 @@ CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NUL
     + migrations.DEVICES
     + migrations.GROUPS
     + migrations.GAPS
+    + migrations.BLOBS
 )
 
 

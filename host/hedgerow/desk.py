@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hedgerow import errors, roles
+from hedgerow.blobs.exchange import Blobs
 from hedgerow.chat import view
 from hedgerow.conversations import Conversations
 from hedgerow.covers import Covers
@@ -116,6 +117,7 @@ class Desk:
         self.conversations = Conversations(self, database, random)
         self.groups = Groups(self, database, random)
         self.gaps = Gaps(self, database)
+        self.blobs = Blobs(self, database)
         self.pings = Pings(database)
         self.outdated = False  # our keys were replaced: this desk is to be made anew
         self._chores_ms: int | None = None  # None: at once
@@ -176,6 +178,9 @@ class Desk:
         )
         self.street.work(now)
         self._open_mail(now)
+        if self.blobs.giving:
+            with self.changing(now):
+                self.blobs.give(now)
         due = self._chores_ms is None or not 0 <= now - self._chores_ms < _CHORES_MS
         if due:
             self._chores_ms = now
@@ -200,6 +205,9 @@ class Desk:
             self._renew(now)
         if due or anything:
             self._deep_scan(now)
+            if self.blobs.due(now):
+                with self.changing(now):
+                    self.blobs.ask(now)
             self.send_waiting(now)
             self._restock(now)
         happened, self._events = self._events, []
@@ -619,6 +627,12 @@ class Desk:
                 (entry,) = self._database.rows("SELECT max(id) AS id FROM entries WHERE contact = ?", person)
                 self.devices.share_heard(entry["id"], contact, written.written_ms, now)
             return new
+        if written.kind in (entries.PIECE, entries.WANT_PIECES):
+            if row["changed_ms"] is None and written.kind == entries.PIECE:
+                self.blobs.came(written.data, now)
+            elif row["changed_ms"] is None:
+                self.blobs.asked(contact, written.data, now)
+            return True
         if rows.find(self._database, contact, False, None, written, "") is not None:
             return False
         rows.insert(self._database, contact, False, written, "", envelope, now, late)

@@ -407,6 +407,26 @@ class FileNotWritten(UserError):
     """{path} cannot be written ({reason}): make room or name another file."""
 
 
+class FileTooLarge(UserError):
+    """This file has {size} bytes, boards carry up to {limit}: send it another way, or a part of it."""
+
+
+class FileEmpty(UserError):
+    """There is nothing in this file: send another one."""
+
+
+class NotSmaller(UserError):
+    """{path} cannot be made smaller: send it without --small, or install Pillow (`pip install pillow`)."""
+
+
+class NotSure(UserError):
+    """{size} are about {count} letters for the boards: say --yes to send it all the same."""
+
+
+class NoFile(UserError):
+    """There is no file {number}: `hedgerow files` lists them with their numbers."""
+
+
 class NoSuchKey(UserError):
     """There is no {key} in this store: `hedgerow store list` shows what is."""
 

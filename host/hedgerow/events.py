@@ -108,6 +108,18 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class File:
+    """A row of ``hedgerow files``: ``number`` is its letter, ``name`` the conversation, ``here`` bytes."""
+
+    number: int
+    name: str
+    file: str
+    size: int
+    here: int
+    wanted: bool
+
+
+@dataclass(frozen=True)
 class Marks:
     """What was done to a letter. ``reply_to`` is the letter that it answers, where that is here.
 

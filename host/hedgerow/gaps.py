@@ -156,13 +156,13 @@ class Gaps:
                     " AND first = ?",
                     *(now, contact, author, gap["first"]),
                 )
-            holders = self._holders(contact, author, now)
+            holders = self.holders(contact, author, now)
             if holders:
                 holder = holders[gaps[0]["asked"] % len(holders)]
                 tag = sync.tag(self._key(author))
                 self._tell(holder, [_ASK, self.name(contact), tag, ranges], now)
 
-    def _holders(self, contact: int, author: int, now: int) -> list[int]:
+    def holders(self, contact: int, author: int, now: int) -> list[int]:
         """Rows of devices that may have what an author said: itself first."""
         if self._is_group(contact):
             cards = self._desk.groups.state(contact).members.cards

@@ -256,6 +256,39 @@ CREATE TABLE gaps (
 ALTER TABLE entries ADD COLUMN proof BLOB;
 """
 
+# Since version 7, too: files by the letters that offer them, their blocks, and pieces of blocks that are not
+# whole yet, by the first bytes of their block's id. A piece without data was asked for;
+# ``pieces_due`` are those that others asked for.
+BLOBS = """
+CREATE TABLE blob_uses (
+    entry INTEGER PRIMARY KEY REFERENCES entries(id),
+    contact INTEGER NOT NULL REFERENCES contacts(id),
+    author INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    wanted_ms INTEGER,
+    done_ms INTEGER,
+    tries INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX blob_uses_root ON blob_uses (root);
+CREATE TABLE blocks (block BLOB PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE block_pieces (
+    block BLOB NOT NULL,
+    piece INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL,
+    count INTEGER,
+    data BLOB,
+    PRIMARY KEY (block, piece)
+);
+CREATE TABLE pieces_due (
+    contact INTEGER NOT NULL REFERENCES contacts(id),
+    block BLOB NOT NULL,
+    piece INTEGER NOT NULL,
+    ttl INTEGER NOT NULL,
+    UNIQUE (contact, block, piece)
+);
+"""
+
 _COLUMNS = """
 ALTER TABLE contacts ADD COLUMN arrived_ms INTEGER;
 ALTER TABLE entries ADD COLUMN delivered_ms INTEGER;
@@ -283,7 +316,7 @@ def migrate(connection: sqlite3.Connection, home: Path) -> None:
         if version < 6:
             _execute(connection, DEVICES + ";" + GROUPS)
             connection.execute("UPDATE entries SET kind = 1 WHERE text = ''")
-        _execute(connection, GAPS)
+        _execute(connection, GAPS + ";" + BLOBS)
         if version in (1, 2, 3):
             # Behind all columns: what is secret in them is sealed.
             _seal(connection, home)

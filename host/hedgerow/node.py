@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from hedgerow import errors, roles
+from hedgerow.blobs.commands import Files
 from hedgerow.chat import view
 from hedgerow.chat.commands import ChatCommands
 from hedgerow.database import Database, Protect, ShelfStore, Unlock, without_asking
@@ -180,6 +181,11 @@ class Node:
     def chat(self) -> ChatCommands:
         """What we do with letters that are there."""
         return ChatCommands(self._desk, self._database, self._may_say)
+
+    @property
+    def files(self) -> Files:
+        """What we do with files."""
+        return Files(self._desk, self._database, self.chat)
 
     @property
     def groups(self) -> GroupCommands:

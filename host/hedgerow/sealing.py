@@ -47,11 +47,21 @@ class Sealer:
         self._outbox.add(envelope, contact, None, now)
 
     def new(
-        self, contact: int, kind: int, text: str, now: int, data: bytes = b"", timer: int = 0
+        self,
+        contact: int,
+        kind: int,
+        text: str,
+        now: int,
+        data: bytes = b"",
+        timer: int = 0,
+        bulk_ttl: int | None = None,
     ) -> tuple[Sessions, Envelope, int]:
-        """Seal and send a new entry; with the ratchet's new state, and the entry's row."""
+        """Seal and send a new entry; with the ratchet's new state, and the entry's row.
+
+        ``bulk_ttl`` is the ttl class of what travels behind everything else.
+        """
         written = replace(self._next(contact, kind, text, now), data=data, timer=timer)
-        state, envelope = self._seal(contact, written)
+        state, envelope = self._seal(contact, written, bulk_ttl)
         shown = text if kind in entries.WORDS else ""
         entry = rows.insert(self._database, contact, True, written, shown, envelope)
         self._outbox.add(envelope, contact, entry, now, kind in (entries.PING, entries.PONG))
@@ -125,11 +135,17 @@ class Sealer:
         sequence = row["sequence"] + 1 if kind in entries.SAID else max(row["sequence"], 1)
         return entries.Entry(kind, sequence, row["clock"] + 1, row["seen"], written_ms, text)
 
-    def _envelope(self, lock: bytes, body: bytes, shared: bool = False) -> Envelope:
+    def _envelope(
+        self, lock: bytes, body: bytes, shared: bool = False, bulk_ttl: int | None = None
+    ) -> Envelope:
         hops = self._random(1)[0] % _RANDOM_HOPS
+        if bulk_ttl is not None:
+            return envelopes.make(envelopes.BULK, bulk_ttl, lock, body, hops, shared)
         return envelopes.make(envelopes.NORMAL, self._ttl(), lock, body, hops, shared)
 
-    def _seal(self, contact: int, written: entries.Entry) -> tuple[Sessions, Envelope]:
+    def _seal(
+        self, contact: int, written: entries.Entry, bulk_ttl: int | None = None
+    ) -> tuple[Sessions, Envelope]:
         # The state of the database, not ours: another process may have written, and no key serves twice.
         state = self.sessions_of(contact)
         try:
@@ -140,7 +156,7 @@ class Sealer:
                 raise errors.SessionPending(name=name) from None
             raise errors.Unanswered(name=name, count=state.present.ns) from None
         self._written(contact, state, written)
-        return state, self._envelope(lock, body)
+        return state, self._envelope(lock, body, bulk_ttl=bulk_ttl)
 
     def sessions_of(self, contact: int) -> Sessions:
         """The contact's ratchets, as they are in the database."""

@@ -169,7 +169,8 @@ NEW_IN_6 = ("kind", "device", "content", "copy_of", "timer", "read_ms", "seen_ms
 
 def before_gaps(connection):
     """Take back what version 7 brought."""
-    connection.execute("DROP TABLE gaps")
+    for table in ("gaps", "blob_uses", "blocks", "block_pieces", "pieces_due"):
+        connection.execute(f"DROP TABLE {table}")
     connection.execute("ALTER TABLE entries DROP COLUMN proof")
 
 

@@ -29,6 +29,7 @@ class Person:
         self._lab = lab
         self._epoch_ms = epoch_ms
         self._random = random.Random(f"host {seed} {name}").randbytes
+        self._home = home
         self.node = Node.create(home, name, self._random, self.unix_ms)
         self._line: SerialLine | None = None
         self._link: Link | None = None
@@ -61,6 +62,13 @@ class Person:
             self._line = None
         self._link = None
         self._plugged += 1
+
+    def restart(self, board: str, pairing_key: bytes) -> None:
+        """The computer starts again, from what is on its disk, and is plugged in."""
+        self.unplug()
+        self.node.close()
+        self.node = Node.open(self._home, self._random, self.unix_ms)
+        self.plug(board, pairing_key)
 
     def _attach(self) -> None:
         self._link = self.node.attach(self._pairing_key, self.unix_ms)

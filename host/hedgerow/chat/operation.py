@@ -20,11 +20,13 @@ POLL = "?"  # a question and its choices, a line each
 POLL_MANY = "*"  # the same; one person may choose several
 VOTE = "v"  # the choices, separated by commas; empty to take it back
 NAME = "n"  # how the writer wants to be called
+FILE = "f"  # the root in base64 without its last sign, the size, and the name (hedgerow.blobs)
 STORE = "s"  # an operation of a store (hedgerow.chat.shared)
 
 _ABOUT = (REPLY, EDIT, REACT, PIN, VOTE)
-_MARKS = (*_ABOUT, POLL, POLL_MANY, NAME, STORE)
+_MARKS = (*_ABOUT, POLL, POLL_MANY, NAME, FILE, STORE)
 _TARGET = re.compile(r"([0-9a-f]{8})\.([1-9][0-9]{0,8}) ", re.ASCII)
+_FILE = re.compile(r"[A-Za-z0-9_-]{43} [1-9][0-9]{0,6} [^\n]{1,120}", re.ASCII)
 _VOTES = re.compile(r"(?:[0-9]{1,2}(?:,[0-9]{1,2})*)?", re.ASCII)
 
 REACTION_CHARACTERS = 8  # of one symbol; some are made of several
@@ -88,6 +90,8 @@ def _fits(found: Operation) -> bool:
         return value in ("0", "1")
     if found.mark == VOTE:
         return _VOTES.fullmatch(value) is not None and len(found.choices) <= CHOICES_MAX
+    if found.mark == FILE:
+        return _FILE.fullmatch(value) is not None
     if found.mark == NAME:
         return 0 < len(value) <= NAME_CHARACTERS
     lines = found.lines

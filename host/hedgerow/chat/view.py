@@ -18,7 +18,7 @@ from hedgerow_core.errors import PeerError
 if TYPE_CHECKING:
     from hedgerow.desk import Desk
 
-SHOWN = (operations.REPLY, operations.POLL, operations.POLL_MANY)  # letters of their own
+SHOWN = (operations.REPLY, operations.FILE, operations.POLL, operations.POLL_MANY)  # letters of their own
 # Of two with one clock the smaller author stands first, on all devices alike.
 ORDER = "e.sequence = 0, e.clock, coalesce(a.device_key, iif(e.mine, ?, c.device_key)), e.id"
 
@@ -134,4 +134,6 @@ def words(kind: int, text: str) -> str:
     found = parsed(text)
     if found is None or found.mark not in SHOWN:
         return ""
+    if found.mark == operations.FILE:
+        return found.value.split(" ", 2)[2]
     return found.value if found.mark == operations.REPLY else found.lines[0]

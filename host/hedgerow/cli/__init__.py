@@ -21,6 +21,7 @@ from hedgerow.cli import (
     chat,
     conversations,
     devices,
+    files,
     groups,
     inviting,
     linking,
@@ -150,15 +151,21 @@ def add(
 def send(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="A contact, as `hedgerow contacts` shows it.")],
-    text: Annotated[str, typer.Argument(help="The letter.")],
+    text: Annotated[str | None, typer.Argument(help="The letter.", show_default=False)] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="Send a file.")] = None,
+    small: Annotated[bool, typer.Option("--small", help="A picture: smaller for the air.")] = False,
+    sure: Annotated[bool, typer.Option("--yes", help="Do not ask about a large file.")] = False,
     board: linking.MaybeBoardUrl = None,
     key_file: linking.KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a letter. It leaves at once with --board, else with the next board that this computer meets."""
+    """Write a letter, or send a file. It leaves at once with --board, else with the next board."""
     node = open_node(context)
     _poll(node, as_json)
-    node.send(name, text, now_ms())
+    if file is not None:
+        files.send(node, name, file, small, sure, as_json)
+    if text is not None or file is None:
+        node.send(name, text or "", now_ms())
     if board is not None:
         linking.exchange_now(node, board, key_file, as_json)
     _print_sent(node, node.sent(name)[-1], as_json)
@@ -286,6 +293,7 @@ devices.register(app)
 groups.register(app)
 conversations.register(app)
 chat.register(app)
+files.register(app)
 app.add_typer(log.app, name="log")
 app.add_typer(store.app, name="store")
 people.register(app)

@@ -28,6 +28,7 @@ _DOES = {
     operations.POLL_MANY: "asks",
     operations.VOTE: "chooses in",
     operations.NAME: "is called",
+    operations.FILE: "has a file",
     operations.STORE: "stores",
 }
 

@@ -28,6 +28,8 @@ DEVICES = 12  # the devices of the writer's account (hedgerow.devices.listing)
 SYNC = 13  # between the devices of one account (hedgerow.devices.sync)
 GROUP = 14  # what keeps a group together (hedgerow.groups)
 CHAT = 15  # an operation of the conversation (hedgerow.chat)
+PIECE = 17  # of a block of a file (hedgerow.blobs)
+WANT_PIECES = 18  # which are asked for
 WANT = 19  # entries that are asked for (hedgerow.gaps)
 _TIMED_CHAT = 20
 
@@ -35,7 +37,7 @@ _TIMED_CHAT = 20
 SAID = (TEXT, REMOVE, READ, TIMER, CHAT)
 # What is kept as a text.
 WORDS = (TEXT, CHAT)
-_WITH_DATA = (REMOVE, READ, TIMER, DEVICES, SYNC, GROUP, WANT)
+_WITH_DATA = (REMOVE, READ, TIMER, DEVICES, SYNC, GROUP, WANT, PIECE, WANT_PIECES)
 _KINDS = (HELLO, TEXT, CHAT, PING, PONG, VERIFY, INTRODUCE, *_WITH_DATA)
 
 EPOCH_MINUTES = 1_735_689_600 // 60

@@ -1,7 +1,7 @@
 """Entries as rows of the database."""
 
 from hedgerow.database import Database
-from hedgerow.log.entry import CHAT, INTRODUCE, Entry
+from hedgerow.log.entry import CHAT, INTRODUCE, PIECE, Entry
 from hedgerow_core.envelope import Envelope
 
 
@@ -41,6 +41,8 @@ def insert(
 
 def kept(written: Entry) -> bytes | None:
     """What is needed to seal it again, of what is not shown; where there is something it is repeated."""
+    if written.kind == PIECE:
+        return None  # who wants it asks again
     if written.kind == CHAT:
         return b"\0"
     if written.kind == INTRODUCE:

@@ -46,6 +46,8 @@ _LEFT_OUT = (
     "verifications",
     "introductions",
     "joins",
+    "block_pieces",
+    "pieces_due",
     "group_chains",
     "group_epochs",
 )

@@ -49,6 +49,8 @@ LASTING = (
     ("account", "keys"),
     ("entries", "text"),
     ("entries", "proof"),
+    ("blocks", "data"),
+    ("block_pieces", "data"),
     ("pairing_keys", "key"),
     ("streets", "key"),
     ("street_letters", "text"),
