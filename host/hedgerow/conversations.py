@@ -26,6 +26,8 @@ TIMER_MINUTES_MAX = 366 * 24 * 60
 _READ_AT_ONCE = 100
 _MINUTE_MS = 60_000
 _SKEW_MS = 3_600_000
+_LOOK_MS = 3_600_000
+_OVER_MS = 30 * 86_400_000
 
 
 class Conversations:
@@ -34,6 +36,7 @@ class Conversations:
     def __init__(self, desk: "Desk", database: Database, random: Callable[[int], bytes]) -> None:
         self._desk = desk
         self._database = database
+        self._looked_ms: int | None = None
 
     # Writing
 
@@ -188,6 +191,34 @@ class Conversations:
         if found:
             with self._desk.changing(now):
                 for row in found:
+                    self._erase(row["id"], now)
+
+    # Keeping
+
+    def keep(self, contact: int, days: int | None) -> None:
+        """Erase letters of a conversation here so many days after they came; None: keep all."""
+        self._database.run("UPDATE contacts SET keep_days = ? WHERE id = ?", days, contact)
+        self._looked_ms = None
+
+    def forget_old(self, now: int) -> None:
+        """Erase what is older than the user wants to keep, once an hour; what is pinned stays."""
+        if self._looked_ms is not None and 0 <= now - self._looked_ms < _LOOK_MS:
+            return
+        self._looked_ms = now
+        found = self._database.rows(
+            "SELECT e.id, e.contact, e.mine, e.device, e.sequence, e.kind, unseal(e.text) AS text"
+            " FROM entries e JOIN contacts c ON c.id = e.contact"
+            " WHERE c.keep_days IS NOT NULL AND e.kind IN (?, ?) AND e.text != '' AND e.removed_ms IS NULL AND e.copy_of IS NULL AND e.sequence > 0"
+            " AND ifnull(e.received_ms, e.written_ms) + c.keep_days * 86400000 <= ?"
+            # What is still on its way stays until it is there, or was over long ago.
+            " AND (e.mine = 0 OR e.delivered_ms IS NOT NULL OR e.written_ms + ? <= ?)",
+            *(*entries.WORDS, now, _OVER_MS, now),
+        )
+        views = view.Views(self._desk, self._database)
+        old = [row for row in found if view.words(row["kind"], row["text"]) and not views.about(row).pinned]
+        if old:
+            with self._desk.changing(now):
+                for row in old:
                     self._erase(row["id"], now)
 
     # Deleting

@@ -202,6 +202,7 @@ class Desk:
                 with self.changing(now):
                     self.gaps.ask(now)
             self.conversations.disappear(now)
+            self.conversations.forget_old(now)
             self._renew(now)
         if due or anything:
             self._deep_scan(now)

@@ -254,6 +254,7 @@ CREATE TABLE gaps (
     PRIMARY KEY (contact, author, first)
 );
 ALTER TABLE entries ADD COLUMN proof BLOB;
+ALTER TABLE contacts ADD COLUMN keep_days INTEGER;
 """
 
 # Since version 7, too: files by the letters that offer them, their blocks, and pieces of blocks that are not

@@ -388,6 +388,19 @@ class Node:
             self._desk.conversations.set_timer(contact, minutes, now)
         self._desk.send_waiting(now)
 
+    def kept_days(self, name: str) -> int | None:
+        """How many days letters of a conversation are kept here; None: for ever."""
+        contact = self._desk.book.conversation_of(name)
+        found = self._database.rows("SELECT keep_days FROM contacts WHERE id = ?", contact)[0]["keep_days"]
+        return None if found is None else int(found)
+
+    def keep(self, name: str, days: int | None, now: int) -> None:
+        """Erase letters of a conversation here so many days after they came; None: keep all."""
+        contact = self._desk.book.conversation_of(name)
+        with self._database.transaction():
+            self._desk.conversations.keep(contact, days)
+        self._desk.conversations.forget_old(now)
+
     def remove(self, number: int, here: bool, now: int) -> Letter:
         """Erase a letter; one of ours everywhere, unless ``here`` says otherwise. UnknownLetter, NotOurs."""
         found = self._letters("e.id = ?", number)

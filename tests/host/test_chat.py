@@ -268,3 +268,27 @@ def test_search_leaves_no_text_on_the_disk(village):
     search(letters(village, ALICE), "xylophone")
     for path in village.home(ALICE).rglob("*"):
         assert path.is_dir() or b"xylophone" not in path.read_bytes()
+
+
+# Keeping
+
+
+def test_old_letters_are_erased_here_and_come_not_back_and_pinned_ones_stay(village):
+    for text in ("old", "pinned"):
+        village.send(ALICE, BOB, text)
+    village.exchange()
+    village.nodes[BOB].chat.pin(number(village, BOB, "pinned"), True, village.now)
+    village.exchange()
+    village.nodes[BOB].keep(ALICE, 30, village.now)
+    village.now += 29 * 24 * 60 * MINUTE_MS
+    village.send(ALICE, BOB, "new")
+    village.exchange()
+    assert [letter.text for letter in letters(village, BOB)] == ["old", "pinned", "new"]
+    village.now += 2 * 24 * 60 * MINUTE_MS
+    village.exchange()
+    assert [letter.text for letter in letters(village, BOB)] == ["pinned", "new"]
+    assert [letter.text for letter in letters(village, ALICE)] == ["old", "pinned", "new"]
+    village.nodes[ALICE].chat.react(number(village, ALICE, "old"), "👍", village.now)
+    village.exchange()
+    assert [letter.text for letter in letters(village, BOB)] == ["pinned", "new"]
+    assert village.nodes[BOB].kept_days(ALICE) == 30 and village.nodes[BOB].gaps(ALICE) == []

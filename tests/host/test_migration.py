@@ -172,6 +172,7 @@ def before_gaps(connection):
     for table in ("gaps", "blob_uses", "blocks", "block_pieces", "pieces_due"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("ALTER TABLE entries DROP COLUMN proof")
+    connection.execute("ALTER TABLE contacts DROP COLUMN keep_days")
 
 
 def before_devices(connection):

@@ -12,6 +12,7 @@ from hedgerow.conversations import TIMER_MINUTES_MAX
 
 _UNITS = {"m": 1, "h": 60, "d": 24 * 60, "w": 7 * 24 * 60}
 _OFF = "off"
+_ALL = "all"
 
 
 class Receipts(Enum):
@@ -91,6 +92,34 @@ def timer(
         print(f"Letters with {name} stay.")
 
 
+def keep(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="A contact or a group.")],
+    wanted: Annotated[
+        str | None, typer.Argument(help="30d, 12w, or all.", metavar="[TIME]", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or choose how long letters of a conversation are kept on this device. Pinned ones stay."""
+    minutes = None if wanted in (None, _ALL) else minutes_of(str(wanted))
+    if minutes is not None and minutes % _UNITS["d"]:
+        raise errors.UnknownDuration(wanted=wanted)
+    node = open_node(context)
+    node.poll(now_ms())
+    if wanted is not None:
+        node.keep(name, None if minutes is None else minutes // _UNITS["d"], now_ms())
+    days = node.kept_days(name)
+    node.close()
+    if as_json:
+        print_json(name=name, days=days)
+    elif days is None:
+        print(f"Letters with {name} are kept.")
+    else:
+        print(
+            f"Letters with {name} are erased here {spoken(days * _UNITS['d'])} after they came; pinned ones stay."
+        )
+
+
 def receipts(
     context: typer.Context,
     wanted: Annotated[
@@ -114,4 +143,5 @@ def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command(epilog="Example: hedgerow delete 12")(delete)
     app.command(epilog="Example: hedgerow timer Bob 7d")(timer)
+    app.command(epilog="Example: hedgerow keep Bob 30d")(keep)
     app.command(epilog="Example: hedgerow receipts on")(receipts)
