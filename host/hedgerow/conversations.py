@@ -208,7 +208,8 @@ class Conversations:
         found = self._database.rows(
             "SELECT e.id, e.contact, e.mine, e.device, e.sequence, e.kind, unseal(e.text) AS text"
             " FROM entries e JOIN contacts c ON c.id = e.contact"
-            " WHERE c.keep_days IS NOT NULL AND e.kind IN (?, ?) AND e.text != '' AND e.removed_ms IS NULL AND e.copy_of IS NULL AND e.sequence > 0"
+            " WHERE c.keep_days IS NOT NULL AND e.kind IN (?, ?) AND e.text != ''"
+            " AND e.removed_ms IS NULL AND e.copy_of IS NULL AND e.sequence > 0"
             " AND ifnull(e.received_ms, e.written_ms) + c.keep_days * 86400000 <= ?"
             # What is still on its way stays until it is there, or was over long ago.
             " AND (e.mine = 0 OR e.delivered_ms IS NOT NULL OR e.written_ms + ? <= ?)",

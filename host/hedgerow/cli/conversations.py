@@ -115,9 +115,8 @@ def keep(
     elif days is None:
         print(f"Letters with {name} are kept.")
     else:
-        print(
-            f"Letters with {name} are erased here {spoken(days * _UNITS['d'])} after they came; pinned ones stay."
-        )
+        days_said = spoken(days * _UNITS["d"])
+        print(f"Letters with {name} are erased here after {days_said}; pinned ones stay.")
 
 
 def receipts(
