@@ -182,7 +182,7 @@ class Gaps:
 
     def heard(self, device: int, data: bytes, now: int) -> None:
         """A WANT of the device in a row of contacts. PeerError where it is damaged, or no matter of its."""
-        what, conversation, tag, rest = _read(data)
+        what, conversation, tag, rest = read(data)
         contact = self._conversation(conversation)
         account = self._account(device)
         if self._is_group(contact):
@@ -310,7 +310,8 @@ class Gaps:
         return bool(rows[0]["role"] == roles.GROUP)
 
 
-def _read(data: bytes) -> tuple[int, bytes, bytes, object]:
+def read(data: bytes) -> tuple[int, bytes, bytes, object]:
+    """(what, conversation, author, the rest) of a WANT. PeerError where it is damaged."""
     found = cbor.decode(data)
     if not isinstance(found, list) or len(found) != 4 or type(found[0]) is not int:
         raise PeerError("a damaged question")

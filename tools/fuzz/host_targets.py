@@ -3,7 +3,7 @@
 import base64
 import hashlib
 
-from fuzz import circle_targets, home_target
+from fuzz import circle_targets, home_target, log_targets
 from fuzz.chance import source
 from fuzz.core_targets import holds, piece, pieces, refusal, told
 from hedgerow.identity import keys
@@ -228,6 +228,7 @@ TARGETS = {
     "entry": fuzz_entry,
     "home": home_target.fuzz_home,
     **circle_targets.TARGETS,
+    **log_targets.TARGETS,
 }
 
 
@@ -235,6 +236,8 @@ def seeds(name: str) -> list[bytes]:
     """Inputs to begin with."""
     if name == "home":
         return home_target.seeds()
+    if name in log_targets.TARGETS:
+        return log_targets.seeds(name)
     if name in circle_targets.TARGETS:
         return circle_targets.seeds(name)
     if name == "street":
