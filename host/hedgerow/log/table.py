@@ -122,10 +122,14 @@ class Table:
         connection = None
         try:
             connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file
+            # Of a new file: an append writes a page of entries and one of each index.
+            connection.execute("PRAGMA page_size = 2048")
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.execute("PRAGMA secure_delete = ON")
+            # A small log of SQLite's own is written over and over, which is faster than to let it grow.
+            connection.execute("PRAGMA wal_autocheckpoint = 1000")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if not version:
                 version = _create(connection)
@@ -158,11 +162,14 @@ class Table:
             hook()
 
     def _data_version(self) -> int:
-        return int(self.rows("PRAGMA data_version")[0][0])
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def refresh(self) -> None:
         """Find out whether another program wrote."""
-        seen = self._data_version()
+        try:
+            seen = self._data_version()
+        except sqlite3.Error as error:
+            raise _translate(self.path, error) from None
         if seen != self._seen:
             self._seen = seen
             self.changed()
