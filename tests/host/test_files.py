@@ -10,7 +10,7 @@ from node_support import MINUTE_MS, Village
 
 from hedgerow import errors
 from hedgerow.blobs import blocks, exchange, pictures, pieces
-from hedgerow.blobs.exchange import name_of, offered, value_of
+from hedgerow.blobs.exchange import offered, value_of
 from hedgerow.chat import operation as operations
 from hedgerow.chat.operation import Operation
 from hedgerow.log import entry as entries
@@ -92,7 +92,7 @@ def test_pieces_and_questions_from_outside_are_read_or_refused(data):
     ],
 )
 def test_a_name_names_no_folder_and_moves_no_cursor(given_name, kept):
-    assert name_of(given_name) == kept
+    assert operations.file_name(given_name) == kept
 
 
 # Between people
@@ -267,7 +267,7 @@ def test_nobody_gets_blocks_of_what_was_said_to_others():
 def test_a_root_that_lies_is_given_up(village):
     lie = blocks.Root(blocks.FILE_BYTES, ((bytes(32), 10),)).encode()
     name = blocks.identity(lie)
-    value = value_of(exchange.Offer(name, 1_000, "lie.jpg"))
+    value = value_of(exchange.Offer(name, 1_000, "../../.ssh/lie.jpg"))
     contact = village.nodes[ALICE]._desk.book.conversation_of(BOB)
     node = village.nodes[ALICE]
     with node._desk.changing(village.now):
@@ -282,7 +282,8 @@ def test_a_root_that_lies_is_given_up(village):
         )
     pass_on(village, 6)
     file = the_file(village, BOB)
-    assert file.here == 0 and not file.wanted and offered(operation).name == "lie.jpg"
+    assert file.here == 0 and not file.wanted and offered(operation).name == file.file == "lie.jpg"
+    assert [letter.text for letter in village.nodes[BOB].inbox()] == ["lie.jpg"]
 
 
 def test_all_members_of_a_group_and_further_devices_get_a_file():

@@ -10,6 +10,7 @@ import argparse
 import ast
 import datetime
 import json
+import math
 import os
 import platform
 import re
@@ -219,14 +220,17 @@ def draw(name: str, points: dict[str, list[tuple[float, float]]], path: Path) ->
             panel.annotate(
                 number(value), (size, value), textcoords="offset points", xytext=above, ha="center"
             )
-        panel.margins(0.25, 0.4)
+        panel.margins(x=0.25)
+        # All panels have three decades: what does not grow looks flat.
+        middle = math.exp(sum(math.log(value) for _, value in values) / len(values))
+        panel.set_ylim(middle / 32, middle * 32)
         panel.set_title(what, fontsize=9)
         panel.set_yticks([])
         panel.set_xticks([size for size, _ in values], [f"{size:,.0f}" for size, _ in values])
         panel.minorticks_off()
         panel.spines[["top", "right", "left"]].set_visible(False)
     figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, metadata={"Date": None, "Creator": None})
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from hedgerow import errors
 from hedgerow.blobs import blocks, pieces
-from hedgerow.blobs.exchange import Offer, name_of, offered, value_of
+from hedgerow.blobs.exchange import Offer, offered, value_of
 from hedgerow.chat import operation as operations
 from hedgerow.chat.operation import Operation
 from hedgerow.chat.view import parsed
@@ -43,7 +43,7 @@ class Files:
         contact = self._desk.book.conversation_of(name)
         with self._desk.changing(now):
             root = self._desk.blobs.keep(data, told)
-            value = value_of(Offer(root, len(data), name_of(file_name)))
+            value = value_of(Offer(root, len(data), operations.file_name(file_name)))
             operation = Operation(operations.FILE, None, value)
             number = self._chat.say(contact, name, operation, now)
             self._desk.blobs.said(number, contact, None, operation, now)

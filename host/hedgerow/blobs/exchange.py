@@ -55,7 +55,7 @@ def offered(operation: Operation | None) -> Offer | None:
     if operation is None or operation.mark != operations.FILE:
         return None
     root, size, name = operation.value.split(" ", 2)
-    return Offer(base64.urlsafe_b64decode(root + "="), int(size), name)
+    return Offer(base64.urlsafe_b64decode(root + "="), int(size), operations.file_name(name))
 
 
 class Blobs:
@@ -357,12 +357,6 @@ class Blobs:
             self._database.run(
                 "UPDATE blob_uses SET done_ms = ? WHERE root = ? AND done_ms IS NULL", now, root
             )
-
-
-def name_of(path_name: str) -> str:
-    """The name under which a file is offered: no folders, nothing that moves a cursor."""
-    cleaned = "".join(c for c in path_name.replace("\\", "/").rsplit("/", 1)[-1] if c.isprintable())
-    return cleaned.strip(". ")[:80] or "file"
 
 
 def check_size(size: int) -> None:

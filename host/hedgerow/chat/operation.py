@@ -80,6 +80,12 @@ def decode(text: str) -> Operation:
     return found
 
 
+def file_name(name: str) -> str:
+    """The name of a file as it may be shown, and saved: no folders, nothing that moves a cursor."""
+    cleaned = "".join(c for c in name.replace("\\", "/").rsplit("/", 1)[-1] if c.isprintable())
+    return cleaned.strip(". ")[:80] or "file"
+
+
 def _fits(found: Operation) -> bool:
     value = found.value
     if found.mark in (REPLY, EDIT, STORE):

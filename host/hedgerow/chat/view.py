@@ -135,5 +135,5 @@ def words(kind: int, text: str) -> str:
     if found is None or found.mark not in SHOWN:
         return ""
     if found.mark == operations.FILE:
-        return found.value.split(" ", 2)[2]
+        return operations.file_name(found.value.split(" ", 2)[2])
     return found.value if found.mark == operations.REPLY else found.lines[0]
