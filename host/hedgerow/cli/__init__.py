@@ -160,12 +160,14 @@ def send(
     as_json: AsJson = False,
 ) -> None:
     """Write a letter, or send a file. It leaves at once with --board, else with the next board."""
+    if text is None and file is None:
+        raise typer.BadParameter("write a text, or name a file with --file", param_hint="TEXT")
     node = open_node(context)
     _poll(node, as_json)
     if file is not None:
         files.send(node, name, file, small, sure, as_json)
-    if text is not None or file is None:
-        node.send(name, text or "", now_ms())
+    if text is not None:
+        node.send(name, text, now_ms())
     if board is not None:
         linking.exchange_now(node, board, key_file, as_json)
     _print_sent(node, node.sent(name)[-1], as_json)
