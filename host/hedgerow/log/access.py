@@ -141,7 +141,9 @@ class KnownPast:
         row = self._table.row("SELECT clock FROM log_entries WHERE place = ?", self._place)
         assert row is not None
         found = self._rows.select(
-            "AND kind = ? AND kind < 16 AND clock < ? AND state = 0 ORDER BY clock, id", kind, row[0]
+            "AND kind = ? AND kind < 16 AND clock < ? AND lift <> 1 AND state = 0 ORDER BY clock, id",
+            kind,
+            row[0],
         )
         forks = self._table.rows("SELECT DISTINCT author FROM log_forks WHERE log = ?", self._log)
         twice = {author for (author,) in forks}

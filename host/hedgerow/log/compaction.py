@@ -164,7 +164,7 @@ class Compaction:
         rows = self._table.rows(
             "SELECT place FROM log_entries AS one WHERE log = ? AND state < 2 AND sequence ="
             " (SELECT max(sequence) FROM log_entries AS other WHERE other.log = one.log"
-            " AND other.author = one.author AND other.state < 2)",
+            " AND other.author = one.author AND other.lift <> 1 AND other.state < 2)",
             self._log,
         )
         return {place for (place,) in rows} | self._graph.meta.heads

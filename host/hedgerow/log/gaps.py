@@ -76,7 +76,9 @@ def forks(rows: Rows, table: Table, log: int) -> list[Fork]:
     """All forks."""
     found = []
     for author, sequence in table.rows("SELECT author, sequence FROM log_forks WHERE log = ?", log):
-        records = rows.select("AND author = ? AND sequence = ? ORDER BY clock, id", author, sequence)
+        records = rows.select(
+            "AND author = ? AND sequence = ? AND lift <> 1 ORDER BY clock, id", author, sequence
+        )
         if len(records) > 1:
             entries = tuple(record.entry for record in records)
             found.append(Fork(rows.author_key(author), sequence, entries))

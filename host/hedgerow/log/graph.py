@@ -9,7 +9,7 @@ from hedgerow.log import bounds
 from hedgerow.log.access import Access, Pasts
 from hedgerow.log.canonical import Entry
 from hedgerow.log.records import Rows, key_of, targets
-from hedgerow.log.table import DENIED, PROVISIONAL, WRONG, Known, Table
+from hedgerow.log.table import DENIED, PROVISIONAL, TAIL, WRONG, Known, Table
 from hedgerow_core import cbor
 
 ADDED = "added"
@@ -120,7 +120,8 @@ class Graph:
 
     def extend(self, tail: Tail, entry: Entry) -> bool:
         """Take in the author's entry behind its tail; whether the rule allows it."""
-        place = self._rows.insert(entry, 0, 0)
+        place = self._rows.insert(entry, 0, TAIL)
+        self._table.tail()
         self._rows.remember(entry.id, Known(place, entry.clock, 0))
         if not self._allowed(entry, place, 0):
             return False
@@ -270,7 +271,8 @@ class Graph:
 
     def _find_fork(self, author: int, entry: Entry, place: int) -> None:
         row = self._table.row(
-            "SELECT 1 FROM log_entries WHERE log = ? AND author = ? AND sequence = ? AND place <> ?",
+            "SELECT 1 FROM log_entries"
+            " WHERE log = ? AND author = ? AND sequence = ? AND lift <> 1 AND place <> ?",
             self._log,
             author,
             entry.sequence,
@@ -382,7 +384,7 @@ class Graph:
         self._table.tails.pop(self._log, None)
         rest, values = "", []
         if author is not None:
-            rest, values = "AND author = ?", [self._rows.author_number(author)]
+            rest, values = "AND author = ? AND lift <> 1", [self._rows.author_number(author)]
         for record in self._rows.select(f"AND state IN (0, {DENIED}) {rest} ORDER BY clock, id", *values):
             state = 0 if self._allowed(record.entry, record.place, 0) else DENIED
             if state != record.state:

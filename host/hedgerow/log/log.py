@@ -207,7 +207,7 @@ class Log:
         trust = meta.tip + bounds.CLOCK_TRUST
         believed = f" AND state < 2 AND +clock < {meta.limit} AND lift <= {trust}"
         row = self.table.row(
-            "SELECT id, sequence FROM log_entries WHERE log = ? AND author = ?"
+            "SELECT id, sequence FROM log_entries WHERE log = ? AND author = ? AND lift <> 1"
             f"{believed} ORDER BY sequence DESC, place LIMIT 1",
             self.number,
             self.rows.author_number(key),
@@ -229,7 +229,7 @@ class Log:
             if name is None:
                 row = self.table.row(
                     "SELECT id FROM log_entries WHERE log = ? AND author = ? AND sequence = ?"
-                    f"{believed} ORDER BY place LIMIT 1",
+                    f" AND lift <> 1{believed} ORDER BY place LIMIT 1",
                     self.number,
                     self.rows.author_number(key),
                     older,

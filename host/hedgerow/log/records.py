@@ -208,7 +208,7 @@ class Rows:
         if found is None:
             row = self._table.row(
                 "SELECT place, clock, state FROM log_entries"
-                " WHERE substr(id, 1, 4) = ? AND id = ? AND +log = ?",
+                " WHERE substr(id, 1, 4) = ? AND lift <> 1 AND id = ? AND +log = ?",
                 entry_id[:_FOUND_BYTES],
                 entry_id,
                 self._log,
@@ -305,7 +305,8 @@ class Rows:
     def find(self, entry_id: bytes) -> Record | None:
         """The record of an entry, refused ones too."""
         row = self._table.row(
-            f"SELECT {COLUMNS} FROM log_entries WHERE substr(id, 1, 4) = ? AND id = ? AND +log = ?",
+            f"SELECT {COLUMNS} FROM log_entries"
+            " WHERE substr(id, 1, 4) = ? AND lift <> 1 AND id = ? AND +log = ?",
             entry_id[:_FOUND_BYTES],
             entry_id,
             self._log,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hedgerow.log.bounds import TAIL as TAIL_ENTRIES
 from hedgerow.log.ciphers import Cipher, NoCipher
 from hedgerow.log.errors import LogBusy, LogDamaged, LogNewer, LogNotWritten
 from hedgerow_core.errors import HedgerowError
@@ -17,6 +18,10 @@ VERSION = 1
 PROVISIONAL = 1  # some of its past is not here
 WRONG = 2  # its clock contradicts its parents
 DENIED = 4  # the rules of the log do not let its author write it
+
+# The ``lift`` of an entry that its author wrote behind the one before: it is in the order, and in no other
+# index yet. Nobody but ``Table`` sees that, and no other entry has this lift: its clock would be above it.
+TAIL = 1
 
 _BUSY_SECONDS = 5.0
 _NOT_WRITTEN = (
@@ -30,7 +35,8 @@ _NOT_WRITTEN = (
 # An id is found by its first 4 bytes: an index of 32 would be as large as what it finds. ``links`` holds
 # places, and ids only of what is not here (``records.links_of``); who follows the entry at the place before
 # its own needs no edge. ``lift`` is the highest clock, in an entry's past, that nobody could check when it
-# came. A log's row may be behind what its tail added (``graph.Tail``).
+# came. A log's row may be behind what its tail added (``graph.Tail``), and so are the indexes: an append
+# writes a page of entries and one of the order, and one in 64 writes the rest (``Table.settle``).
 SCHEMA = """
 CREATE TABLE log_logs (
     log INTEGER PRIMARY KEY,
@@ -58,10 +64,12 @@ CREATE TABLE log_entries (
     signature BLOB NOT NULL,
     body BLOB NOT NULL
 );
-CREATE INDEX log_keys ON log_entries (substr(id, 1, 4));
+CREATE INDEX log_keys ON log_entries (substr(id, 1, 4)) WHERE lift <> 1;
 CREATE INDEX log_order ON log_entries (log, clock) WHERE state < 2;
-CREATE INDEX log_sequences ON log_entries (log, author, sequence);
-CREATE INDEX log_rules ON log_entries (log, kind, clock) WHERE kind < 16;
+CREATE INDEX log_sequences ON log_entries (log, author, sequence) WHERE lift <> 1;
+CREATE INDEX log_rules ON log_entries (log, kind, clock) WHERE kind < 16 AND lift <> 1;
+CREATE TABLE log_settled (place INTEGER NOT NULL);
+INSERT INTO log_settled VALUES (0);
 CREATE TABLE log_edges (parent INTEGER, child INTEGER, PRIMARY KEY (parent, child)) WITHOUT ROWID;
 CREATE TABLE log_waits (
     log INTEGER, target BLOB, source INTEGER, missing INTEGER NOT NULL, PRIMARY KEY (log, target, source)
@@ -111,6 +119,7 @@ class Table:
         # By log: what the next append follows, where nothing else came since the last one.
         self.tails: dict[int, Any] = {}
         self._next = 0
+        self._unsettled: int | None = None  # entries that are in no index; None: nobody knows
 
     @classmethod
     def open(cls, path: Path | str, cipher: Cipher | None = None, durable: bool = True) -> "Table":
@@ -122,14 +131,12 @@ class Table:
         connection = None
         try:
             connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-            # Of a new file: an append writes a page of entries and one of each index.
-            connection.execute("PRAGMA page_size = 2048")
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new file
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.execute("PRAGMA secure_delete = ON")
             # A small log of SQLite's own is written over and over, which is faster than to let it grow.
-            connection.execute("PRAGMA wal_autocheckpoint = 1000")
+            connection.execute("PRAGMA wal_autocheckpoint = 500")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if not version:
                 version = _create(connection)
@@ -158,6 +165,7 @@ class Table:
         self.known.clear()
         self.tails.clear()
         self._next = 0
+        self._unsettled = None
         for hook in self._when_changed:
             hook()
 
@@ -213,6 +221,27 @@ class Table:
         self._next += 1
         return self._next
 
+    def tail(self) -> None:
+        """An entry was inserted with the lift TAIL."""
+        self._unsettled = (self._unsettled or 0) + 1
+        if self._unsettled >= TAIL_ENTRIES:
+            self.settle()
+
+    def settle(self) -> None:
+        """Put what an author wrote in a row into the indexes."""
+        (place,) = self._connection.execute("SELECT place FROM log_settled").fetchone()
+        (last,) = self._connection.execute(
+            "SELECT max(place) FROM log_entries WHERE place > ? AND lift = ?", (place, TAIL)
+        ).fetchone()
+        self._unsettled = 0
+        if last is None:
+            return
+        with self.transaction():
+            self._connection.execute(
+                "UPDATE log_entries SET lift = 0 WHERE place > ? AND lift = ?", (place, TAIL)
+            )
+            self._connection.execute("UPDATE log_settled SET place = ?", (last,))
+
     def run(self, statement: str, *values: object) -> int:
         """Execute a statement that changes something; the row id of an insert."""
         try:
@@ -223,6 +252,8 @@ class Table:
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         try:
+            if self._unsettled != 0:
+                self.settle()
             return self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise _translate(self.path, error) from None
@@ -230,6 +261,8 @@ class Table:
     def row(self, query: str, *values: object) -> tuple[Any, ...] | None:
         """The first row of a query."""
         try:
+            if self._unsettled != 0:
+                self.settle()
             found = self._connection.execute(query, values).fetchone()
         except sqlite3.Error as error:
             raise _translate(self.path, error) from None
