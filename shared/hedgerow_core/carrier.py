@@ -150,8 +150,9 @@ class Carrier:
                 continue
             if row[:ADDRESS] < self.beacon_id and now - differs < _ANSWER_MS:
                 continue
-            if now - differs >= _WAIT_MS and _backoff(row) <= limits.BACKOFF_MIN_MS:
-                # Who failed more than once has to wait for a free place: no link is ended for it.
+            if now - differs >= (_WAIT_MS if _backoff(row) <= limits.BACKOFF_MIN_MS else _APART_MS):
+                # Who failed more than once waits longer until a link is ended for it: two boards without a
+                # place would wait for each other for ever.
                 self._awaited = True
             if not row[OPEN]:
                 if room:

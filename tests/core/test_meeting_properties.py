@@ -179,6 +179,7 @@ class Street:
 @settings(max_examples=40, deadline=None)
 @given(seeds, st.integers(0, 90), st.sampled_from([0, 0, 8, BOARDS]))
 @example(1043, 0, BOARDS)
+@example(413813, 0, 8)  # two boards without a place waited for each other
 def test_every_letter_reaches_every_board_of_every_connected_mesh(seed, extra, hosts):
     dice = random.Random(seed)
     street = Street(dice, graph(dice, extra), hosts)
