@@ -491,6 +491,14 @@ class BoardBeyondRepair(UserError):
     """{name} could not be repaired over the link: flash it again with ./flash.sh and --image."""
 
 
+class NoSources(UserError):
+    """The firmware's sources are not in {folder}: install Hedgerow again, or use a copy of its repository."""
+
+
+class BuildError(UserError):
+    """{name} cannot be compiled ({reason}): install Hedgerow again; a change of yours has to be mended."""
+
+
 class LinkLost(UserError):
     """The link to the board ended ({reason}): plug it in again; nothing was lost."""
 

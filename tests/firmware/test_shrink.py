@@ -1,12 +1,14 @@
 """The step that makes core and firmware small enough for a board changes nothing of what they do."""
 
+import ast
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from hedgerow_lab import shrink
-from hedgerow_lab.build import firmware
+from hedgerow.flashing import shrink
+from hedgerow.flashing.build import firmware
+from hedgerow.flashing.shrink import outside
 from hedgerow_lab.world import LabError, find_micropython
 
 TOP = Path(__file__).resolve().parents[2]
@@ -148,3 +150,63 @@ def test_cores_tests_pass_on_the_folded_modules(bits, tmp_path):
     done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " 0 failed" in done.stdout
+
+
+def parsed(*folders: str) -> list[ast.AST]:
+    paths = [
+        path
+        for folder in folders
+        for path in sorted({TOP / folder, *(TOP / folder).rglob("*.py")})
+        if path.is_file()
+    ]
+    return [node for path in paths for node in ast.walk(ast.parse(path.read_text()))]
+
+
+def defined(nodes: list[ast.AST]) -> set[str]:
+    """What classes and modules of ``nodes`` have: functions, classes, and what is stored in an attribute."""
+    bodies = [part for node in nodes if isinstance(node, ast.Module | ast.ClassDef) for part in node.body]
+    found = {
+        node.name
+        for node in bodies
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    }
+    return found | {
+        node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def test_every_attribute_of_what_is_not_ours_is_listed_so_that_none_gets_a_short_name():
+    ours = parsed("shared/hedgerow_core", "firmware/hedgerow_board")
+    attributes = [node for node in ours if isinstance(node, ast.Attribute)]
+    imported = {alias.name for node in ours if isinstance(node, ast.Import) for alias in node.names}
+    modules = {"_aioble", "aioble", *imported}
+    of_modules = {
+        node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id in modules
+    }
+    texts = [path.read_text() for path in (TOP / "firmware/hedgerow_board").glob("*.py")]
+    constants = {node.id for node in ours if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    nobodys = {node.attr for node in attributes} - defined(ours) - constants - outside.fields(texts)
+    only_on_hosts = {"finalize"}
+    missing = (
+        {name for name in of_modules | nobodys if not name.startswith("_")} - outside.NAMES - only_on_hosts
+    )
+    assert not missing, f"list them in flashing/shrink/outside.py: {sorted(missing)}"
+
+
+def test_every_name_that_the_labs_mirrors_share_with_the_firmware_is_listed():
+    ours = parsed("shared/hedgerow_core", "firmware/hedgerow_board")
+    used = {node.attr for node in ours if isinstance(node, ast.Attribute)} | defined(ours)
+    child = "tools/hedgerow_lab/child"
+    # The rest of that folder is the lab's own, and meets no object of the firmware.
+    names = ("bluetooth", "cryptolib", "esp32", "hashlib", "machine", "os", "select", "time")
+    mirrors = parsed(f"{child}/standin", *(f"{child}/{name}.py" for name in names))
+    shared = {name for name in used & defined(mirrors) if not name.startswith("_")}
+    missing = shared - outside.NAMES
+    assert not missing, f"list them in flashing/shrink/outside.py: {sorted(missing)}"
+
+
+def test_a_name_that_the_list_lacks_would_be_shortened_on_an_object_of_others():
+    text = "class Ours:\n    def listen(self):\n        return 1\n"
+    text += "def main(radio):\n    return radio.listen() + Ours().listen()\n"
+    assert "listen" not in shrink.bundle({"app": text}, {"app.main"}, set())
+    assert shrink.bundle({"app": text}, {"app.main"}, {"listen"}).count(".listen()") == 2

@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from hedgerow.errors import BuildError
 from hedgerow_core.errors import HedgerowError
 from hedgerow_lab import live_cli, memory, trace_cli
-from hedgerow_lab.build import BuildError
 from hedgerow_lab.powercut import command as powercut
 from hedgerow_lab.scenario import load
 from hedgerow_lab.simulate import Simulation

@@ -16,10 +16,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from hedgerow.errors import BuildError
 from hedgerow.events import Connected, Event, Received
 from hedgerow_core import envelope as envelopes
 from hedgerow_core.errors import HedgerowError
-from hedgerow_lab.build import BuildError
 from hedgerow_lab.clock import RealClock
 from hedgerow_lab.courier import key
 from hedgerow_lab.folder import Folder, LiveError

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from hedgerow.errors import BuildError
 from hedgerow_core.errors import HedgerowError
-from hedgerow_lab.build import BuildError
 from hedgerow_lab.clock import RealClock
 from hedgerow_lab.control import ask
 from hedgerow_lab.folder import Folder

@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from hedgerow.flashing.build import firmware
+from hedgerow.flashing.sources import of_checkout
 from hedgerow_core import cbor, slots
 from hedgerow_lab import costs
 from hedgerow_lab.air import Air
 from hedgerow_lab.board import Board, Machine
-from hedgerow_lab.build import compiled, firmware, rom
+from hedgerow_lab.build import compiled, rom
 from hedgerow_lab.clock import Clock
 from hedgerow_lab.trace import Trace
 
@@ -137,7 +139,7 @@ class Lab:
     ) -> Board:
         """A board that runs the firmware, or ``script``; it hears nobody yet."""
         bluetooth = self.aioble or CHILD / "standin"
-        paths = [compiled(CHILD), compiled(bluetooth), firmware(source or TOP)]
+        paths = [compiled(CHILD), compiled(bluetooth), firmware(of_checkout(source or TOP))]
         machine = Machine(
             interpreter=self._micropython,
             paths=paths,

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Collection
 
-from hedgerow_lab.shrink.trees import DEFINITIONS, Trees, drop_imports, imports_of
+from hedgerow.flashing.shrink.trees import DEFINITIONS, Trees, drop_imports, imports_of
 
 
 def drop_unnamed(trees: Trees, roots: Collection[str]) -> None:

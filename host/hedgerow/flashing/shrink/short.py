@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Collection, Iterable, Iterator
 
-from hedgerow_lab.shrink.trees import FUNCTIONS
+from hedgerow.flashing.shrink.trees import FUNCTIONS
 
 
 def foreign_names(trees: Iterable[ast.Module]) -> set[str]:

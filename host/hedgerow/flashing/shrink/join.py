@@ -3,8 +3,8 @@
 import ast
 from collections.abc import Collection, Iterator, Mapping
 
-from hedgerow_lab.shrink.short import short_names
-from hedgerow_lab.shrink.trees import DEFINITIONS, ShrinkError, Trees, imports_of
+from hedgerow.flashing.shrink.short import short_names
+from hedgerow.flashing.shrink.trees import DEFINITIONS, ShrinkError, Trees, imports_of
 
 
 def joined(trees: Trees, roots: Collection[str]) -> ast.Module:

@@ -13,17 +13,17 @@ as well (tests/firmware/test_shrink.py).
 import ast
 from collections.abc import Collection, Iterable, Mapping
 
-from hedgerow_lab.shrink.fold import drop_constants, fold
-from hedgerow_lab.shrink.join import joined, shorten_tops
-from hedgerow_lab.shrink.short import (
+from hedgerow.flashing.shrink.fold import drop_constants, fold
+from hedgerow.flashing.shrink.join import joined, shorten_tops
+from hedgerow.flashing.shrink.short import (
     families,
     foreign_names,
     shorten_arguments,
     shorten_members,
     shorten_public,
 )
-from hedgerow_lab.shrink.trees import ShrinkError, imports_of
-from hedgerow_lab.shrink.unnamed import drop_unnamed
+from hedgerow.flashing.shrink.trees import ShrinkError, imports_of
+from hedgerow.flashing.shrink.unnamed import drop_unnamed
 
 __all__ = ["ShrinkError", "bundle", "folded"]
 

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Callable, Container, Iterable, Mapping
 
-from hedgerow_lab.shrink.trees import Trees
+from hedgerow.flashing.shrink.trees import Trees
 
 # Their messages are for those who debug on a computer; a board shows them to nobody.
 _SILENT = {"PeerError", "AuthError", "VersionError", "LimitError"}

