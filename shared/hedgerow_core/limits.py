@@ -80,6 +80,11 @@ M_JUMP_MINUTES = 60 * 24  # what fewer members can move M
 M_NEAR_MINUTES = 60  # one certain member is enough where it says no more than so much above our guess
 M_BEHIND_MINUTES = 60  # who is further behind us has lost more than we did, and is not asked
 
+# Care
+CARE_WINDOW = 8  # commands that a board looks for from its next one on
+CARE_STEP = 4  # bits between the ends of blocks of numbers that it looks for behind these
+CARE_NUMBERS = 1 << 31  # commands that one key has
+
 # A board's memory of its troubles, and its settings
 JOURNAL_BYTES = 1_024
 JOURNAL_TEXT_BYTES = 200

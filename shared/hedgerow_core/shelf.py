@@ -69,6 +69,8 @@ class Shelf:
         self.counts = counts.made()
         self.damaged = 0
         self.durable = True  # false where nothing survives a loss of power: then nothing is acknowledged
+        self.watched = b""  # locks, one after the other (hedgerow_core.sealed)
+        self.caught = False  # something under one of them came
         self.clock = clock
         self.admission: Admission | None = None  # everything may come
         self._store = store
@@ -238,6 +240,8 @@ class Shelf:
         self._unsafe.append(envelope.id)
         self._add(envelope.id, envelope.proof_hash(), place, expiry, len(record), record[5], envelope.ttl)
         self.counts[counts.KEPT] += 1
+        if envelope.lock in self.watched:
+            self.caught = True
         return KEPT
 
     def _share(self, source: int, now: int) -> int:
@@ -286,6 +290,17 @@ class Shelf:
             return None
         age = TTL_MINUTES[envelope.ttl] - index.until(index.expiry_of(row), minute)
         return envelope.carried(envelope.hops, max(age, envelope.age))
+
+    def under(self, lock: bytes) -> list[bytes]:
+        """Ids of the letters here that may be under ``lock``: the index has 12 bits of it."""
+        found = []
+        slot = self._index.like(lock)
+        while slot >= 0:
+            row = self._index.row(slot)
+            if not index.flags_of(row) & index.PROOF:
+                found.append(index.id_of(row))
+            slot = self._index.like(lock, slot + 1)
+        return found
 
     def has(self, identity: bytes) -> bool:
         """Whether the element is here."""

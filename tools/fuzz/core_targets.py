@@ -17,6 +17,7 @@ from hedgerow_core import (
     journal,
     limits,
     probe,
+    sealed,
     service,
     session,
     slots,
@@ -173,6 +174,27 @@ def fuzz_beacon(data: bytes) -> str:
     again = beacon.encode(KEY, ADDRESS, found.beacon_id, found.count, found.summary, found.load)
     holds(again == advert, "a beacon has two encodings")
     return told(advert)
+
+
+def fuzz_sealed(data: bytes) -> str:
+    body = data[2:]
+    if data[:1] == b"\1":
+        # With a tag that fits, as whoever has the key would make it.
+        _, mac_key = sealed._keys(KEY, sealed.DOWN, 0, body[: sealed.SALT_BYTES])
+        body += sealed._tag(mac_key, letter(0).flags, 10, body[sealed.SALT_BYTES :])
+    if len(body) > limits.ENVELOPE_BYTES - 20:
+        return "too long"
+    found = envelope.make(envelope.NORMAL, 10, sealed.lock(KEY, sealed.DOWN, 0), body)
+    on = Shelf(MemoryStore(), Clock(0), 0, _SHELF_COUNT, _SHELF_BYTES, 4)
+    on.put(found, 0)
+    command = sealed.next_command(on, KEY, 0, 0)
+    try:
+        opened = sealed.open_sealed(KEY, sealed.DOWN, 0, found)
+    except PeerError as error:
+        holds(command is None, "a shelf gives a command that cannot be opened")
+        return refusal(error)
+    holds(command == (0, opened[0], opened[1]), "a shelf hides a command")
+    return told(opened[0], opened[1])
 
 
 def fuzz_status(data: bytes) -> str:
@@ -572,6 +594,7 @@ TARGETS = {
     "cbor": fuzz_cbor,
     "envelope": fuzz_envelope,
     "beacon": fuzz_beacon,
+    "sealed": fuzz_sealed,
     "status": fuzz_status,
     "clock": fuzz_clock,
     "log": fuzz_log,
@@ -696,6 +719,9 @@ def seeds(name: str) -> list[bytes]:
         ]
     if name == "slots":
         return [slots.seal(1, b"12345678") + slots.seal(9, b"abcdefgh"), b"", bytes(30), slots.seal(5, b"")]
+    if name == "sealed":
+        made = sealed.seal(KEY, sealed.DOWN, 0, 1_000, b"\x02" + bytes(range(40)), b"saltsalt").body
+        return [b"\0\0" + made, b"\1\0" + made[:-16], b"\1\0" + bytes(61), b"\0\0", b"\1\0" + bytes(12)]
     if name == "status":
         return [b"\x41" + bytes(21) + text for text in (b"board", b"", "grün".encode(), b"\xff", b"\xc0\x80")]
     if name == "clock":
