@@ -94,7 +94,7 @@ class Board:
         """A session for a new link: we call boards of our mesh, a host or a board may call us."""
         keys = {MESH: self.settings.mesh_key}
         if role != INITIATOR:
-            keys[PAIR] = self.settings.pairing_key
+            keys[PAIR] = self.settings.pairings[0][2]
         self._sessions += 1
         # The generator is weak while the radio is off, so it is not trusted alone.
         counters = self.journal.starts.to_bytes(4, "big") + self._sessions.to_bytes(4, "big")
@@ -109,12 +109,13 @@ class Board:
             self.radio.refresh()
 
     def battery(self) -> int:
-        """Percent and one, by the voltage behind a divider of two equal resistors; 0 where there is none."""
+        """Percent and one, by the voltage behind a divider; 0 where there is none."""
         pin = self.settings.battery_pin
         if pin < 0:
             return 0
         adc = machine.ADC(pin, atten=machine.ADC.ATTN_11DB)
-        return min(max((2 * adc.read_uv() - _EMPTY_UV) * 100 // (_FULL_UV - _EMPTY_UV), 0), 100) + 1
+        cell_uv = adc.read_uv() * self.settings.battery_ratio // 100
+        return min(max((cell_uv - _EMPTY_UV) * 100 // (_FULL_UV - _EMPTY_UV), 0), 100) + 1
 
     def look(self) -> int:
         """Bytes of heap that are free after a collection; the least of them is kept."""

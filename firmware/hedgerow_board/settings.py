@@ -6,21 +6,39 @@ from hedgerow_board.places import SETTINGS
 from hedgerow_core import limits, slots
 from hedgerow_core.cbor import read_head
 from hedgerow_core.errors import HedgerowError, PeerError
+from hedgerow_core.manage import OWNER, decode_records
 
 SAVER = "saver"  # the profile that spares the battery
 RELAY = "relay"  # the one for a board that has its power from the wall
+_EQUAL_RESISTORS = 200  # percent: half of the battery's voltage is on the pin
 
 
 class SettingsError(HedgerowError):
     """The board has no valid settings."""
 
 
-# ``name`` for people, the 32-byte ``mesh_key`` and ``pairing_key``, how many letters the shelf holds (0: as
-# many as the memory allows), the ``slot`` that the files hold, the ``profile``, whether it takes part in
-# ``trace``, and the ``battery_pin`` (-1: none). No class: its methods would keep all of it in the heap.
+# What the firmware needs at any time: ``name`` for people, the 32-byte ``mesh_key``, how many letters the
+# shelf holds (0: as many as the memory allows), the ``profile``, whether it takes part in ``trace``, the
+# ``battery_pin`` (-1: none) and the ``battery_ratio`` of its divider in percent, the ``pairings`` as (rights,
+# expires, key), ``finding`` and ``care_key`` (empty: none), and the minutes awake and of a cycle of sleep (0:
+# none). What else is in the files is read when it is needed. No class: its methods would keep all of it in
+# the heap.
 Settings = namedtuple(
     "Settings",
-    ("name", "mesh_key", "pairing_key", "shelf_count", "slot", "profile", "trace", "battery_pin"),
+    (
+        "name",
+        "mesh_key",
+        "shelf_count",
+        "profile",
+        "trace",
+        "battery_pin",
+        "battery_ratio",
+        "pairings",
+        "finding",
+        "care_key",
+        "sleep_awake",
+        "sleep_cycle",
+    ),
 )
 
 
@@ -29,6 +47,8 @@ def _read(data: bytes, at: int) -> tuple:
     major, number, at = read_head(data, at)
     if major == 0:
         return number, at
+    if major == 1:
+        return -1 - number, at
     if major == 7 and 20 <= number <= 21:
         return number == 21, at
     raw = data[at : at + number]
@@ -43,7 +63,8 @@ def _read(data: bytes, at: int) -> tuple:
     raise PeerError("damaged settings")
 
 
-def _fields(data: bytes) -> dict:
+def fields(data: bytes) -> dict:
+    """What a slot holds. PeerError where it is damaged."""
     major, count, at = read_head(data, 0)
     if major != 5:
         raise PeerError("damaged settings")
@@ -71,11 +92,11 @@ def _write(path: str, slot: bytes) -> None:
         file.write(slot)
 
 
-def load(copy: bytes = b"", paths: tuple = SETTINGS) -> "Settings":
-    """Read the settings, and mend the file that is damaged while the other is not.
+def newest(copy: bytes = b"", paths: tuple = SETTINGS) -> bytes:
+    """The slot that holds. The file that is damaged is mended where the other is not.
 
     ``copy`` is a slot from elsewhere, which serves where neither file does. SettingsError, with the sentence
-    to show, where there are none or wrong ones.
+    to show, where there are none.
     """
     found = _slots(paths)
     at = slots.newest(found)
@@ -84,41 +105,72 @@ def load(copy: bytes = b"", paths: tuple = SETTINGS) -> "Settings":
         if any(found):
             raise SettingsError("The settings of this board are damaged: flash it again with ./flash.sh.")
         raise SettingsError("This board has no settings: flash it with ./flash.sh.")
-    settings = _parse(slot)
+    parse(slot)
     for path, other in zip(paths, found):
         if slots.generation(other) < 0:
             try:
                 _write(path, slot)
             except OSError:
                 pass  # there is one that can be read
-    return settings
+    return slot
 
 
-def _parse(slot: bytes) -> "Settings":
+def load(copy: bytes = b"", paths: tuple = SETTINGS) -> "Settings":
+    """The settings of the slot that holds. SettingsError where there are none or wrong ones."""
+    return parse(newest(copy, paths))
+
+
+def _sized(found: dict, name: str, size: int) -> bytes:
+    """The key ``name``, empty where there is none. SettingsError where it has another size."""
+    key = found.get(name, b"")
+    if not isinstance(key, bytes) or len(key) not in (0, size):
+        raise SettingsError("The settings of this board lack a " + name + ": flash it again.")
+    return key
+
+
+def _number(found: dict, name: str, missing: int) -> int:
+    value = found.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else missing
+
+
+def parse(slot: bytes) -> "Settings":
+    """The settings in a slot. SettingsError where they are wrong."""
     try:
-        found = _fields(slots.content(slot))
+        found = fields(slots.content(slot))
+        records = decode_records(_bytes(found.get("pairings", b"")))
     except PeerError:
         raise SettingsError("The settings of this board are damaged: flash it again with ./flash.sh.")
-    keys = []
-    for name in ("mesh_key", "pairing_key"):
-        key = found.get(name)
-        if not isinstance(key, bytes) or len(key) != 32:
+    mesh_key = _sized(found, "mesh_key", 32)
+    first = _sized(found, "pairing_key", 32)
+    pairings = [(OWNER, 0, first)] if first else []
+    for rights, expires, key, _ in records:
+        pairings.append((rights, expires, key))
+    for name, there in (("mesh_key", mesh_key), ("pairing_key", [p for p in pairings if p[0] == OWNER])):
+        if not there:
             raise SettingsError("The settings of this board lack a " + name + ": flash it again.")
-        keys.append(key)
     count = found.get("shelf_count", 0)
     if not isinstance(count, int) or not 0 <= count <= limits.BOARD_LETTERS:
         raise SettingsError("The settings of this board have a wrong shelf_count: flash it again.")
-    pin = found.get("battery_pin")
     return Settings(
         str(found.get("name", "board")),
-        keys[0],
-        keys[1],
+        mesh_key,
         count,
-        slot,
         found.get("profile"),
         found.get("trace") is True,
-        pin if isinstance(pin, int) and not isinstance(pin, bool) else -1,
+        _number(found, "battery_pin", -1),
+        _number(found, "battery_ratio", _EQUAL_RESISTORS),
+        pairings,
+        _sized(found, "finding", 16),
+        _sized(found, "care_key", 32),
+        _number(found, "sleep_awake", 0),
+        _number(found, "sleep_cycle", 0),
     )
+
+
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise PeerError("damaged settings")
+    return value
 
 
 def save(content: bytes, paths: tuple = SETTINGS) -> None:

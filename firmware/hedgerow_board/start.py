@@ -66,11 +66,11 @@ def provision(store: object) -> object:
         copy = bytes(buffer[: store.get_blob("settings", buffer)])
     except OSError:
         copy = b""
-    found = settings.load(copy)
-    if found.slot != copy:
-        store.set_blob("settings", found.slot)
+    slot = settings.newest(copy)
+    if slot != copy:
+        store.set_blob("settings", slot)
         store.commit()
-    return found
+    return settings.parse(slot)
 
 
 def _try(folder: str) -> None:

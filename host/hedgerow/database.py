@@ -66,7 +66,6 @@ CREATE TABLE entries (
     late INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX entries_waiting ON entries (sequence) WHERE sequence = 0;
-CREATE TABLE pairing_keys (key BLOB PRIMARY KEY, used_ms INTEGER NOT NULL);
 CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NULL);
 """
     + migrations.SENDINGS_AND_PROOFS
@@ -77,6 +76,7 @@ CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NUL
     + migrations.GROUPS
     + migrations.GAPS
     + migrations.BLOBS
+    + migrations.BOARDS
 )
 
 

@@ -143,6 +143,46 @@ class NameTaken(UserError):
     """There is a contact named {name} already: choose another name."""
 
 
+class BadBoardName(UserError):
+    """A board or a mesh has a name of 1 to 32 characters, without ":" and no "/" before: choose another."""
+
+
+class UnknownBoard(UserError):
+    """There is no board named {name} here: `hedgerow board list` shows those that are."""
+
+
+class BoardNameTaken(UserError):
+    """There is a board named {name} already: choose another name."""
+
+
+class UnknownMesh(UserError):
+    """There is no mesh named {name} here: `hedgerow mesh list` shows those that are."""
+
+
+class MeshNameTaken(UserError):
+    """There is a mesh named {name} already: choose another name."""
+
+
+class MeshDamaged(UserError):
+    """This invitation to a mesh is damaged: copy it whole, from `hedgerow:` to its last character."""
+
+
+class MeshVersion(UserError):
+    """This invitation to a mesh was made by another version of Hedgerow: update both sides."""
+
+
+class PairingCodeDamaged(UserError):
+    """This pairing code is damaged: copy it whole, from `hedgerow:` to its last character."""
+
+
+class PairingCodeVersion(UserError):
+    """This pairing code was made by another version of Hedgerow: update both sides."""
+
+
+class BadSetting(UserError):
+    """{name} cannot be set so: {reason}."""
+
+
 class BadDays(UserError):
     """An invite holds for 1 to {most} days: choose a number between them."""
 

@@ -12,7 +12,7 @@ from hedgerow_core.envelope import TTL_MINUTES, decode
 from hedgerow_core.errors import PeerError
 from hedgerow_core.shelf import SOURCE_HOST, record_of
 
-VERSION = 7
+VERSION = 8
 
 # Since version 2: what became of what we sent, and the proofs that we give.
 SENDINGS_AND_PROOFS = """
@@ -290,6 +290,45 @@ CREATE TABLE pieces_due (
 );
 """
 
+# Since version 8: meshes whose key is here, and boards that we are paired with. ``admin`` is known to who
+# made the mesh, ``signer`` is the state of the private key that ``update_key`` belongs to; ``rights`` as in
+# hedgerow_core.manage; ``url`` is where the board was last, ``kind`` which file of boards/ describes it;
+# ``care_next`` is the number of the next sealed command.
+BOARDS = """
+CREATE TABLE meshes (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    key BLOB NOT NULL,
+    admin BLOB,
+    update_key BLOB,
+    signer BLOB,
+    made_ms INTEGER NOT NULL
+);
+CREATE TABLE boards (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE COLLATE NOCASE,
+    mesh INTEGER REFERENCES meshes(id),
+    pairing_key BLOB NOT NULL,
+    finding BLOB,
+    care_key BLOB,
+    care_next INTEGER NOT NULL DEFAULT 0,
+    board_id BLOB,
+    rights INTEGER NOT NULL DEFAULT 0,
+    expires_ms INTEGER,
+    kind TEXT,
+    url TEXT,
+    firmware INTEGER,
+    paired_ms INTEGER NOT NULL,
+    used_ms INTEGER NOT NULL
+);
+"""
+# The keys that boards took before; nobody asked these boards for their names.
+_PAIRING_KEYS = """
+INSERT INTO boards (name, pairing_key, paired_ms, used_ms)
+    SELECT 'board ' || row_number() OVER (ORDER BY rowid), key, used_ms, used_ms FROM pairing_keys;
+DROP TABLE pairing_keys;
+"""
+
 _COLUMNS = """
 ALTER TABLE contacts ADD COLUMN arrived_ms INTEGER;
 ALTER TABLE entries ADD COLUMN delivered_ms INTEGER;
@@ -317,7 +356,9 @@ def migrate(connection: sqlite3.Connection, home: Path) -> None:
         if version < 6:
             _execute(connection, DEVICES + ";" + GROUPS)
             connection.execute("UPDATE entries SET kind = 1 WHERE text = ''")
-        _execute(connection, GAPS + ";" + BLOBS)
+        if version < 7:
+            _execute(connection, GAPS + ";" + BLOBS)
+        _execute(connection, BOARDS + _PAIRING_KEYS)
         if version in (1, 2, 3):
             # Behind all columns: what is secret in them is sealed.
             _seal(connection, home)

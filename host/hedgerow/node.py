@@ -12,6 +12,8 @@ from typing import cast
 
 from hedgerow import errors, roles
 from hedgerow.blobs.commands import Files
+from hedgerow.boards.meshes import Meshes
+from hedgerow.boards.paired import Boards
 from hedgerow.chat import view
 from hedgerow.chat.commands import ChatCommands
 from hedgerow.database import Database, Protect, ShelfStore, Unlock, without_asking
@@ -192,23 +194,25 @@ class Node:
         """What we do with groups."""
         return GroupCommands(self._desk)
 
+    @property
+    def boards(self) -> Boards:
+        """The boards that this computer is paired with."""
+        return Boards(self._database)
+
+    @property
+    def meshes(self) -> Meshes:
+        """The meshes whose key is here."""
+        return Meshes(self._database, self._random)
+
     # Links
 
     def pairing_keys(self) -> list[bytes]:
         """The pairing keys that boards took before, the last used first."""
-        rows = self._database.rows("SELECT unseal(key) AS key FROM pairing_keys ORDER BY used_ms DESC")
-        return [bytes(row["key"]) for row in rows]
+        return self.boards.keys()
 
-    def remember_key(self, key: bytes, now: int) -> None:
-        """A board took this pairing key."""
-        with self._database.transaction():
-            for row in self._database.rows("SELECT rowid, unseal(key) AS key FROM pairing_keys"):
-                if row["key"] == key:
-                    self._database.run(
-                        "UPDATE pairing_keys SET used_ms = ? WHERE rowid = ?", now, row["rowid"]
-                    )
-                    return
-            self._database.run("INSERT INTO pairing_keys (key, used_ms) VALUES (seal_long(?), ?)", key, now)
+    def remember_key(self, key: bytes, now: int, url: str | None = None) -> None:
+        """A board took this pairing key, at ``url``."""
+        self.boards.worked(key, now, url)
 
     def attach(self, pairing_key: bytes, now: int) -> Link:
         """A link to a board over a byte stream; feed it with what the line brings."""

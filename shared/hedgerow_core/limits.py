@@ -88,4 +88,6 @@ CARE_NUMBERS = 1 << 31  # commands that one key has
 # A board's memory of its troubles, and its settings
 JOURNAL_BYTES = 1_024
 JOURNAL_TEXT_BYTES = 200
-SETTINGS_BYTES = 512
+SETTINGS_BYTES = 1_024
+PAIRINGS = 6  # that a board keeps besides that of who flashed it
+LABEL_BYTES = 16  # of a pairing

@@ -61,7 +61,10 @@ CREATE TABLE pairing_keys (key BLOB PRIMARY KEY, used_ms INTEGER NOT NULL);
 CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NULL);
 PRAGMA user_version = 1;
 """
-TABLES = ("account", "invites", "requests_seen", "contacts", "entries", "pairing_keys")
+TABLES = ("account", "invites", "requests_seen", "contacts", "entries")
+
+
+PAIRING_KEYS = (b"pairing key of the mill's board..", b"pairing key of the school's ....")
 
 
 def make_old(village, who):
@@ -87,6 +90,9 @@ def make_old(village, who):
             sealed = [column for at, column in (*FLEETING, *LASTING) if at == table]
             opened = ", ".join(f"unseal({column})" if column in sealed else column for column in columns)
             old.execute(f"INSERT INTO {table} ({', '.join(columns)}) SELECT {opened} FROM new.{table}")
+        old.execute(
+            "INSERT INTO pairing_keys SELECT unseal(pairing_key), used_ms FROM new.boards ORDER BY id"
+        )
         old.executemany("INSERT INTO shelf (record) VALUES (?)", [(record,) for record in records])
         old.commit()
     for path in village.home(who).iterdir():
@@ -106,6 +112,8 @@ def village():
         found.join("Dora")
         found.nodes[ALICE].add(found.nodes["Dora"].invite(NOW), NOW)
         found.send(ALICE, "Dora", "waits")
+        for number, key in enumerate(PAIRING_KEYS):
+            found.nodes[ALICE].remember_key(key, NOW + number)
         make_old(found, ALICE)
         # The fixture closes it again at its end.
         found.reopen(ALICE)
@@ -167,8 +175,17 @@ CREATE TABLE contacts_5 (
 NEW_IN_6 = ("kind", "device", "content", "copy_of", "timer", "read_ms", "seen_ms", "removed_ms", "refused")
 
 
+def before_boards(connection):
+    """Take back what version 8 brought."""
+    connection.execute("CREATE TABLE pairing_keys (key BLOB PRIMARY KEY, used_ms INTEGER NOT NULL)")
+    connection.execute("INSERT INTO pairing_keys SELECT pairing_key, used_ms FROM boards ORDER BY id")
+    for table in ("boards", "meshes"):
+        connection.execute(f"DROP TABLE {table}")
+
+
 def before_gaps(connection):
-    """Take back what version 7 brought."""
+    """Take back what versions 7 and 8 brought."""
+    before_boards(connection)
     for table in ("gaps", "blob_uses", "blocks", "block_pieces", "pieces_due"):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("ALTER TABLE entries DROP COLUMN proof")
@@ -194,6 +211,26 @@ def before_devices(connection):
     for table in ("contacts", "joins", "removals", *(f"group_{name}" for name in groups)):
         connection.execute(f"DROP TABLE {table}")
     connection.execute("ALTER TABLE contacts_5 RENAME TO contacts")
+
+
+def test_a_home_of_version_7_knows_its_boards_by_their_pairing_keys(village):
+    for number, key in enumerate(PAIRING_KEYS):
+        village.nodes[BOB].remember_key(key, NOW + number)
+    village.nodes[BOB].close()
+    with closing(sqlite3.connect(village.home(BOB) / "hedgerow.db")) as connection:
+        before_boards(connection)
+        connection.execute("PRAGMA user_version = 7")
+        connection.commit()
+    village.reopen(BOB)
+    # Of version 1 they are sealed on the way.
+    for who in (ALICE, BOB):
+        found = village.nodes[who].boards.all()
+        assert [(board.name, board.pairing_key, board.owned, board.url) for board in found] == [
+            ("board 2", PAIRING_KEYS[1], True, None),
+            ("board 1", PAIRING_KEYS[0], True, None),
+        ]
+        assert [board.used_ms for board in found] == [NOW + 1, NOW]
+        assert PAIRING_KEYS[0] not in b"".join(contents(village.home(who)).values())
 
 
 def test_a_home_of_version_6_goes_on_and_notices_what_is_missing(village):

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hedgerow import errors
+from hedgerow.cli import board as group
 from hedgerow.cli import seeing
 from hedgerow.cli.asking import CAUSES, hours, keeper_for, linked
 from hedgerow.cli.condition import status
@@ -113,14 +114,8 @@ async def _after(node: Node, keeper: Keeper, look: Callable[[], Awaitable[tuple[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
-    board = typer.Typer(no_args_is_help=True, help="Look after a board.")
-    board.command(epilog="Example: hedgerow board status --board serial:/dev/ttyUSB0 --json")(status)
-    board.command(epilog="Example: hedgerow board log --board serial:/dev/ttyUSB0")(log)
-    board.command(epilog="Example: hedgerow board repair --board serial:/dev/ttyUSB0")(repair)
-
-    @board.callback()
-    def options() -> None:
-        """Look after a board."""
-
-    app.add_typer(board, name="board")
+    group.app.command(epilog="Example: hedgerow board status --board serial:/dev/ttyUSB0 --json")(status)
+    group.app.command(epilog="Example: hedgerow board log --board serial:/dev/ttyUSB0")(log)
+    group.app.command(epilog="Example: hedgerow board repair --board serial:/dev/ttyUSB0")(repair)
+    app.add_typer(group.app, name="board")
     seeing.register(app)

@@ -75,6 +75,8 @@ def make(database: Database, passphrase: str) -> bytes:
         copy.execute("UPDATE contacts SET ratchet = ?, request = NULL, announced = 0", (nothing,))
         copy.execute("UPDATE entries SET content = NULL")
         copy.execute("UPDATE sendings SET record = NULL")
+        # It moves on, too: an old copy would sign twice with one key.
+        copy.execute("UPDATE meshes SET signer = NULL")
         there = {row[0] for row in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table in there.intersection(_LEFT_OUT):
             copy.execute(f"DELETE FROM {table}")

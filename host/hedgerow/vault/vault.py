@@ -51,7 +51,12 @@ LASTING = (
     ("entries", "proof"),
     ("blocks", "data"),
     ("block_pieces", "data"),
-    ("pairing_keys", "key"),
+    ("meshes", "key"),
+    ("meshes", "admin"),
+    ("meshes", "signer"),
+    ("boards", "pairing_key"),
+    ("boards", "finding"),
+    ("boards", "care_key"),
     ("streets", "key"),
     ("street_letters", "text"),
 )

@@ -1,0 +1,161 @@
+"""Meshes and boards as a home keeps them, and the texts by which they pass from one person to another."""
+
+import os
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from people_support import NOW, source
+from vault_support import cheap
+
+from hedgerow import errors
+from hedgerow.boards import code, meshes
+from hedgerow.boards.code import Code
+from hedgerow.boards.naming import numbered
+from hedgerow.boards.settings import BoardSettings
+from hedgerow.node import Node
+from hedgerow.vault import backup, keystore
+from hedgerow_core import cbor
+
+WORD = "hedge and bramble"
+KEY = bytes(range(32))
+
+
+@pytest.fixture
+def node(tmp_path):
+    with closing(Node.create(tmp_path / "home", "Alice", source(), NOW)) as found:
+        yield found
+
+
+def test_a_mesh_is_known_by_its_name_and_told_from_others_by_a_fingerprint(node):
+    mill = node.meshes.create("Mill Lane", NOW)
+    node.meshes.create("Allotments", NOW)
+    assert [mesh.name for mesh in node.meshes.all()] == ["Allotments", "Mill Lane"]
+    found = node.meshes.named("mill lane")
+    assert found == mill and len(found.key) == len(found.admin) == 32
+    assert node.meshes.of_fingerprint(mill.fingerprint) == mill and len(mill.fingerprint) == 8
+    assert node.meshes.of_key(KEY) is None
+    assert KEY.hex() not in repr(mill) and repr(mill.key) not in repr(mill)
+    with pytest.raises(errors.MeshNameTaken, match="Mill Lane"):
+        node.meshes.create("Mill Lane", NOW)
+    with pytest.raises(errors.UnknownMesh, match="Hill"):
+        node.meshes.named("Hill")
+
+
+def test_who_joins_has_the_key_and_only_with_admin_the_admin_secret(node, tmp_path):
+    mill = node.meshes.create("Mill Lane", NOW)
+    with closing(Node.create(tmp_path / "bob", "Bob", source(2), NOW)) as bob:
+        bob.meshes.create("mill lane", NOW)
+        found = bob.meshes.join(meshes.invitation(mill), NOW)
+        assert (found.name, found.key, found.admin) == ("Mill Lane 2", mill.key, None)
+        again = bob.meshes.join(meshes.for_qr(meshes.invitation(mill, admin=True)), NOW)
+        assert again.id == found.id and again.admin == mill.admin
+        assert bob.meshes.join(meshes.invitation(mill), NOW).admin == mill.admin
+
+
+def test_leaving_a_mesh_forgets_its_key_and_keeps_the_boards(node):
+    mill = node.meshes.create("Mill Lane", NOW)
+    node.boards.add("oak", KEY, NOW, mesh=mill.id)
+    node.meshes.leave("mill lane")
+    assert node.meshes.all() == []
+    assert [(board.name, board.mesh) for board in node.boards.all()] == [("oak", None)]
+    assert mill.key not in node.secrets()
+
+
+def test_a_board_has_one_row_for_a_computer_however_often_they_are_paired(node):
+    first = node.boards.add("oak", KEY, NOW, board_id=b"12345678", url="serial:/dev/ttyUSB0")
+    again = node.boards.add("other", b"k" * 32, NOW + 5, board_id=b"12345678", care_key=b"c" * 32)
+    assert (again.id, again.name, again.pairing_key) == (first.id, "oak", b"k" * 32)
+    assert (again.url, again.care_key, again.paired_ms) == ("serial:/dev/ttyUSB0", b"c" * 32, NOW + 5)
+    assert node.boards.add("oak", b"l" * 32, NOW).name == "oak 2"
+    assert node.boards.keys() == [b"k" * 32, b"l" * 32]
+
+
+def test_a_key_that_a_board_took_is_remembered_with_where_it_was(node):
+    node.remember_key(KEY, NOW)
+    node.remember_key(KEY, NOW + 1, "tcp:mill:7000")
+    node.remember_key(b"k" * 32, NOW + 2)
+    found = node.boards.all()
+    assert [(b.name, b.used_ms, b.url) for b in found] == [
+        ("board 2", NOW + 2, None),
+        ("board 1", NOW + 1, "tcp:mill:7000"),
+    ]
+    node.boards.rename(found[1].id, "mill")
+    assert node.boards.named("MILL").pairing_key == KEY
+    with pytest.raises(errors.BoardNameTaken):
+        node.boards.rename(found[0].id, "Mill")
+    node.boards.forget(found[1].id)
+    with pytest.raises(errors.UnknownBoard, match="mill"):
+        node.boards.named("mill")
+
+
+@pytest.mark.parametrize("name", ["", " ", "serial:x", "/dev/ttyUSB0", "a\nb", "n" * 33])
+def test_no_name_can_be_taken_for_the_address_of_a_board(node, name):
+    for call in (
+        lambda: node.meshes.create(name, NOW),
+        lambda: node.boards.add(name, KEY, NOW),
+        lambda: BoardSettings(name, bytes(32)).content(),
+    ):
+        with pytest.raises(errors.BadBoardName):
+            call()
+
+
+def test_numbers_keep_names_within_their_length():
+    assert numbered("n" * 32, {"n" * 32, "n" * 30 + " 2"}) == "n" * 30 + " 3"
+
+
+def test_who_loses_the_computer_does_not_lose_the_mesh_and_its_boards(node, tmp_path):
+    mill = node.meshes.create("Mill Lane", NOW)
+    node.boards.add("oak", KEY, NOW, mesh=mill.id, finding=b"f" * 16, care_key=b"c" * 32)
+    node._database.run("UPDATE meshes SET signer = seal_long(?)", b"state of the signer")
+    with cheap:
+        whole = node.backup(WORD)
+        contents = backup.open_backup(tmp_path, whole, WORD)
+    for secret in (mill.key, mill.admin, KEY, b"c" * 32):
+        assert secret in contents.data and secret not in whole
+    # It would sign twice with one key.
+    assert b"state of the signer" not in contents.data and b"state of the signer" in node.secrets()
+    backup.restore(tmp_path / "new", contents, keystore.plain)
+    with closing(Node.open(tmp_path / "new", os.urandom, NOW)) as restored:
+        assert restored.meshes.all() == [mill]
+        assert restored.boards.all() == node.boards.all()
+        assert all(secret in restored.secrets() for secret in (mill.key, mill.admin, KEY, b"c" * 32))
+
+
+def test_a_code_as_text_and_as_qr_says_the_same():
+    for ends_ms in (None, NOW - NOW % 60_000):
+        made = Code("mill", KEY, b"f" * 16, ends_ms)
+        assert code.parse(made.uri()) == code.parse(made.for_qr()) == made
+        assert made.uri().startswith("hedgerow:board/1/") and repr(KEY) not in repr(made)
+        assert code.parse(f" {made.uri()[:40]}\n{made.uri()[40:]} ") == made
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_a_slip_in_a_code_or_an_invitation_is_one_sentence(at, slip):
+    mesh = meshes.Mesh(1, "Mill", KEY, None, None, NOW)
+    wrong_code = (errors.PairingCodeDamaged, errors.PairingCodeVersion)
+    for uri, read, refusals in (
+        (Code("mill", KEY, b"f" * 16).uri(), code.parse, wrong_code),
+        (meshes.invitation(mesh), meshes.read, (errors.MeshDamaged, errors.MeshVersion)),
+    ):
+        place = at % len(uri)
+        wrong = uri[:place] + chr(ord(uri[place]) ^ slip % 128) + uri[place + 1 :]
+        try:
+            assert read(wrong) == read(uri)  # a space, or the same letter
+        except refusals:
+            pass
+
+
+@pytest.mark.parametrize(
+    "content",
+    [1, [], ["mill", KEY], ["mill", KEY, b"short"], ["mill", b"", b"f" * 16], ["m", KEY, b"f" * 16, -1]],
+)
+def test_a_code_of_another_shape_is_damaged(content):
+    with pytest.raises(errors.PairingCodeDamaged):
+        code.parse(code._FORM.encode(cbor.encode(content)))
+
+
+def test_a_code_of_a_later_version_says_so():
+    with pytest.raises(errors.PairingCodeVersion):
+        code.parse(Code("mill", KEY, b"f" * 16).uri().replace("/1/", "/2/"))
