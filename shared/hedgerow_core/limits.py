@@ -91,3 +91,11 @@ JOURNAL_TEXT_BYTES = 200
 SETTINGS_BYTES = 1_024
 PAIRINGS = 6  # that a board keeps besides that of who flashed it
 LABEL_BYTES = 16  # of a pairing
+
+# Updates
+UPDATE_PIECES = 120  # that one head names: 120 kB of firmware
+UPDATE_FILES = 32
+UPDATE_MANIFEST_BYTES = 2_048
+UPDATE_PATH_BYTES = 64
+UPDATE_HEADS = 8  # that a board looks at in one go
+UPDATE_TRIES = 3  # of one update, where only the power went

@@ -1,6 +1,6 @@
 """Verifies LMS signatures (RFC 8554) with SHA-256, of 32 bytes: no other arithmetic than hashing.
 
-A signature is read in parts, from wherever it lies, so that it takes a board little heap. Signing is the host's.
+A signature is read in parts, from wherever it lies, so that it takes a board little heap. Hosts sign.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ _PUBLIC, _MESSAGE, _LEAF, _NODE = b"\x80\x80", b"\x81\x81", b"\x82\x82", b"\x83\
 
 
 def parameters(key: bytes) -> "tuple[int, int, int]":
-    """(height of the tree, bits of a digit, number of digits) of a public key. PeerError where it is none that
-    we know."""
+    """(height of the tree, bits of a digit, number of digits) of a public key. PeerError where it is none
+    that we know."""
     if len(key) != KEY_BYTES:
         raise PeerError("a damaged public key")
     height = _HEIGHTS.get(int.from_bytes(key[:4], "big"))

@@ -21,6 +21,8 @@ TRACE = 0x54  # host -> board: look for a board
 TRACE_IS = 0x55
 PROBE = 0x56  # board -> board, see hedgerow_core.probe
 ECHO = 0x57
+UPDATE = 0x64  # host -> board: what runs on you, and what is on its way? Or: trust this key
+UPDATE_IS = 0x65
 
 VERSION = 0x01  # of this firmware in NAME: major 3 bits, minor 5 bits; 0 is unknown
 

@@ -16,10 +16,13 @@ from hedgerow_core import (
     frame,
     journal,
     limits,
+    lms,
+    package,
     probe,
     sealed,
     service,
     session,
+    slot_state,
     slots,
     survey,
 )
@@ -38,6 +41,8 @@ from hedgerow_core.sketch import Sketch
 from hedgerow_core.store import MemoryStore
 
 KEY = b"k" * 32
+MARK = b"mark of a meshes"
+SIGNER = b"\0\0\0\6\0\0\0\3" + bytes(48)  # the kind of key that boards have
 ADDRESS = b"\x01addrs"
 MTU = 100
 STEPS = 40  # of one input to an engine
@@ -274,6 +279,50 @@ def fuzz_probe(data: bytes) -> str:
         holds(len(memory) <= limits.PROBES, "a memory beyond its bound")
         holds(all([len(one) <= limits.ANSWER_BYTES for one in said]), "an answer beyond its bound")
     return told(*said)
+
+
+def fuzz_update_head(data: bytes) -> str:
+    try:
+        found = package.decode_head(data, MARK)
+    except PeerError as error:
+        return refusal(error)
+    holds(data.startswith(found.encode(MARK)), "the head of an update has two encodings")
+    holds(found.count() <= limits.UPDATE_PIECES, "a head with too many pieces")
+    return told(found.number, found.leaf, found.flags, found.target, found.ids)
+
+
+def fuzz_manifest(data: bytes) -> str:
+    try:
+        found = package.decode_manifest(data, SIGNER)
+    except PeerError as error:
+        return refusal(error)
+    holds(found.encode() == data, "a manifest has two encodings")
+    for path, _, _ in found.files:
+        holds(path[0] not in "./" and ".." not in path, "a path out of its folder")
+    whole = found.start + sum([size for _, size, _ in found.files])
+    holds(whole <= limits.UPDATE_PIECES * package.PIECE_BYTES, "an update beyond its bound")
+    return told(found.number, found.flags, found.target, *[path for path, _, _ in found.files])
+
+
+def fuzz_update(data: bytes) -> str:
+    """A key, and what is signed under it or not."""
+    ids = b"".join([number.to_bytes(8, "big") for number in range(4)])
+    cut = package.pieces_of(data[lms.KEY_BYTES :])
+    get = {number.to_bytes(8, "big"): piece for number, piece in enumerate(cut)}.get
+    try:
+        leaf, manifest = package.open_manifest(data[: lms.KEY_BYTES], package.Pieces(ids, get))
+    except PeerError as error:
+        return refusal(error)
+    return told(leaf, manifest)
+
+
+def fuzz_update_state(data: bytes) -> str:
+    try:
+        numbers, board, key = slot_state.decode_state(data)
+    except PeerError as error:
+        return refusal(error)
+    holds(slot_state.encode_state(numbers, board, key) == data, "the state of an update has two encodings")
+    return told(board, key, *numbers)
 
 
 def fuzz_slots(data: bytes) -> str:
@@ -601,6 +650,10 @@ TARGETS = {
     "nodes": fuzz_nodes,
     "counts": fuzz_counts,
     "probe": fuzz_probe,
+    "update_head": fuzz_update_head,
+    "manifest": fuzz_manifest,
+    "update": fuzz_update,
+    "update_state": fuzz_update_state,
     "slots": fuzz_slots,
     "ids": fuzz_ids,
     "offers": fuzz_offers,
@@ -642,6 +695,21 @@ def _cbor_seeds() -> list[bytes]:
 def unhex(text: str) -> bytes:
     """Bytes of hexadecimal digits (MicroPython 1.24 has no ``bytes.fromhex`` everywhere)."""
     return bytes([int(text[at : at + 2], 16) for at in range(0, len(text), 2)])
+
+
+def _manifest_seeds() -> list[bytes]:
+    files = [("hedgerow_board/app.mpy", 38_848, b"h" * 32), ("number", 4, b"n" * 32)]
+    whole = package.Manifest(70_000, 1, package.EVERYBODY, files).encode()
+    found = [whole, whole[:-1], whole + b"\0", package.Manifest(1, 0, b"board id", files * 2).encode()]
+    for path in ("../x", "a/b/c", "/x", "a/", "X"):
+        found.append(package.Manifest(1, 0, b"board id", [(path, 1, b"h" * 32)]).encode())
+    for rest in (
+        [1, 2, 3, b"board id", []],
+        [2, 2, 3, b"board id", [["a", 1, b"h" * 32]]],
+        [1, True, 0, b"", 5],
+    ):
+        found.append(cbor.encode(rest))
+    return found
 
 
 def _puts(one: envelope.Envelope) -> list[bytes]:
@@ -717,6 +785,22 @@ def seeds(name: str) -> list[bytes]:
             piece(0, probe.question(b"12345678", "mill")) + piece(0, one[:-1]) + piece(2, echo[:-1]),
             piece(0, one) + piece(9, echo[:9] + b"\0\1\0" * 8) + piece(9, echo[:9] + b"\0\1\0" * 9),
         ]
+    if name == "update_head":
+        ids = bytes(range(8)) * 5
+        whole = package.Head(70_000, 3, 1, b"board id", ids).encode(MARK)
+        return [whole, whole + bytes(9), whole[:-1], whole[:34] + b"\0", b"?" + whole[1:]]
+    if name == "manifest":
+        return _manifest_seeds()
+    if name == "update":
+        return [
+            SIGNER,
+            SIGNER + bytes(2_508) + b"\0\1\x80",
+            SIGNER + bytes(3_000),
+            b"\0\0\0\5\0\0\0\4" + bytes(1_350),
+        ]
+    if name == "update_state":
+        whole = slot_state.encode_state([70_000, 1, 1, 3, 70_001, 4, 49, 2, 69_999], b"board id", b"key's id")
+        return [whole, whole[:-1], whole + b"\0", whole[:5] + b"\3" + whole[6:]]
     if name == "slots":
         return [slots.seal(1, b"12345678") + slots.seal(9, b"abcdefgh"), b"", bytes(30), slots.seal(5, b"")]
     if name == "sealed":
