@@ -64,7 +64,10 @@ def made_by(*paths: Path) -> dict[str, str]:
 
 
 def _attributes(text: str) -> set[str]:
-    return {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
+    """The names of attributes that ``text`` uses, and of what it defines: others find its answers by them."""
+    nodes = list(ast.walk(ast.parse(text)))
+    defined = [n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+    return {node.attr for node in nodes if isinstance(node, ast.Attribute)}.union(defined)
 
 
 def compile_once(key: dict[str, str], sources: Callable[[], dict[str, str]], cache: Path) -> Path:
