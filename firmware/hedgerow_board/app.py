@@ -19,7 +19,7 @@ from hedgerow_board.settings import SAVER
 from hedgerow_board.timekeeper import Timekeeper
 from hedgerow_board.watchdog import Watchdog
 from hedgerow_board.wire import Wire
-from hedgerow_core import counts, limits, service
+from hedgerow_core import beacon, counts, limits, service
 from hedgerow_core.admission import Admission
 from hedgerow_core.carrier import Carrier
 from hedgerow_core.mac import hkdf, hmac_sha256
@@ -64,7 +64,7 @@ class Board:
         self.shelf = self._open_shelf()
         self.shelf.admission = Admission(self.shelf.max_bytes)
         standing = 0 if settings.profile == SAVER else limits.STANDING_LINKS
-        self.carrier = Carrier(os.urandom(6), self.now(), standing)
+        self.carrier = Carrier(self.beacon_id(), self.now(), standing)
         self.counts = self.carrier.counts = self.shelf.counts
 
     def _open_shelf(self) -> Shelf:
@@ -99,6 +99,10 @@ class Board:
         # The generator is weak while the radio is off, so it is not trusted alone.
         counters = self.journal.starts.to_bytes(4, "big") + self._sessions.to_bytes(4, "big")
         return Session(role, keys, hmac_sha256(self._seed, counters + os.urandom(16)), self.now())
+
+    def beacon_id(self) -> bytes:
+        """A new one."""
+        return beacon.new_id(self.settings.finding, os.urandom(6))
 
     def changed(self) -> None:
         """The shelf has something new: tell everybody."""
@@ -167,7 +171,9 @@ class Board:
             line.link.service(service.encode_status(numbers, self.settings.name))
         else:
             kind = message[0]
-            name = "care" if kind < service.COUNTS else "view" if kind < service.TRACE else "trace"
+            name = "view" if kind < service.TRACE else "trace"
+            if kind < service.COUNTS or kind == service.FINDING:
+                name = "care"
             self.aside(name, line, message)
 
     async def keep(self) -> None:

@@ -5,7 +5,6 @@ clients look for handles that we know, and its queues lose what nobody fetched i
 """
 
 import asyncio
-import os
 import sys
 
 import bluetooth
@@ -21,7 +20,8 @@ from hedgerow_core.session import INITIATOR, MESH, PAIR, RESPONDER
 SERVICE = bluetooth.UUID("8d1f0001-6c0b-4b6e-9d5a-0e5f4c7a51e1")
 WRITE = bluetooth.UUID("8d1f0002-6c0b-4b6e-9d5a-0e5f4c7a51e1")
 NOTIFY = bluetooth.UUID("8d1f0003-6c0b-4b6e-9d5a-0e5f4c7a51e1")
-_FLAG_WRITE_NO_RESPONSE = 0x0004
+# With response is for hosts: their stacks have no other way to say that a packet arrived.
+_FLAGS_WRITE = 0x0004 | 0x0008
 _FLAG_NOTIFY = 0x0010
 
 # Events of the radio (MicroPython, docs/library/bluetooth.rst).
@@ -33,8 +33,10 @@ _SCAN_DONE = 6
 _CONNECTED = 7
 _LOST = 8
 _NOTIFIED = 18
+_MTU_IS = 21
 
 _MTU = 247  # one packet of the link layer with data length extension
+_MTU_LEAST = 23  # until somebody asked for more (Core Specification, volume 3, part G, 5.2.1)
 _ATT_HEAD = 3
 _CREDIT_BYTES = 800  # unacknowledged on a link: three of them fit into the stack's queue
 _PACKETS = 10  # that wait to be read, of all links: what is more is said again
@@ -53,17 +55,20 @@ _BUSY_MS = 30  # a connection event later the stack's queue has room
 _BUSY_TRIES = 100
 _PART_TRIES = 100
 _HOST_MS = 15_000  # a host that says nothing for so long is gone; they ask after three seconds
+_HOSTS = 2  # the third place is for the mesh
 _ADDR_MODE_NRPA = 3  # non-resolvable private address (Core Specification, volume 6, part B, 1.3.2.2)
 
 
 class _Contact:
-    """One connection, and the line that goes over it. ``calls`` is whether we made it."""
+    """One connection, and the line that goes over it. ``calls`` is whether we made it, ``proved`` when the
+    other end proved who it is: 0 for one that called and has not."""
 
     def __init__(self, radio: object, handle: int, calls: bool) -> None:
         self.handle = handle
         self.calls = calls
         self.line = None
         self.lost = False
+        self.proved = 1 if calls else 0
         self._radio = radio
 
     async def send(self, packet: bytes) -> None:
@@ -107,6 +112,7 @@ class Radio:
         self._advertising = None
         self._interval_ms = 0
         self._silent = True
+        self._most = limits.LINKS + 1  # connections that the stack has, as far as we know
         self._stopped = False
         self._rotate_at = 0
         self._broken = (
@@ -127,7 +133,7 @@ class Radio:
         ble.config(mtu=_MTU)
         # All boards register the same, so these handles are the other side's, too.
         ((self.write_handle, self.notify_handle),) = ble.gatts_register_services(
-            ((SERVICE, ((WRITE, _FLAG_WRITE_NO_RESPONSE), (NOTIFY, _FLAG_NOTIFY))),)
+            ((SERVICE, ((WRITE, _FLAGS_WRITE), (NOTIFY, _FLAG_NOTIFY))),)
         )
         ble.gatts_set_buffer(self.write_handle, _MTU)
         ble.irq(self._happened)
@@ -166,7 +172,8 @@ class Radio:
                 if beacon.is_ours(data[4]):
                     if len(self._heard) < _HEARD_MOST:
                         address = bytes((data[0],)) + bytes(data[1])
-                        self._heard.append((address, not data[2], data[3], bytes(data[4])))
+                        open_for_us = not data[2] and beacon.for_all(data[4])
+                        self._heard.append((address, open_for_us, data[3], bytes(data[4])))
                     self._scan_flag.set()
                 return None
             if event in (_WRITTEN, _NOTIFIED):
@@ -184,6 +191,10 @@ class Radio:
             if contact is not None:
                 contact.lost = True
                 self._packet_flag.set()
+        elif event == _MTU_IS:
+            contact = self._contacts.get(data[0])
+            if contact is not None and contact.line is not None:
+                contact.line.link.framing.resize(data[1] - _ATT_HEAD)
         result = self._aioble.core.ble_irq(event, data)
         if event == _SCAN_DONE:
             self._scanning = False
@@ -204,7 +215,7 @@ class Radio:
             await asyncio.sleep_ms(200)
             return
         board = self._board
-        board.carrier.rotate(os.urandom(6))
+        board.carrier.rotate(board.beacon_id())
         self._rotate_at = board.now() + _ROTATE_MS
         self._silent = False
         for line in board.lines:
@@ -224,6 +235,7 @@ class Radio:
                 await asyncio.sleep_ms(20)
                 continue
             shelf = board.shelf
+            room = self._room()
             interval_ms = self._interval_ms = board.carrier.beacon_interval_ms(board.now())
             data = beacon.encode(
                 board.settings.mesh_key,
@@ -232,13 +244,14 @@ class Radio:
                 shelf.known_count(),
                 shelf.summary(),
                 shelf.load(),
+                room,
             )
             # aioble swallows the cancellation and gives None.
             self._advertising = asyncio.create_task(
                 self._aioble.advertise(
                     interval_ms * (2000 if interval_ms > limits.BEACON_FAST_MS and self._saves() else 1000),
                     adv_data=data,
-                    connectable=self._room(),
+                    connectable=room or self._yields(),
                     timeout_ms=max(4 * interval_ms, limits.BEACON_FAST_FOR_MS),
                 )
             )
@@ -252,6 +265,9 @@ class Radio:
                     raise
                 connection = None
             except OSError:
+                if not room:
+                    # Some controllers have no more than three connections: then hosts wait, too.
+                    self._most = len(self._contacts) + self._calling
                 await asyncio.sleep_ms(100)
                 connection = None
             self._advertising = None
@@ -309,34 +325,64 @@ class Radio:
     # Links
 
     def _hosts(self) -> int:
-        """1 while a host is on the cable."""
+        """How many hosts are there, on the cable and on the air."""
         now = self._board.now()
+        count = 0
         for line in self._board.lines:
             if line.link.kind == PAIR and now - line.active < _HOST_MS:
-                return 1
-        return 0
+                count += 1
+        return count
 
     def _room(self) -> bool:
         """Whether there is a place for one more link."""
-        return len(self._contacts) + self._hosts() + self._calling < limits.LINKS
+        return len(self._board.carrier.links) + self._hosts() + self._calling < limits.LINKS
+
+    def _yields(self) -> bool:
+        """Whether a host may call although all places are taken: one is freed when it proves itself."""
+        for contact in self._contacts.values():
+            if not contact.proved:
+                return False
+        return self._hosts() < _HOSTS and len(self._contacts) + self._calling < self._most
 
     def tend(self) -> None:
         """End the links that are one too many."""
         if self._unclaimed >= 0 and not self._calling:
             self._hang_up(self._unclaimed)
             self._unclaimed = -1
-        handle = self._board.carrier.to_end(self._hosts(), self._board.now())
+        now = self._board.now()
+        hosts = self._hosts()
+        strangers = 0
+        latest = None
+        for contact in self._contacts.values():
+            line = contact.line
+            if not contact.proved:
+                strangers += 1
+            elif line is not None and line.link.kind == PAIR:
+                if now - line.active >= _HOST_MS:
+                    self._hang_up(contact.handle)
+                elif latest is None or contact.proved > latest.proved:
+                    latest = contact
+        if hosts > _HOSTS and latest is not None:
+            self._hang_up(latest.handle)
+        # Who has not proved anything may be the host for whom a link is ended: nobody is one too many so far.
+        handle = self._board.carrier.to_end(hosts - strangers, now)
         if handle >= 0:
             self._hang_up(handle)
 
     def up(self, line: Line) -> None:
         """The other end of ``line`` proved who it is."""
+        board = self._board
+        for contact in self._contacts.values():
+            if contact.line is line and not contact.proved:
+                contact.proved = board.now()
+                if line.link.kind == PAIR:
+                    board.carrier.forget(contact.handle)
+                    self._sort()
         if line.link.kind == MESH:
-            self._board.counts[counts.MET] += 1
+            board.counts[counts.MET] += 1
             self._greet(line)
-        else:
-            self.tend()
-            self.refresh()
+        self.tend()
+        self.refresh()
 
     def _greet(self, line: Line) -> None:
         board = self._board
@@ -394,13 +440,14 @@ class Radio:
         handle = contact.handle
         line = None
         try:
-            mtu = _MTU
             if contact.calls:
-                mtu = await connection.exchange_mtu(_MTU, timeout_ms=_REQUEST_MS)
+                await connection.exchange_mtu(_MTU, timeout_ms=_REQUEST_MS)
             session = board.session(INITIATOR if contact.calls else RESPONDER)
-            packets = Packets(mtu - _ATT_HEAD)
+            packets = Packets(_MTU_LEAST - _ATT_HEAD)
             link = Link(packets, session, board.shelf, board.now(), _CREDIT_BYTES, 0, address)
             line = contact.line = Line(board, link, contact.send)
+            # Who called asks for it before or after this, or never; longer packets would be cut off.
+            packets.resize((connection.mtu or _MTU_LEAST) - _ATT_HEAD)
             line.stay(board.carrier.stays(handle))
             await line.run()
         except self._broken as error:
@@ -428,7 +475,8 @@ class Radio:
         """Tell the lines which of them stay."""
         for contact in self._contacts.values():
             if contact.line is not None:
-                contact.line.stay(self._board.carrier.stays(contact.handle))
+                hosts = contact.line.link.kind == PAIR
+                contact.line.stay(hosts or self._board.carrier.stays(contact.handle))
 
     async def _read(self) -> None:
         """Hand on what came over all links."""

@@ -26,6 +26,9 @@ def answer(board: object, line: object, message: bytes) -> bytes:
         # The mesh key itself opens links and recorded ones: no host needs it.
         street = hkdf(board.settings.mesh_key, b"", b"hedgerow street", 32)
         return bytes((service.STREET_IS,)) + street
+    elif message == bytes((service.FINDING,)):
+        finding = board.settings.finding
+        return bytes((service.FINDING_IS,)) + finding if finding else b""
     return b""
 
 

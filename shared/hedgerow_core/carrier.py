@@ -174,6 +174,10 @@ class Carrier:
         """A link to ``address`` is there, from either side."""
         self.links.append([handle, address, now, now])
 
+    def forget(self, handle: int) -> None:
+        """This link is a host's: none of ours."""
+        self.links = [link for link in self.links if link[0] != handle]
+
     def stays(self, handle: int) -> bool:
         """Whether a link stays open when there is nothing left to exchange."""
         return any([link[0] == handle for link in self.links[: self._standing]])
@@ -212,7 +216,7 @@ class Carrier:
         return int(min(double)[1]) if len(double) > 1 and self.beacon_id < beacon_id else -1
 
     def to_end(self, hosts: int, now: int) -> int:
-        """The handle of the link to end at once, or -1: it is one too many with our ``hosts`` (0 or 1),
+        """The handle of the link to end at once, or -1: it is one too many with so many ``hosts``,
         somebody waits for its place, or it brings nothing although the other side knows other things."""
         links = self.links
         taken = len(links) + hosts

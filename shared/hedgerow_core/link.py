@@ -53,6 +53,10 @@ class Packets:
         """The packets of ``frame``."""
         return self._fragmenter.split(frame)
 
+    def resize(self, mtu: int) -> None:
+        """Packets have at most ``mtu`` bytes from now on."""
+        self._fragmenter.mtu = mtu
+
     @property
     def noise(self) -> int:
         """Frames that were damaged."""

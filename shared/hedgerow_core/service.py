@@ -21,6 +21,8 @@ TRACE = 0x54  # host -> board: look for a board
 TRACE_IS = 0x55
 PROBE = 0x56  # board -> board, see hedgerow_core.probe
 ECHO = 0x57
+FINDING = 0x62  # host -> board: the key by which your beacon is recognised (hedgerow_core.beacon)
+FINDING_IS = 0x63
 UPDATE = 0x64  # host -> board: what runs on you, and what is on its way? Or: trust this key
 UPDATE_IS = 0x65
 

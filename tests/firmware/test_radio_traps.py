@@ -9,8 +9,8 @@ from support_firmware import Cable, patched, quiet, settings
 
 from hedgerow_lab.world import Lab, find_aioble
 
-SOMETIMES = "os.urandom(1)[0] < 100"
-SELDOM = "os.urandom(1)[0] < 50"
+SOMETIMES = "__import__('os').urandom(1)[0] < 100"
+SELDOM = "__import__('os').urandom(1)[0] < 50"
 
 
 def exchange(tmp_path, *changes, events=lambda lab: None, letters=6, seconds=120, check=True):
@@ -61,7 +61,7 @@ def lose_links(lab):
 
 
 def test_calls_that_time_out_just_when_they_come_through_leave_no_link_behind(tmp_path):
-    about_as_long_as_it_takes = "timeout_ms=95 + os.urandom(1)[0] % 50"
+    about_as_long_as_it_takes = "timeout_ms=95 + __import__('os').urandom(1)[0] % 50"
     change = ("timeout_ms=_CONNECT_MS", about_as_long_as_it_takes)
     began, lasted = {}, []
 

@@ -50,8 +50,9 @@ class Connection:
 class Radio:
     """The state of one board's radio."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, most: int = costs.CONNECTIONS) -> None:
         self.listener = listener
+        self.most = most  # connections
         self.reset()
 
     def reset(self) -> None:
@@ -203,7 +204,7 @@ class Air:
         central.target_turn += 1
         peripheral.advertising = None
         peripheral.advertising_turn += 1
-        if max(len(central.connections), len(peripheral.connections)) >= costs.CONNECTIONS:
+        if any(len(end.connections) >= end.most for end in (central, peripheral)):
             central.listener.connect_failed(peripheral.address)
             return
         self.counters["connections"] += 1

@@ -58,6 +58,7 @@ class Machine:
     flash_blocks: int = 128
     ticks_offset: int = 0
     settings: bytes | None = None
+    connections: int = costs.CONNECTIONS  # of its radio
     battery_uv: int | None = None  # at the pin that measures it, which has half of the voltage
     probe: bool = False  # whether it says how its heap is when it is asked
 
@@ -77,7 +78,7 @@ class Board:
     def __init__(self, name: str, machine: Machine, clock: Clock, air: Air, seed: str, workdir: Path) -> None:
         self.name = name
         self.machine = machine
-        self.radio = Radio(self)
+        self.radio = Radio(self, machine.connections)
         self.on_serial: Callable[[bytes], None] | None = None
         self.note: Callable[[str, str, str], None] = lambda who, what, detail: None
         # With ``on_death`` the world goes on without a board whose process is gone, or is silent too long.
@@ -128,6 +129,7 @@ class Board:
                     "console": machine.console,
                     "probe": machine.probe,
                     "costs": costs.COSTS,
+                    "connections": machine.connections,
                     "battery_uv": machine.battery_uv,
                     "ticks_offset": machine.ticks_offset,
                     "seed": f"{self._boots:02x}{self._seed}",

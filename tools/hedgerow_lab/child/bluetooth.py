@@ -33,7 +33,6 @@ _WRITE_CMD = 0x52
 
 _ENOMEM, _EBUSY, _ENODEV, _EINVAL, _EALREADY, _ENOTCONN = 12, 16, 19, 22, 114, 128
 _TX_DEPTH = 12
-_CONNECTIONS = 3
 _FIRST_HANDLE = 16
 _NO_CONNECTION = 0xFFFF
 _DEFAULT_BUFFER = 20
@@ -190,7 +189,7 @@ class BLE:
                 lab.command(lab.ADVERTISE, struct.pack("<IBB", 0, 0, 0))
             self._advertising = False
             return
-        if connectable and len(self._links) >= _CONNECTIONS:
+        if connectable and len(self._links) >= lab.connections:
             raise OSError(_ENOMEM)
         adv = bytes(adv_data or b"")
         response = bytes(resp_data or b"")
@@ -226,7 +225,7 @@ class BLE:
             raise OSError(_EBUSY)
         if self._connecting:
             raise OSError(_EALREADY)
-        if len(self._links) >= _CONNECTIONS:
+        if len(self._links) >= lab.connections:
             raise OSError(_ENOMEM)
         self._connecting = True
         lab.command(lab.CONNECT, struct.pack("<BI", address_type, scan_duration_ms or 2000) + bytes(address))

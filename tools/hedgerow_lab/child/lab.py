@@ -34,6 +34,7 @@ us = 0
 ticks_offset = 0
 rtc_start_ms = 0  # when the power came, at which the RTC began to count
 costs = {}
+connections = 4  # of the radio
 _ahead_us = 0
 _view = memoryview(bytearray(_EVENT_BYTES))
 _reader = None

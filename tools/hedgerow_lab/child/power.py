@@ -10,6 +10,7 @@ def switch_on(config):
     import vfs
 
     lab.costs = config["costs"]
+    lab.connections = config["connections"]
     lab.ticks_offset = config["ticks_offset"]
     lab.rtc_start_ms = config["rtc_start_ms"]
 
