@@ -23,14 +23,17 @@ BLOCK_BYTES = 4096
 (IDLE, ADVERTISE, SCAN, CONNECT, CONNECT_CANCEL, DISCONNECT, PDU) = range(7)
 (ADDRESS, SERIAL, RESET, STOP, NOTE, RTC_MEMORY, WATCH) = range(7, 14)
 SCAN_RESULT, SCAN_DONE, CONNECTED, DISCONNECTED, PDU_IN, TX_DONE, SERIAL_IN, PROBE = range(1, 9)
-POWER_ON, WATCHDOG = 1, 3  # causes of a reset, as machine.reset_cause() has them
+POWER_ON, HARD, WATCHDOG, SOFT = 1, 2, 3, 5  # causes of a reset, as machine.reset_cause() has them
+RAW = 0x80
 _HEAD_BYTES = 9
 _SERIAL_BYTES = 256  # of one event; child/lab.py has room for 320
 _PIPE_BYTES = 65_536
 _RESET_US = 300_000
+_SOFT_RESET_US = 10_000
 _NO_CONNECTION = 0xFFFF
 _ADDR_NO_RANDOMIZE = 0x0040000
 _PR_SET_PDEATHSIG = 1
+_SYSTEM = ctypes.CDLL(None)
 
 
 # child/boot.py, compiled: what MicroPython compiles itself leaves its names in the heap for good.
@@ -61,6 +64,9 @@ class Machine:
     connections: int = costs.CONNECTIONS  # of its radio
     battery_uv: int | None = None  # at the pin that measures it, which has half of the voltage
     probe: bool = False  # whether it says how its heap is when it is asked
+    flash_offset: int = 0  # of the file system
+    bare: dict[str, object] | None = None  # MicroPython and nothing else: see child/bare.py
+    costs: dict[str, int] = field(default_factory=lambda: costs.COSTS)
 
 
 @dataclass
@@ -75,7 +81,16 @@ class _Inbox:
 class Board:
     """The parent's side of one board. The air speaks to it as a ``Listener``."""
 
-    def __init__(self, name: str, machine: Machine, clock: Clock, air: Air, seed: str, workdir: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        machine: Machine,
+        clock: Clock,
+        air: Air,
+        seed: str,
+        workdir: Path,
+        flash: Path | None = None,
+    ) -> None:
         self.name = name
         self.machine = machine
         self.radio = Radio(self, machine.connections)
@@ -87,8 +102,9 @@ class Board:
         self.dead = False
         self.wakes = 0
         self.powered = False
+        self.cause = POWER_ON  # of the last start
         self.address = bytes.fromhex(seed)[:6]
-        self.flash_path = workdir / f"{name}.flash"
+        self.flash_path = flash or workdir / f"{name}.flash"
         self.nvs_path = workdir / f"{name}.nvs"
         self.log_path = workdir / f"{name}.log"
         self._config_path = workdir / f"{name}.json"
@@ -104,16 +120,20 @@ class Board:
         self._rtc_memory = b""
         self._watch_ms = 0  # of the watchdog, once it runs
         if not self.flash_path.exists():
-            self.flash_path.write_bytes(b"\xff" * (BLOCK_BYTES * machine.flash_blocks))
+            self.flash_path.write_bytes(b"\xff" * (machine.flash_offset + BLOCK_BYTES * machine.flash_blocks))
         self.log_path.touch()
 
     # Power
 
     def power_on(self, reset_cause: int = POWER_ON) -> None:
-        """Start the process; it runs from the time now on. After another cause the RTC has gone on."""
+        """Start the process; it runs from the time now on. After another cause the RTC has gone on.
+
+        With RAW in its cause a bare board comes up in the raw REPL.
+        """
         if self.powered:
             return
-        if reset_cause == POWER_ON:
+        self.cause, raw = reset_cause & ~RAW, bool(reset_cause & RAW)
+        if self.cause == POWER_ON:
             self._rtc_start_us = self._clock.now_us
             self._rtc_memory = b""
         self._boots += 1
@@ -128,18 +148,20 @@ class Board:
                     "entry": str(machine.entry),
                     "console": machine.console,
                     "probe": machine.probe,
-                    "costs": costs.COSTS,
+                    "costs": machine.costs,
                     "connections": machine.connections,
                     "battery_uv": machine.battery_uv,
                     "ticks_offset": machine.ticks_offset,
                     "seed": f"{self._boots:02x}{self._seed}",
                     "address": self.address.hex(),
-                    "reset_cause": reset_cause,
+                    "reset_cause": self.cause,
                     "rtc_start_ms": self._rtc_start_us // 1000,
                     "rtc_memory": self._rtc_memory.hex(),
                     "flash": str(self.flash_path),
                     "nvs": str(self.nvs_path),
                     "flash_blocks": machine.flash_blocks,
+                    "flash_offset": machine.flash_offset,
+                    "bare": {**machine.bare, "raw": raw} if machine.bare is not None else None,
                     "settings": machine.settings.hex() if machine.settings is not None else None,
                     "read_fd": to_child,
                     "write_fd": from_child,
@@ -174,10 +196,10 @@ class Board:
     def power_off(self, reason: str = "off") -> None:
         """Cut the power: what was not programmed into the flash is lost."""
         self.dead = False
+        self._inbox.turn += 1
         if not self.powered:
             return
         self.powered = False
-        self._inbox.turn += 1
         process = self._process
         if process is not None:
             process.kill()
@@ -306,7 +328,8 @@ class Board:
     def _reset(self, cause: int, reason: str, after_us: int = 0) -> None:
         self.power_off(reason)
         turn = self._inbox.turn
-        when = self._clock.now_us + after_us + _RESET_US
+        soft = cause & ~RAW == SOFT and self.machine.bare is not None
+        when = self._clock.now_us + after_us + (_SOFT_RESET_US if soft else _RESET_US)
         # Unless somebody took the power away, or gave it, in between.
         self._clock.at(when, lambda: self.power_on(cause) if self._inbox.turn == turn else None)
 
@@ -356,7 +379,6 @@ class Board:
 
 def _prepare() -> None:
     """In the child: the same addresses in each run, so that two are the same to the byte; and no orphans."""
-    system = ctypes.CDLL(None)
-    system.personality(_ADDR_NO_RANDOMIZE)
+    _SYSTEM.personality(_ADDR_NO_RANDOMIZE)
     # A board that waits reads the end of its pipe; one that computes for ever needs this.
-    system.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _SYSTEM.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -35,6 +35,16 @@ def compiled(folder: Path, cache: Path = _CACHE) -> Path:
     return compile_once({**sources, **made_by(Path(__file__)), "users": "".join(users)}, made, cache)
 
 
+def plain(folder: Path, renamed: dict[str, str], cache: Path = _CACHE) -> Path:
+    """The same with nothing made short, for programs that nobody knows; ``renamed`` are given other names."""
+    paths = sorted(path for path in folder.rglob("*.py") if "standin" not in path.relative_to(folder).parts)
+    sources = {
+        str(path.relative_to(folder).with_stem(renamed.get(path.stem, path.stem))): path.read_text()
+        for path in paths
+    }
+    return compile_once({**sources, **made_by(Path(__file__))}, lambda: sources, cache)
+
+
 def rom(folders: list[Path], cache: Path = _CACHE) -> Path:
     """The files of compiled ``folders`` as one ROM file system (MicroPython, docs/reference/romfs.rst)."""
     image = cache / ("-".join(folder.name for folder in folders) + ".romfs")

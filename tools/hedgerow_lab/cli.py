@@ -14,6 +14,7 @@ from rich.progress import Progress
 from hedgerow.errors import BuildError
 from hedgerow_core.errors import HedgerowError
 from hedgerow_lab import live_cli, memory, trace_cli
+from hedgerow_lab.bare import cli as bare_cli
 from hedgerow_lab.powercut import command as powercut
 from hedgerow_lab.scenario import load
 from hedgerow_lab.simulate import Simulation
@@ -36,6 +37,7 @@ live_cli.register(app)
 trace_cli.register(app)
 powercut.register(app)
 memory.register(app)
+bare_cli.register(app)
 
 
 @app.command(epilog="Example: hedgerow-lab run tests/network/scenarios/line3.toml --seed 7 --json")

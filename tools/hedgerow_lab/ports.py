@@ -11,17 +11,32 @@ import select
 import socket
 import termios
 import tty
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from hedgerow_lab.clock import RealClock
-from hedgerow_lab.world import SerialLine
 
 _LOOK_US = 50_000  # between two looks whether somebody has opened the pseudo-terminal
 _READ_BYTES = 1024
 _BACKLOG_US = 200_000  # what may be on its way to the board
 _OUT_BYTES = 65_536  # what waits for a program that does not read
+
+
+class Line(Protocol):
+    """What a port has on its other side."""
+
+    connected: bool
+    on_receive: Callable[[bytes, int], None] | None
+
+    @property
+    def backlog_us(self) -> int:
+        """How long the cable needs for what is on its way to the board."""
+
+    def write(self, data: bytes) -> None:
+        """Send towards the board."""
 
 
 @dataclass(eq=False)
@@ -38,7 +53,7 @@ class _Plug:
 class Port:
     """``link`` becomes a link to the pseudo-terminal; ``tcp_port`` is on 127.0.0.1."""
 
-    def __init__(self, clock: RealClock, line: SerialLine, link: Path) -> None:
+    def __init__(self, clock: RealClock, line: Line, link: Path) -> None:
         self.link = link
         self._clock = clock
         self._line = line

@@ -57,6 +57,8 @@ class SerialLine:
     def __init__(self, clock: Clock, board: Board, watchers: list[Callable[[bytes], None]]) -> None:
         self.on_receive: Callable[[bytes, int], None] | None = None
         self.connected = True
+        self.us_per_byte = _BAUD_US_PER_BYTE
+        self.latency_us = _LATENCY_US
         self._clock = clock
         self._board = board
         self._watchers = watchers
@@ -64,8 +66,8 @@ class SerialLine:
         board.on_serial = self._from_board
 
     def _pace(self, way: int, data: bytes, deliver: Callable[[bytes], None]) -> None:
-        start = max(self._clock.now_us + _LATENCY_US, self._free_us[way])
-        self._free_us[way] = start + len(data) * _BAUD_US_PER_BYTE
+        start = max(self._clock.now_us + self.latency_us, self._free_us[way])
+        self._free_us[way] = start + len(data) * self.us_per_byte
         for watch in self._watchers:
             watch(data)
         self._clock.at(self._free_us[way], lambda: deliver(data) if self.connected else None)
@@ -110,7 +112,7 @@ class Lab:
         self.air = Air(self.clock, self._dice, self.note)
         self.boards: dict[str, Board] = {}
         self._lines: dict[str, SerialLine] = {}
-        self._micropython = micropython or find_micropython()
+        self.micropython = micropython or find_micropython()
         self._affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
         if self._affinity:
             # Parent and children take turns: on one core a turn costs a sixth.
@@ -141,7 +143,7 @@ class Lab:
         bluetooth = self.aioble or CHILD / "standin"
         paths = [compiled(CHILD), compiled(bluetooth), firmware(of_checkout(source or TOP))]
         machine = Machine(
-            interpreter=self._micropython,
+            interpreter=self.micropython,
             paths=paths,
             rom=rom(paths),
             entry=script or TOP / "firmware" / "main.py",
@@ -150,14 +152,19 @@ class Lab:
             ticks_offset=ticks_offset,
             settings=slots.seal(1, cbor.encode(settings)) if settings is not None else None,
         )
+        # Staggered, so that boards do not run in step.
+        start = 37 * (len(self.boards) + 1) + self._dice.randrange(30) if power_on_ms is None else power_on_ms
+        board = self.place(name, machine)
+        self.at(start, board.power_on)
+        return board
+
+    def place(self, name: str, machine: Machine, flash: Path | None = None) -> Board:
+        """A board of another make, without power."""
         seed = hashlib.sha256(f"board {self._seed} {name}".encode()).hexdigest()[:32]
-        board = Board(name, machine, self.clock, self.air, seed, self.workdir)
+        board = Board(name, machine, self.clock, self.air, seed, self.workdir, flash)
         board.note = self.note
         self.boards[name] = board
         self.air.radios[name] = board.radio
-        # Staggered, so that boards do not run in step.
-        start = 37 * len(self.boards) + self._dice.randrange(30) if power_on_ms is None else power_on_ms
-        self.at(start, board.power_on)
         return board
 
     def hear(self, a: str, b: str, loss: float = 0.0, rssi: int = costs.DEFAULT_RSSI) -> None:

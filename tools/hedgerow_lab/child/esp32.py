@@ -7,23 +7,34 @@ import lab
 path = ""  # of the computer's file that stands for it
 
 
+def nvs_load():
+    try:
+        with open(path) as file:
+            return eval(file.read(), {})
+    except OSError:
+        return {}
+
+
+def nvs_store(values):
+    with open(path + "~", "w") as file:
+        file.write(repr(values))
+    os.rename(path + "~", path)
+
+
+def _loaded():
+    lab.charge(lab.costs["flash_read_us"])
+    return nvs_load()
+
+
 class NVS:
     def __init__(self, namespace):
         self._namespace = namespace + " "
         self._new = {}
 
-    def _load(self):
-        lab.charge(lab.costs["flash_read_us"])
-        try:
-            with open(path) as file:
-                return eval(file.read(), {})
-        except OSError:
-            return {}
-
     def _get(self, key):
         value = self._new.get(self._namespace + key)
         if value is None:
-            value = self._load().get(self._namespace + key)
+            value = _loaded().get(self._namespace + key)
         if value is None:
             raise OSError(-4354)
         return value
@@ -53,10 +64,8 @@ class NVS:
 
     def commit(self):
         lab.charge(lab.costs["flash_erase_us"] + lab.costs["flash_program_us"])
-        values = self._load()
+        values = _loaded()
         values.update(self._new)
         values = {key: value for key, value in values.items() if value is not None}
         self._new = {}
-        with open(path + "~", "w") as file:
-            file.write(repr(values))
-        os.rename(path + "~", path)
+        nvs_store(values)

@@ -40,6 +40,7 @@ _view = memoryview(bytearray(_EVENT_BYTES))
 _reader = None
 _writer = None
 _handlers = {}
+console = None  # hedgerow_console.console, for the REPL and dupterm
 _bite_ms = NEVER  # when the watchdog resets the board
 
 

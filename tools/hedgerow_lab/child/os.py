@@ -1,5 +1,6 @@
 """`os` with a seeded urandom, and with what a board has besides."""
 
+import lab
 import uhashlib
 from uos import *
 
@@ -35,8 +36,6 @@ def dupterm(stream, index=0):
 
 def dupterm_notify(_):
     """Move what the stream has into the console's buffer, as MicroPython does (extmod/modos.c)."""
-    from hedgerow_console import console
-
     byte = bytearray(1)
     while _terminal is not None:
         count = _terminal.readinto(byte)
@@ -44,6 +43,6 @@ def dupterm_notify(_):
             return
         if count == 0:
             dupterm(None)
-            console().write(b"dupterm: EOF received, deactivating\r\n")
+            lab.console().write(b"dupterm: EOF received, deactivating\r\n")
             return
-        console().put(byte)
+        lab.console().put(byte)

@@ -19,6 +19,14 @@ def switch_on(config):
 
     os._seed_urandom(unhexlify(config["seed"]))
     random.seed(int(config["seed"][:7], 16))
+    from flash import Flash
+
+    bag = config["bare"]
+    if bag:
+        import bare
+
+        nvs = Flash("/pc" + config["flash"], 0, bag["nvs_offset"])
+        bare.install(nvs, bag["nvs_bytes"], bag["machine"])
 
     import tasks
 
@@ -43,13 +51,16 @@ def switch_on(config):
 
     import esp32
     import flashbdev
-    from flash import Flash
 
     esp32.path = "/pc" + config["nvs"]
-    device = Flash("/pc" + config["flash"], config["flash_blocks"])
+    device = Flash("/pc" + config["flash"], config["flash_blocks"], config["flash_offset"])
     lab.connect(config["read_fd"], config["write_fd"])
     lab.exchange(0)
     flashbdev.bdev = device
+    if bag:
+        if "/rom" in sys.path:
+            vfs.umount("/pc")
+        return compile(f"import bare; bare.start({bag['raw']})", "bare", "exec")
     try:
         os.stat(esp32.path)
         ran = True  # only then it matters what is on the flash

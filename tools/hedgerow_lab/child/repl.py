@@ -1,6 +1,7 @@
 """MicroPython's REPL on the board's serial console, as shared/runtime/pyexec.c has it.
 
-What is missing: history and completion, the paste mode of people, and Ctrl-C while a program runs.
+What is missing: history and completion, the paste mode of people, and, but on a bare board, Ctrl-C while a
+program runs.
 """
 
 import io
@@ -8,8 +9,10 @@ import sys
 
 import lab
 import machine
+import micropython
 
-from hedgerow_console import console
+if lab.console is None:  # what ran before did not need it
+    import hedgerow_console  # noqa: F401
 
 _CTRL_A, _CTRL_B, _CTRL_C, _CTRL_D, _CTRL_E = 1, 2, 3, 4, 5
 _WINDOW = 128  # bytes that the other side may send before it hears from us, in raw paste mode
@@ -20,7 +23,7 @@ class _Cooked(io.IOBase):
     """The console as programs write to it."""
 
     def write(self, data):
-        console().write(bytes(data).replace(b"\n", b"\r\n"))
+        lab.console().write(bytes(data).replace(b"\n", b"\r\n"))
         return len(data)
 
     def ioctl(self, request, flags):
@@ -31,11 +34,11 @@ _out = _Cooked()
 
 
 def _say(data):
-    console().write(data)
+    lab.console().write(data)
 
 
 def _byte():
-    source = console()
+    source = lab.console()
     while not source.ioctl(3, 1):
         lab.exchange(lab.NEVER)
     return source.read(1)[0]
@@ -59,9 +62,10 @@ def _names():
 class _Machine:
     """A REPL with its globals; ``raw`` is for programs, the other mode for people."""
 
-    def __init__(self):
-        self.names = _names()
-        self.raw = False
+    def __init__(self, raw, names, reset_raw):
+        self.names = names or _names()
+        self.raw = raw
+        self._reset_raw = reset_raw
 
     def serve(self):
         while True:
@@ -73,6 +77,7 @@ class _Machine:
     def _run(self, source, kind, end=b""):
         """Compile and run; ``end`` goes out between output and error, and after the error."""
         error = None
+        micropython.kbd_intr(_CTRL_C)
         try:
             exec(compile(source, "<stdin>", kind), self.names)
         except SystemExit:
@@ -80,6 +85,7 @@ class _Machine:
             return
         except BaseException as caught:
             error = caught
+        micropython.kbd_intr(-1)
         _say(end)
         if error is not None:
             sys.print_exception(error, _out)
@@ -90,6 +96,8 @@ class _Machine:
         if not self.raw:
             machine.soft_reset()
         # MicroPython stays in the raw REPL and does not run main.py.
+        if self._reset_raw:
+            self._reset_raw()
         self.names = _names()
         _say(_RAW_BANNER + b">")
 
@@ -192,6 +200,6 @@ class _Machine:
                 _say(bytes((byte,)))
 
 
-def serve():
-    """For ever, or until the board is reset."""
-    _Machine().serve()
+def serve(raw=False, names=None, reset_raw=None):
+    """For ever, or until the board is reset; ``reset_raw`` resets it so that it stays in the raw REPL."""
+    _Machine(raw, names, reset_raw).serve()

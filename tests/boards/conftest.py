@@ -1,0 +1,22 @@
+"""Bare boards on a desk."""
+
+import pytest
+from handling import Tools, with_micropython
+
+from hedgerow_lab.bare.chips import chip_named
+from hedgerow_lab.bare.desk import Desk
+
+
+@pytest.fixture
+def desk(tmp_path):
+    with Desk(tmp_path) as desk:
+        yield desk
+
+
+@pytest.fixture
+def ready(desk, tmp_path):
+    """A board with MicroPython on it, and the tools."""
+    flash = tmp_path / "ready.flash"
+    flash.write_bytes(with_micropython(chip_named("esp32c3")))
+    board = desk.board("esp32c3", flash=flash)
+    return board, Tools(board.link)
