@@ -242,6 +242,17 @@ def test_a_board_that_falls_silent_says_nothing_until_it_is_well(desk):
     assert "4MB" in tools.esptool("flash-id")
 
 
+def test_esptools_own_reset_puts_a_board_into_its_loader_and_out_of_it(desk, ready):
+    board, _ = ready
+    desk.do(board.pull)
+    desk.do(lambda: board.plug_in(with_lines=True))
+    tools = Tools(board.port.url)
+    assert board.mode == "MicroPython"
+    # At such a port only the two lines do; the loader answered, so they did.
+    assert "NOT reset" not in tools.esptool("--no-stub", "read-mac")
+    assert board.mode == "MicroPython"
+
+
 def test_the_command_runs_a_board_until_ctrl_c_and_keeps_its_flash(tmp_path):
     link, flash, made = tmp_path / "port", tmp_path / "flash", tmp_path / "image.bin"
     command = [sys.executable, "-c", "from hedgerow_lab.cli import main; main()", "bare", "--chip", "esp32s3"]

@@ -6,6 +6,7 @@ port, as esptool does after its reset. A port with these lines is in ``rfc2217``
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from hedgerow_lab import costs
@@ -13,6 +14,7 @@ from hedgerow_lab.bare import chips
 from hedgerow_lab.bare.chips import Chip
 from hedgerow_lab.bare.image import boot_trouble
 from hedgerow_lab.bare.loader import SYNC, Faults, Loader
+from hedgerow_lab.bare.rfc2217 import Rfc2217Port
 from hedgerow_lab.board import HARD, POWER_ON, SOFT, Machine
 from hedgerow_lab.build import plain, rom
 from hedgerow_lab.clock import RealClock
@@ -25,7 +27,6 @@ HEAP_BYTES = 320_000
 _PATIENCE_S = 5.0
 _HOLD_US = 20_000  # how long the beginning of what may be esptool's request waits for its end
 _PANIC_US = 400_000  # between two starts of a chip that finds nothing to start
-_RISE_US = 20_000  # the capacitor at EN: what the other line does meanwhile is what counts
 _QUICK = {**costs.COSTS, "flash_read_us": 0, "flash_program_us": 0, "flash_erase_us": 0}
 _QUICK_US_PER_BYTE, _QUICK_LATENCY_US = 2, 100
 
@@ -50,7 +51,7 @@ class BareBoard:
         self.link = link or lab.workdir / f"{name}.tty"
         self.faults = Faults()
         self.on_receive: Callable[[bytes, int], None] | None = None
-        self.port: Port | None = None
+        self.port: Port | Rfc2217Port | None = None
         assert isinstance(lab.clock, RealClock)
         self._clock = lab.clock
         paths = [plain(CHILD, {"hedgerow_console": "console"})]
@@ -82,7 +83,7 @@ class BareBoard:
         self._loader: Loader | None = None
         self._held = b""
         self._turn = 0  # of power and resets: what was planned before is void
-        self._dtr = self._rts = False
+        self._in_reset = False  # by the host's hand
 
     @property
     def mode(self) -> str:
@@ -91,10 +92,10 @@ class BareBoard:
 
     # Power and resets
 
-    def plug_in(self) -> None:
-        """Give it cable and power."""
+    def plug_in(self, with_lines: bool = False) -> None:
+        """Give it cable and power; ``with_lines`` it is at a port with DTR and RTS, else at the link."""
         if self.port is None:
-            self.port = Port(self._clock, self, self.link)
+            self.port = (Rfc2217Port if with_lines else partial(Port, link=self.link))(self._clock, self)
             self._start(POWER_ON)
 
     def pull(self) -> None:
@@ -116,16 +117,13 @@ class BareBoard:
 
     def lines(self, dtr: bool, rts: bool) -> None:
         """DTR and RTS as the host sets them, through the usual two transistors to EN and BOOT."""
-        was_reset = self._rts and not self._dtr
-        self._dtr, self._rts = dtr, rts
         if rts and not dtr:
             self._stop()
-        elif was_reset:
-            turn = self._turn
-            self._clock.at(
-                self._clock.now_us + _RISE_US,
-                lambda: self.reset(download=self._dtr and not self._rts) if turn == self._turn else None,
-            )
+            self._in_reset = True
+        elif self._in_reset and not rts:
+            # With both set the capacitor at EN holds the chip for the moment until one goes.
+            self._in_reset = False
+            self.reset(download=dtr)
 
     def _stop(self) -> None:
         self._turn += 1
@@ -166,7 +164,7 @@ class BareBoard:
     @connected.setter
     def connected(self, value: bool) -> None:
         self._connected = self._line.connected = value
-        if not value and self._loader is not None and self.port is not None:
+        if not value and self._loader is not None and isinstance(self.port, Port):
             self.reset()
 
     @property
@@ -194,6 +192,9 @@ class BareBoard:
 
     def _to_board(self, data: bytes) -> None:
         data = self._held + data
+        if isinstance(self.port, Rfc2217Port):
+            self._line.write(data)
+            return
         at = data.find(SYNC)
         if at >= 0:
             self._stop()

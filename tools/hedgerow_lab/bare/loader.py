@@ -253,7 +253,8 @@ class Loader:
     def _finish(self, data: bytes) -> tuple[int, bytes]:
         self._writing = None
         if struct.unpack_from("<I", data)[0] == 0:
-            self.run = True
+            # The stub gives way to the loader that it came from, the loader to what is in flash.
+            self.run, self.stub = not self.stub, False
         return 0, b""
 
     def _erase(self, start: int, end: int) -> None:
