@@ -23,6 +23,7 @@ from hedgerow_core import beacon, counts, limits, service
 from hedgerow_core.admission import Admission
 from hedgerow_core.carrier import Carrier
 from hedgerow_core.mac import hkdf, hmac_sha256
+from hedgerow_core.manage import GUEST, OWNER
 from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
 from hedgerow_core.shelf import Shelf
 from hedgerow_core.sketch import Sketch
@@ -63,6 +64,8 @@ class Board:
         self._wire = Wire(self)
         self.shelf = self._open_shelf()
         self.shelf.admission = Admission(self.shelf.max_bytes)
+        self._keys: list = []  # of the pairings that hold now
+        self.renew()
         standing = 0 if settings.profile == SAVER else limits.STANDING_LINKS
         self.carrier = Carrier(self.beacon_id(), self.now(), standing)
         self.counts = self.carrier.counts = self.shelf.counts
@@ -94,7 +97,7 @@ class Board:
         """A session for a new link: we call boards of our mesh, a host or a board may call us."""
         keys = {MESH: self.settings.mesh_key}
         if role != INITIATOR:
-            keys[PAIR] = self.settings.pairings[0][2]
+            keys[PAIR] = self._keys
         self._sessions += 1
         # The generator is weak while the radio is off, so it is not trusted alone.
         counters = self.journal.starts.to_bytes(4, "big") + self._sessions.to_bytes(4, "big")
@@ -103,6 +106,29 @@ class Board:
     def beacon_id(self) -> bytes:
         """A new one."""
         return beacon.new_id(self.settings.finding, os.urandom(6))
+
+    def minute(self) -> int:
+        """M, as far as it is known."""
+        return self._time.clock.minute(self.now())
+
+    def rights(self, line: object) -> int:
+        """What the pairing of the host on ``line`` may do; -1 where it is over, or there is none."""
+        minute = self.minute()
+        for rights, expires, key in self.settings.pairings:
+            if key == line.link.session.pairing and not 0 < expires <= minute:
+                return rights
+        return -1
+
+    def renew(self) -> None:
+        """Pairings came, went or are over: others open links from now on."""
+        minute = self.minute()
+        self._keys[:] = [key for _, expires, key in self.settings.pairings if not 0 < expires <= minute]
+
+    def part(self) -> None:
+        """End the links of pairings that do not hold any more."""
+        for line in self.lines:
+            if line.link.kind == PAIR and line.link.session.pairing not in self._keys:
+                line.lost()
 
     def changed(self) -> None:
         """The shelf has something new: tell everybody."""
@@ -145,36 +171,43 @@ class Board:
         if hasattr(package, name):
             delattr(package, name)
 
+    def condition(self) -> bytes:
+        """How the board is, as STATUS_IS has it."""
+        free = self.look()
+        shelf = self.shelf
+        damage = self.damage
+        if damage == service.SOUND and shelf.damaged:
+            damage = service.SHELF_RECORDS
+        numbers = (
+            shelf.count(),
+            shelf.known_count(),
+            shelf.held_bytes(),
+            shelf.load(),
+            self.journal.uptime_s(),
+            free,
+            self.journal.starts,
+            len(self.carrier.neighbours(self.now())),
+            len(self.lines),
+            damage,
+            1 if self.journal.safe else 0,
+            self.counts[counts.NO_MEMORY],
+            shelf.proof_count(),
+        )
+        return service.encode_status(numbers, self.settings.name)
+
     def serve(self, line: object, message: bytes) -> None:
-        """Answer a service message of the paired host."""
-        if message[0] == service.STATUS:
-            free = self.look()
-            shelf = self.shelf
-            damage = self.damage
-            if damage == service.SOUND and shelf.damaged:
-                damage = service.SHELF_RECORDS
-            numbers = (
-                shelf.count(),
-                shelf.known_count(),
-                shelf.held_bytes(),
-                shelf.load(),
-                self.journal.uptime_s(),
-                free,
-                self.journal.starts,
-                len(self.carrier.neighbours(self.now())),
-                len(self.lines),
-                damage,
-                1 if self.journal.safe else 0,
-                self.counts[counts.NO_MEMORY],
-                shelf.proof_count(),
-            )
-            line.link.service(service.encode_status(numbers, self.settings.name))
-        else:
-            kind = message[0]
-            name = "view" if kind < service.TRACE else "trace"
-            if kind < service.COUNTS or kind == service.FINDING:
-                name = "care"
-            self.aside(name, line, message)
+        """Answer a service message of a paired host."""
+        kind = message[0]
+        if kind == service.MANAGE:
+            self.aside("manage", line, message)
+        elif self.rights(line) in (OWNER, GUEST):
+            if kind == service.STATUS:
+                line.link.service(self.condition())
+            else:
+                name = "view" if kind < service.TRACE else "trace"
+                if kind < service.COUNTS or kind == service.FINDING:
+                    name = "care"
+                self.aside(name, line, message)
 
     async def keep(self) -> None:
         """Look after the tasks, and let old envelopes go."""
@@ -203,6 +236,8 @@ class Board:
     def _each_minute(self, now: int) -> None:
         clock = self._time.clock
         clock.tick(now)
+        self.renew()
+        self.part()
         if self.shelf.expire(now) and self.radio is not None:
             self.radio.refresh()
         if clock.checkpoint_due(now):

@@ -8,6 +8,7 @@ import machine
 from hedgerow_board.places import SHELF
 from hedgerow_core import service
 from hedgerow_core.mac import hkdf
+from hedgerow_core.manage import OWNER
 from hedgerow_core.store import MemoryStore
 
 __all__ = ["MemoryStore", "answer"]
@@ -21,7 +22,9 @@ def answer(board: object, line: object, message: bytes) -> bytes:
         if message[0] == service.LOG:
             return _log(board.journal, message[1])
         if message[0] == service.REPAIR:
-            return bytes((service.REPAIR_IS, _repair(board, message[1])))
+            owned = board.rights(line) == OWNER
+            result = _repair(board, message[1]) if owned else service.NOT_ALLOWED
+            return bytes((service.REPAIR_IS, result))
     elif message == bytes((service.STREET,)):
         # The mesh key itself opens links and recorded ones: no host needs it.
         street = hkdf(board.settings.mesh_key, b"", b"hedgerow street", 32)

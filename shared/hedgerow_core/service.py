@@ -19,6 +19,8 @@ NODES = 0x52  # host -> board: one page of who is around you
 NODES_IS = 0x53
 TRACE = 0x54  # host -> board: look for a board
 TRACE_IS = 0x55
+MANAGE = 0x60  # host -> board: a command of hedgerow_core.manage
+MANAGE_IS = 0x61
 PROBE = 0x56  # board -> board, see hedgerow_core.probe
 ECHO = 0x57
 FINDING = 0x62  # host -> board: the key by which your beacon is recognised (hedgerow_core.beacon)
@@ -41,6 +43,7 @@ DONE = 0  # the board restarts
 NOT_NEEDED = 1  # there is no such damage
 FIRMWARE_LIES_THERE = 2  # it would be lost with the file system
 FAILED = 3
+NOT_ALLOWED = 4  # only owners may ask for it
 
 CAUSES = 6  # why a board starts: 0 unknown, else as machine.reset_cause() of an ESP32 says
 

@@ -1,10 +1,13 @@
 """A link's session: mutual challenge and response, then AES-CTR and HMAC (docs/protocol.md, "Session").
 
     initiator                                   responder
-    HELLO   version, kind, Na         ->
+    HELLO   version, kind, Na, hint   ->
                                       <-        REPLY  version, Nb, MAC(auth, "responder" | transcript)
     CONFIRM MAC(auth, "initiator" | transcript) ->
     DATA    counter, ciphertext, tag  <->       DATA
+
+A board may be paired with several hosts: the hint, of HELLO of kind PAIR only, lets it find the key, and
+tells nobody else which one it is.
 
 A running session is replaced only by a handshake that authenticated, so a board that restarted and a host
 that restarted both find back, and forged bytes change nothing. There is no forward secrecy of links.
@@ -33,6 +36,8 @@ _OTHER_VERSION = 2
 _NO_SESSION = 3
 
 _MAC_BYTES = 16
+_HELLO_BYTES = 3 + limits.SESSION_NONCE_BYTES
+_HINT_BYTES = 8
 _REPEAT_MS = 1_000
 OVERHEAD = 3 + limits.TAG_BYTES
 PLAINTEXT_BYTES = limits.FRAME_BYTES - OVERHEAD
@@ -58,15 +63,21 @@ def _proof_r(keys: bytes) -> bytes:
     return keys[144:160]
 
 
+def _hint(key: bytes, nonce: bytes) -> bytes:
+    return hmac_sha256(key, b"hedgerow hello" + nonce)[:_HINT_BYTES]
+
+
 class Session:
     """One end of a session.
 
-    ``keys`` maps MESH or PAIR to a 32-byte key (the initiator has exactly one); ``seed`` is 16 bytes or
-    more of secret randomness, which this end's nonces come from.
+    ``keys`` maps MESH or PAIR to a 32-byte key (the initiator has exactly one), on the responder PAIR to one
+    or to a list of them, which may change meanwhile; ``seed`` is 16 bytes or more of secret randomness, which
+    this end's nonces come from. ``pairing`` is the key of kind PAIR that authenticated, else empty.
     """
 
-    def __init__(self, role: int, keys: dict[int, bytes], seed: bytes, now: int) -> None:
+    def __init__(self, role: int, keys: "dict[int, bytes | list[bytes]]", seed: bytes, now: int) -> None:
         self.role = role
+        self.pairing = b""
         self.kind = 0
         self.closed = False
         self.reason = ""
@@ -82,6 +93,7 @@ class Session:
         self._out: list[bytes] = []
         self._pending = b""
         self._pending_kind = 0
+        self._pending_key = b""
         self._nonce = b""
         self._hello = b""
         self._reply = b""
@@ -102,10 +114,13 @@ class Session:
         ]
 
     def _start(self, now: int) -> None:
-        for kind in self._all_keys:
-            self._pending_kind = kind
         self._nonce = self._fresh_nonce()
+        for kind, key in self._all_keys.items():
+            self._pending_kind = kind
+            self._pending_key = bytes(key)  # type: ignore[arg-type]
         self._hello = bytes((_HELLO, VERSION, self._pending_kind)) + self._nonce
+        if self._pending_kind == PAIR:
+            self._hello += _hint(self._pending_key, self._nonce)
         self._out.append(self._hello)
         self._repeat = now + _REPEAT_MS
         self._expires = now + limits.HANDSHAKE_MS
@@ -191,29 +206,41 @@ class Session:
         if len(frame) < 2 or frame[1] != VERSION:
             self._out.append(bytes((_REJECT, _OTHER_VERSION)))
             raise VersionError("the other side speaks another version")
-        if len(frame) != 3 + limits.SESSION_NONCE_BYTES:
+        kind = frame[2] if len(frame) > 2 else 0
+        if len(frame) != (_HELLO_BYTES + _HINT_BYTES if kind == PAIR else _HELLO_BYTES):
             raise PeerError("a damaged hello")
         if frame == self._hello and self._reply:
             self._out.append(self._reply)
             return
-        kind = frame[2]
-        key = self._all_keys.get(kind)
-        if key is None:
+        theirs = bytes(frame[3:_HELLO_BYTES])
+        key = self._key_of(kind, theirs, bytes(frame[_HELLO_BYTES:]))
+        if not key:
             self._out.append(bytes((_REJECT, _WRONG_KEY)))
-            raise AuthError("no key for this kind of link")
+            raise AuthError("no key for this link")
         nonce = self._fresh_nonce()
-        if nonce == frame[3:]:
+        if nonce == theirs:
             raise PeerError("equal nonces")
-        pending = _derive(RESPONDER, key, kind, bytes(frame[3:]), nonce)
+        pending = _derive(RESPONDER, key, kind, theirs, nonce)
         self._hello = bytes(frame)
         self._pending = pending
         self._pending_kind = kind
+        self._pending_key = key
         self._reply = bytes((_REPLY, VERSION)) + nonce + _proof_r(pending)
         self._out.append(self._reply)
         self._repeat = now + _REPEAT_MS
         # The first hello must lead to keys in time, however many hellos come.
         if self._keys or self._expires is None:
             self._expires = now + limits.HANDSHAKE_MS
+
+    def _key_of(self, kind: int, nonce: bytes, hint: bytes) -> bytes:
+        """The key that a hello means; empty where we have none."""
+        found = self._all_keys.get(kind, b"")
+        if kind != PAIR:
+            return bytes(found)  # type: ignore[arg-type]
+        for key in [found] if isinstance(found, bytes) else found:
+            if key and equal(_hint(key, nonce), hint):
+                return key
+        return b""
 
     def _receive_reply(self, frame: bytes) -> None:
         if len(frame) < 2 or frame[1] != VERSION:
@@ -228,7 +255,7 @@ class Session:
         nonce = bytes(frame[2:18])
         if nonce == self._nonce:
             raise PeerError("equal nonces")
-        keys = _derive(INITIATOR, self._all_keys[self._pending_kind], self._pending_kind, self._nonce, nonce)
+        keys = _derive(INITIATOR, self._pending_key, self._pending_kind, self._nonce, nonce)
         if not equal(_proof_r(keys), bytes(frame[18:])):
             if not self._keys:
                 self.close("wrong key")
@@ -255,6 +282,8 @@ class Session:
         self._received = -1
         self._pending = b""
         self.kind = self._pending_kind
+        if self.kind == PAIR:
+            self.pairing = self._pending_key
         self._hello = b"" if self.role == INITIATOR else self._hello
         self._expires = self._repeat = None
         self.generation += 1

@@ -1,7 +1,8 @@
 from hedgerow_core import limits
 from hedgerow_core.errors import LimitError, PeerError, VersionError
+from hedgerow_core.mac import hmac_sha256
 from hedgerow_core.session import INITIATOR, MESH, PAIR, PLAINTEXT_BYTES, RESPONDER, Session
-from support import KEY, refuses, sessions
+from support import KEY, refuses, sessions, unhex, vectors
 
 
 def deliver(giver, taker, now=0):
@@ -53,6 +54,94 @@ def test_a_responder_without_that_kind_of_key_says_so():
         assert refuses(b.receive, frame, 0)
     deliver(b, a)
     assert a.closed and a.reason == "wrong key"
+
+
+HOSTS = [b"alice" * 6 + b"__", b"bob" * 10 + b"__", b"carol" * 6 + b"__"]
+
+
+def paired(host, keys, seed=b"host"):
+    """A host with the key ``host`` and a board with ``keys``, after the handshake."""
+    a = Session(INITIATOR, {PAIR: host}, seed, 0)
+    b = Session(RESPONDER, {MESH: KEY, PAIR: keys}, b"board", 0)
+    try:
+        handshake(a, b)
+    except PeerError:
+        deliver(b, a)
+    return a, b
+
+
+def test_a_board_finds_the_key_of_each_of_its_hosts():
+    for host in HOSTS:
+        a, b = paired(host, list(HOSTS))
+        assert a.established and b.established
+        assert a.pairing == b.pairing == host
+        b.send(b"for " + host)
+        assert deliver(b, a) == [b"for " + host]
+
+
+def test_a_host_that_is_not_among_them_hears_at_once_that_its_key_is_wrong():
+    for keys in ([], HOSTS[1:], [b""], b""):
+        a, b = paired(HOSTS[0], keys)
+        assert a.closed and a.reason == "wrong key" and not b.established
+
+
+def test_a_pairing_that_comes_or_goes_counts_at_the_next_hello():
+    keys = HOSTS[:1]
+    _, b = paired(HOSTS[0], keys)
+    late = Session(INITIATOR, {PAIR: HOSTS[1]}, b"late", 0)
+    assert refuses(handshake, late, b)
+    deliver(b, late)
+    keys.append(HOSTS[1])
+    again = Session(INITIATOR, {PAIR: HOSTS[1]}, b"again", 0)
+    handshake(again, b)
+    assert again.established and b.pairing == HOSTS[1]
+    keys.remove(HOSTS[1])
+    gone = Session(INITIATOR, {PAIR: HOSTS[1]}, b"gone", 0)
+    assert refuses(handshake, gone, b)
+    # What runs is not touched by that.
+    again.send(b"still here")
+    assert deliver(again, b) == [b"still here"]
+
+
+def test_a_hello_names_nobody_and_no_two_of_a_host_look_alike():
+    hellos = [Session(INITIATOR, {PAIR: HOSTS[0]}, b"seed%d" % n, 0).outgoing()[0] for n in range(2)]
+    assert hellos[0][19:] != hellos[1][19:] and len(hellos[0]) == 27
+    for hello in hellos:
+        assert hello[19:] == hmac_sha256(HOSTS[0], b"hedgerow hello" + hello[3:19])[:8]
+    assert len(Session(INITIATOR, {MESH: HOSTS[0]}, b"seed", 0).outgoing()[0]) == 19
+
+
+def test_a_hint_of_another_nonce_or_of_the_wrong_length_is_refused():
+    board = Session(RESPONDER, {PAIR: HOSTS}, b"board", 0)
+    first, second = (
+        Session(INITIATOR, {PAIR: HOSTS[0]}, seed, 0).outgoing()[0] for seed in (b"first", b"second")
+    )
+    for hello in (first[:19] + second[19:], first[:19], first[:-1], first + b"x"):
+        assert refuses(board.receive, hello, 0)
+    assert not board._pending
+    for at in range(3, 27):
+        bad = bytearray(first)
+        bad[at] ^= 1
+        assert refuses(board.receive, bytes(bad), 0)
+
+
+def test_vectors_of_both_kinds_of_handshake():
+    for vector in vectors("session"):
+        kind, key = vector["kind"], unhex(vector["key"])
+        others = [unhex(other) for other in vector["others"]]
+        a = Session(INITIATOR, {kind: key}, unhex(vector["seed_initiator"]), 0)
+        others.append(key)
+        keys = {PAIR: others} if kind == PAIR else {MESH: key}
+        b = Session(RESPONDER, keys, unhex(vector["seed_responder"]), 0)
+        frames = []
+        for giver, taker in ((a, b), (b, a), (a, b)):
+            for frame in giver.outgoing():
+                frames.append(frame)
+                taker.receive(frame, 0)
+        a.send(unhex(vector["plaintext"]))
+        frames.extend(a.outgoing())
+        assert frames == [unhex(frame) for frame in vector["frames"]]
+        assert b.receive(frames[-1], 0) == [unhex(vector["plaintext"])]
 
 
 def test_another_version_is_named_on_both_ends():

@@ -167,7 +167,7 @@ def test_an_exception_in_a_task_starts_the_board_again_with_its_letters_and_is_t
 
 
 def test_an_exception_in_what_serves_the_cable_starts_the_board_again(tmp_path):
-    before = "        if message[0] == service.STATUS:"
+    before = "        kind = message[0]\n"
     with lab_with(
         tmp_path, "app.py", (before, "        if self.journal.starts == 1: 1 // 0\n" + before)
     ) as lab:

@@ -17,6 +17,7 @@ from hedgerow_core import (
     journal,
     limits,
     lms,
+    manage,
     package,
     probe,
     sealed,
@@ -35,7 +36,7 @@ from hedgerow_core.mac import sha256
 from hedgerow_core.peer import Peer
 from hedgerow_core.reconcile import IdList, split_ids
 from hedgerow_core.service import decode_log, decode_status, encode_log, log_piece
-from hedgerow_core.session import INITIATOR, MESH, PLAINTEXT_BYTES, RESPONDER, Session
+from hedgerow_core.session import INITIATOR, MESH, PAIR, PLAINTEXT_BYTES, RESPONDER, Session
 from hedgerow_core.shelf import SOURCE_MESH, Shelf
 from hedgerow_core.sketch import Sketch
 from hedgerow_core.store import MemoryStore
@@ -256,6 +257,40 @@ def fuzz_counts(data: bytes) -> str:
     holds(survey.encode_counts(cause, starts, battery, counted) == data, "counts have two encodings")
     found = [cause, battery]
     return told(*(found + starts + counted))
+
+
+def fuzz_pairings(data: bytes) -> str:
+    """Records of pairings, then a board's list of them, then its welcome."""
+    try:
+        records = manage.decode_records(data)
+    except PeerError as error:
+        try:
+            listed = manage.decode_pairings(data)
+            holds(len(listed) <= limits.PAIRINGS + 1, "more pairings than a board keeps")
+            return told(*[part for one in listed for part in one])
+        except PeerError:
+            pass
+        try:
+            return told(*manage.decode_welcome(data))
+        except PeerError:
+            return refusal(error)
+    again = b"".join([manage.encode_record(*record) for record in records])
+    holds(again == data and len(records) <= limits.PAIRINGS, "records have two encodings")
+    listed = manage.decode_pairings(manage.encode_pairings(records))
+    holds([one[3] for one in listed] == [one[3] for one in records], "a list without its labels")
+    return told(*[part for one in records for part in one])
+
+
+def fuzz_hello(data: bytes) -> str:
+    """What a board with several pairings answers to the first frame of a link."""
+    board = Session(RESPONDER, {MESH: KEY, PAIR: [b"p" * 32, b"q" * 32]}, b"seed of b" + sha256(data), 0)
+    try:
+        holds(board.receive(data, 0) == [], "a message before the handshake")
+        found = "answered"
+    except PeerError as error:
+        found = refusal(error)
+    holds(not board.established and not board.closed, "one frame opened or ended a link")
+    return told(found, *[frame[:1] for frame in board.outgoing()])
 
 
 def fuzz_probe(data: bytes) -> str:
@@ -650,6 +685,8 @@ TARGETS = {
     "nodes": fuzz_nodes,
     "counts": fuzz_counts,
     "probe": fuzz_probe,
+    "pairings": fuzz_pairings,
+    "hello": fuzz_hello,
     "update_head": fuzz_update_head,
     "manifest": fuzz_manifest,
     "update": fuzz_update,
@@ -801,6 +838,27 @@ def seeds(name: str) -> list[bytes]:
     if name == "update_state":
         whole = slot_state.encode_state([70_000, 1, 1, 3, 70_001, 4, 49, 2, 69_999], b"board id", b"key's id")
         return [whole, whole[:-1], whole + b"\0", whole[:5] + b"\3" + whole[6:]]
+    if name == "pairings":
+        kept = [(manage.OWNER, 0, KEY, ""), (manage.GUEST, 900, b"g" * 32, "Bob"), (2, 5, KEY, "\u00fc" * 8)]
+        whole = b"".join([manage.encode_record(*record) for record in kept])
+        listed = manage.encode_pairings(kept)
+        welcome = manage.encode_welcome("mill", b"f" * 16, b"c" * 32)
+        return [
+            whole,
+            whole[:-1],
+            whole[:38] * 7,
+            listed,
+            listed[:-1],
+            listed[:10] * 8,
+            welcome,
+            welcome[:47],
+        ]
+    if name == "hello":
+        hellos = []
+        for kind, key in ((MESH, KEY), (PAIR, b"p" * 32), (PAIR, b"q" * 32), (PAIR, KEY)):
+            hellos += Session(INITIATOR, {kind: key}, b"seed of a", 0).outgoing()
+        hellos += [hellos[1][:19], hellos[0] + bytes(8), b"\1\2" + hellos[1][2:], hellos[1][:2]]
+        return hellos
     if name == "slots":
         return [slots.seal(1, b"12345678") + slots.seal(9, b"abcdefgh"), b"", bytes(30), slots.seal(5, b"")]
     if name == "sealed":

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 
-from fuzz import circle_targets, home_target, log_targets
+from fuzz import board_targets, circle_targets, home_target, log_targets
 from fuzz.chance import source
 from fuzz.core_targets import holds, piece, pieces, refusal, told
 from hedgerow.identity import keys
@@ -227,6 +227,7 @@ TARGETS = {
     "ratchet": fuzz_ratchet,
     "entry": fuzz_entry,
     "home": home_target.fuzz_home,
+    **board_targets.TARGETS,
     **circle_targets.TARGETS,
     **log_targets.TARGETS,
 }
@@ -238,6 +239,8 @@ def seeds(name: str) -> list[bytes]:
         return home_target.seeds()
     if name in log_targets.TARGETS:
         return log_targets.seeds(name)
+    if name in board_targets.TARGETS:
+        return board_targets.seeds(name)
     if name in circle_targets.TARGETS:
         return circle_targets.seeds(name)
     if name == "street":

@@ -20,6 +20,7 @@ _ROOTS = {
     _APP: {f"{_APP}.main"},
     "hedgerow_board.start": {"hedgerow_board.start.begin"},
     "hedgerow_board.care": {"hedgerow_board.care.answer", "hedgerow_core.store.MemoryStore"},
+    "hedgerow_board.manage": {"hedgerow_board.manage.answer", "hedgerow_board.manage.cable"},
     "hedgerow_board.view": {"hedgerow_board.view.answer"},
     "hedgerow_board.trace": {"hedgerow_board.trace.answer"},
 }

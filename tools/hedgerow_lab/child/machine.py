@@ -71,3 +71,12 @@ class RTC:
             raise ValueError("buffer too long")
         _rtc_memory = bytes(data)
         lab.command(lab.RTC_MEMORY, _rtc_memory)
+
+
+def __getattr__(name):
+    # Few boards of the lab need it.
+    if name == "Pin":
+        from pins import Pin
+
+        return Pin
+    raise AttributeError(name)

@@ -1,0 +1,289 @@
+"""What an owner asks of a board (docs/protocol.md, "Manage"); imported for it, and forgotten afterwards.
+
+New settings are written to one of the two files and copied into NVS before the answer leaves, so that a loss
+of power leaves the former or the new ones. What needs a restart makes it itself, behind the answer.
+"""
+
+import asyncio
+import os
+
+import machine
+
+from hedgerow_board import settings
+from hedgerow_board.settings import SettingsError
+from hedgerow_core import cbor, limits, manage, service, slots
+from hedgerow_core.errors import HedgerowError, PeerError
+from hedgerow_core.mac import hmac_sha256, sha256
+
+_LAST_WORDS_MS = 500  # for an answer to reach the host
+_BLINK_MS = 125
+_PIN_MAX = 48
+_PROFILES = ("relay", "balanced", "saver", "private")
+_NUMBERS = {
+    "shelf_count": (0, limits.BOARD_LETTERS),
+    "battery_pin": (-1, _PIN_MAX),
+    "battery_ratio": (100, 10_000),
+    "led_pin": (-1, _PIN_MAX),
+    "button_pin": (-1, _PIN_MAX),
+    "sleep_awake": (0, 1_440),
+    "sleep_cycle": (0, 1_440),
+}
+_TRUTHS = ("trace", "led_low")
+_AT_START = ("shelf_count", "profile", "sleep_awake", "sleep_cycle")  # what is looked at only then
+
+
+def answer(board: object, line: object, message: bytes) -> bytes:
+    """The answer to MANAGE of the host on ``line``; nothing where the message is another one."""
+    if message[0] != service.MANAGE:
+        return b""
+    rights = board.rights(line)
+    return bytes((service.MANAGE_IS,)) + execute(board, message[1:], rights, line.link.session.pairing)
+
+
+def execute(board: object, command: bytes, rights: int, pairing: bytes = b"") -> bytes:
+    """The reply to a command of who has these ``rights``: over a link of the key ``pairing``, or the mesh."""
+    op = command[0] if command else 0
+    more = command[1:]
+    if rights == manage.CODE and op != manage.PAIR:
+        return bytes((manage.REFUSED,))
+    if rights != manage.OWNER and op != manage.PAIR:
+        own = op == manage.UNPAIR and more == manage.pairing_id(pairing)
+        if rights != manage.GUEST or not (own or op == manage.STATUS):
+            return bytes((manage.REFUSED,))
+    try:
+        return _execute(board, op, more, rights, pairing)
+    except HedgerowError:
+        return bytes((manage.BAD_ARGUMENT,))
+    except OSError:
+        return bytes((manage.FAILED,))
+
+
+def _execute(board: object, op: int, more: bytes, rights: int, pairing: bytes) -> bytes:
+    store = board.journal.store
+    if op == manage.STATUS and not more:
+        return bytes((manage.DONE,)) + board.condition()
+    if op == manage.REBOOT and not more:
+        asyncio.create_task(_restart())
+        return bytes((manage.DONE,))
+    fields = _kept(store)
+    if op == manage.CONFIG_GET and not more:
+        return bytes((manage.DONE,)) + cbor.encode(_told(fields))
+    if op == manage.CONFIG_SET:
+        again = _set(fields, more)
+        _keep(board, store, fields)
+        if again:
+            asyncio.create_task(_restart())
+        return bytes((manage.DONE, again))
+    if op == manage.LOCATE and len(more) == 1:
+        pin = fields.get("led_pin", -1)
+        if pin < 0:
+            return bytes((manage.FAILED,))
+        asyncio.create_task(_blink(pin, fields.get("led_low") is True, more[0]))
+        return bytes((manage.DONE,))
+    if op == manage.PAIRINGS and not more:
+        return bytes((manage.DONE,)) + manage.encode_pairings(_first(fields) + _records(fields))
+    if op in (manage.PAIR, manage.NEW_CODE):
+        minute = board.minute()
+        reply = _pair(fields, more, op, pairing if rights == manage.CODE else b"", rights, minute)
+    elif op == manage.UNPAIR and len(more) == manage.PAIRING_ID_BYTES:
+        reply = _unpair(fields, more)
+    elif op == manage.REKEY and len(more) == 4 + manage.KEY_BYTES and not any(more[:4]):
+        fields["mesh_key"] = more[4:]
+        asyncio.create_task(_restart())
+        reply = bytes((manage.DONE,))
+    else:
+        return bytes((manage.BAD_ARGUMENT,))
+    if reply[0] == manage.DONE:
+        _keep(board, store, fields)
+        board.renew()
+        # The answer still leaves over the link of a pairing that is gone.
+        asyncio.create_task(_part(board))
+    return reply
+
+
+def cable(command: bytes) -> bytes:
+    """The reply to PAIR of who holds the cable, and has stopped the board with the escape. It is to be reset
+    then."""
+    from esp32 import NVS
+
+    store = NVS("hedgerow")
+    try:
+        fields = _kept(store)
+        reply = _pair(fields, command[1:], manage.PAIR, b"", manage.OWNER, 0)
+        if reply[0] == manage.DONE:
+            _write(store, fields)
+        return reply
+    except HedgerowError:
+        return bytes((manage.BAD_ARGUMENT,))
+    except OSError:
+        return bytes((manage.FAILED,))
+
+
+def _kept(store: object) -> dict:
+    buffer = bytearray(limits.SETTINGS_BYTES)
+    try:
+        copy = bytes(buffer[: store.get_blob("settings", buffer)])
+    except OSError:
+        copy = b""
+    return settings.fields(slots.content(settings.newest(copy)))
+
+
+def _write(store: object, fields: dict) -> object:
+    """Write the settings; as the firmware has them. SettingsError where they are wrong or too many."""
+    content = cbor.encode(fields)
+    if len(slots.seal(0, content)) > limits.SETTINGS_BYTES:
+        raise SettingsError("too many settings")
+    found = settings.parse(slots.seal(0, content))
+    settings.save(content)
+    store.set_blob("settings", settings.newest())
+    store.commit()
+    return found
+
+
+def _keep(board: object, store: object, fields: dict) -> None:
+    board.settings = _write(store, fields)
+
+
+async def _restart() -> None:
+    await asyncio.sleep_ms(_LAST_WORDS_MS)
+    machine.reset()
+
+
+async def _part(board: object) -> None:
+    await asyncio.sleep_ms(_LAST_WORDS_MS)
+    board.part()
+
+
+async def _blink(pin: int, low: bool, seconds: int) -> None:
+    led = machine.Pin(pin, machine.Pin.OUT)
+    for _ in range(seconds * 1_000 // _BLINK_MS // 2):
+        led.value(0 if low else 1)
+        await asyncio.sleep_ms(_BLINK_MS)
+        led.value(1 if low else 0)
+        await asyncio.sleep_ms(_BLINK_MS)
+
+
+def _told(fields: dict) -> dict:
+    """The settings that are no keys, and what the board is."""
+    found = {}
+    for name, value in fields.items():
+        if name in ("name", "profile") or name in _NUMBERS or name in _TRUTHS:
+            found[name] = value
+    found["mesh"] = sha256(b"hedgerow mesh" + fields["mesh_key"])[:4]
+    care_key = fields.get("care_key")
+    if care_key:
+        found["board"] = sha256(b"hedgerow board" + care_key)[:8]
+    found["unique"] = machine.unique_id()
+    found["version"] = service.VERSION
+    found["free"] = _free_bytes()
+    return found
+
+
+def _free_bytes() -> int:
+    try:
+        state = os.statvfs("/")
+        return state[0] * state[3]
+    except OSError:
+        return 0
+
+
+def _set(fields: dict, more: bytes) -> int:
+    """Put new values into ``fields``, None for the default; 1 where they need a restart. PeerError."""
+    wanted = cbor.decode(more)
+    if not isinstance(wanted, dict) or not wanted:
+        raise PeerError("no settings")
+    again = 0
+    for name, value in wanted.items():
+        if not _fits(name, value):
+            raise PeerError("a wrong setting")
+        if name in _AT_START and fields.get(name) != value:
+            again = 1
+        if value is None:
+            fields.pop(name, None)
+        else:
+            fields[name] = value
+    return again
+
+
+def _fits(name: object, value: object) -> bool:
+    if name == "name":
+        return isinstance(value, str) and 0 < len(value.encode()) <= 64
+    if value is None:
+        return name == "profile" or name in _NUMBERS or name in _TRUTHS
+    if name == "profile":
+        return value in _PROFILES
+    if name in _TRUTHS:
+        return isinstance(value, bool)
+    if name not in _NUMBERS or isinstance(value, bool) or not isinstance(value, int):
+        return False
+    least, most = _NUMBERS[name]
+    return least <= value <= most
+
+
+def _first(fields: dict) -> list:
+    """The pairing of who flashed the board, where it is still there."""
+    key = fields.get("pairing_key")
+    return [(manage.OWNER, 0, key, "")] if key else []
+
+
+def _records(fields: dict) -> list:
+    return manage.decode_records(fields.get("pairings", b""))
+
+
+def _put(fields: dict, records: list) -> None:
+    fields["pairings"] = b"".join([manage.encode_record(*record) for record in records])
+
+
+def _pair(fields: dict, record: bytes, op: int, code: bytes, rights: int, minute: int) -> bytes:
+    """Add a pairing. One with the same key, those that are over, the ``code`` that was used and, for a new
+    code, the former one make room."""
+    new = manage.decode_records(record)
+    if len(new) != 1:
+        raise PeerError("not one pairing")
+    wanted = new[0]
+    if rights != manage.OWNER and (op != manage.PAIR or rights != manage.CODE or wanted[0] != manage.OWNER):
+        return bytes((manage.REFUSED,))
+    if (wanted[0] == manage.CODE) != (op == manage.NEW_CODE) or not any(wanted[2]):
+        raise PeerError("a wrong pairing")
+    kept = []
+    for one in _records(fields):
+        over = 0 < one[1] <= minute
+        former = op == manage.NEW_CODE and one[0] == manage.CODE
+        if one[2] != wanted[2] and one[2] != code and not over and not former:
+            kept.append(one)
+    if wanted[2] == fields.get("pairing_key"):
+        fields.pop("pairing_key")
+    if len(kept) == limits.PAIRINGS:
+        return bytes((manage.NO_ROOM,))
+    kept.append(wanted)
+    _put(fields, kept)
+    return _welcome(fields)
+
+
+def _welcome(fields: dict) -> bytes:
+    finding, care_key = fields.get("finding", b""), fields.get("care_key", b"")
+    return bytes((manage.DONE,)) + manage.encode_welcome(fields["name"], finding, care_key)
+
+
+def _unpair(fields: dict, identity: bytes) -> bytes:
+    """Take a pairing away. What it knew of finding and care is renewed; the last owner's stays."""
+    first = _first(fields)
+    records = _records(fields)
+    gone = [one for one in first + records if manage.pairing_id(one[2]) == identity]
+    if not gone:
+        return bytes((manage.FAILED,))
+    left = [one for one in first + records if one not in gone]
+    if not [one for one in left if one[0] == manage.OWNER]:
+        return bytes((manage.REFUSED,))
+    if first and first[0] in gone:
+        fields.pop("pairing_key")
+    _put(fields, [one for one in left if one not in first])
+    names = [("finding", manage.FINDING_BYTES)]
+    if gone[0][0] == manage.OWNER:
+        names.append(("care_key", manage.KEY_BYTES))
+    for name, size in names:
+        if name in fields:
+            # The generator is weak while the radio is off, so it is not trusted alone.
+            secret = fields["mesh_key"] + fields[name]
+            fields[name] = hmac_sha256(secret, name.encode() + os.urandom(32))[:size]
+    return _welcome(fields)

@@ -1,0 +1,348 @@
+"""Owners manage a board, guests do not, and what was set survives a loss of power."""
+
+import pytest
+from support_firmware import PAIRING, Cable, open_lab, quiet, settings
+
+from hedgerow.boards.meshes import fingerprint
+from hedgerow_core import cbor, limits, manage, service
+from hedgerow_core.manage import (
+    BAD_ARGUMENT,
+    CODE,
+    DONE,
+    FAILED,
+    GUEST,
+    NO_ROOM,
+    OWNER,
+    REFUSED,
+)
+
+ALICE, BOB, CAROL = (name * 8 for name in (b"Ali.", b"Bob.", b"Caro"))
+
+
+class Owner(Cable):
+    """A host that asks for more than letters; by default the one that flashed the board."""
+
+    def command(self, op, more=b""):
+        """(status, data) of a reply."""
+        answer = self.ask(bytes((service.MANAGE, op)) + more)
+        assert answer[0] == service.MANAGE_IS
+        return answer[1], answer[2:]
+
+    def pair(self, key, rights=OWNER, expires=0, label="", op=manage.PAIR):
+        return self.command(op, manage.encode_record(rights, expires, key, label))
+
+    def unheard(self):
+        """Whether the board does not know the session any more that we have with it."""
+        self._answer = b""
+        self.link.service(bytes((service.STATUS,)))
+        self._pump()
+        self.lab.run_until(self.lab.now_ms + 2_000, lambda: bool(self._answer))
+        return not self._answer
+
+    def pairings(self):
+        status, data = self.command(manage.PAIRINGS)
+        assert status == DONE
+        return [(label, rights, identity) for rights, _, identity, label in manage.decode_pairings(data)]
+
+    def config(self):
+        status, data = self.command(manage.CONFIG_GET)
+        assert status == DONE
+        return cbor.decode(data)
+
+
+class Mill:
+    """A board with one host at a time on its cable."""
+
+    def __init__(self, lab, **more):
+        self.lab = lab
+        self.notes = []
+        self._host = None
+        lab.add_board("mill", settings={**settings("mill"), **more})
+        lab.boards["mill"].note = self._note
+
+    def _note(self, who, what, detail):
+        self.notes.append((what, detail))
+        self.lab.note(who, what, detail)
+
+    def at(self, key):
+        """Another host comes to the cable."""
+        if self._host is not None:
+            self._host.stop()
+        self._host = Owner(self.lab, "mill", key)
+        return self._host
+
+    def refuses(self, key):
+        """Whether the board does not know ``key``."""
+        host = self.at(key)
+        self.wait(3, lambda: host.link.closed or host.link.established)
+        return host.link.closed and host.link.reason == "wrong key"
+
+    def wait(self, seconds, stop=None):
+        self.lab.run_until(self.lab.now_ms + int(seconds * 1000), stop)
+
+    def lose_power(self):
+        self.lab.power_off("mill")
+        self.lab.power_on("mill")
+
+    @property
+    def pins(self):
+        """What the board put on its pins, in order."""
+        return [detail for what, detail in self.notes if what == "note" and detail.startswith("pin")]
+
+
+@pytest.fixture
+def mill(tmp_path):
+    with open_lab(tmp_path) as lab:
+        yield Mill(lab, care_key=b"c" * 32, finding=b"f" * 16, led_pin=2, led_low=True)
+        assert quiet(lab)
+
+
+def test_an_owner_sees_what_a_board_is_and_no_key_of_it(mill):
+    found = mill.at(PAIRING).config()
+    assert (found["name"], found["led_pin"], found["led_low"]) == ("mill", 2, True)
+    assert found["mesh"].hex() == fingerprint(settings("mill")["mesh_key"])
+    assert len(found["board"]) == 8 and len(found["unique"]) == 6 and found["free"] > 100_000
+    assert not {"mesh_key", "pairing_key", "pairings", "finding", "care_key"} & set(found)
+
+
+def test_a_name_that_was_set_survives_a_loss_of_power_at_once(mill):
+    owner = mill.at(PAIRING)
+    wanted = {"name": "Mühle", "trace": True, "battery_pin": -1}
+    assert owner.command(manage.CONFIG_SET, cbor.encode(wanted)) == (DONE, b"\0")
+    mill.lose_power()
+    assert service.decode_status(owner.ask(bytes((service.STATUS,))))[1] == "Mühle"
+    found = owner.config()
+    assert all(found[name] == value for name, value in wanted.items())
+    assert owner.status()["starts"] == 2
+
+
+def test_a_setting_of_the_start_restarts_the_board_after_its_answer(mill):
+    owner = mill.at(PAIRING)
+    assert owner.command(manage.CONFIG_SET, cbor.encode({"profile": "saver"})) == (DONE, b"\1")
+    mill.wait(4)
+    assert owner.status()["starts"] == 2 and owner.config()["profile"] == "saver"
+    # Nothing changes: nothing restarts.
+    assert owner.command(manage.CONFIG_SET, cbor.encode({"profile": "saver"})) == (DONE, b"\0")
+    assert owner.command(manage.CONFIG_SET, cbor.encode({"profile": None})) == (DONE, b"\1")
+    mill.wait(4)
+    assert "profile" not in owner.config()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {},
+        {"name": ""},
+        {"name": "n" * 65},
+        {"name": None},
+        {"mesh_key": bytes(32)},
+        {"pairings": b""},
+        {"profile": "fast"},
+        {"profile": []},
+        {"shelf_count": limits.BOARD_LETTERS + 1},
+        {"shelf_count": True},
+        {"battery_pin": -2},
+        {"battery_pin": "4"},
+        {"trace": 1},
+        {"later": 1},
+        {7: 1},
+        [],
+    ],
+)
+def test_a_wrong_setting_changes_nothing(mill, wrong):
+    owner = mill.at(PAIRING)
+    before = owner.config()
+    assert owner.command(manage.CONFIG_SET, cbor.encode(wrong)) == (BAD_ARGUMENT, b"")
+    after = owner.config()
+    # littlefs may tidy up meanwhile.
+    assert {**before, "free": 0} == {**after, "free": 0}
+
+
+def test_damaged_commands_are_refused_and_the_board_goes_on(mill):
+    owner = mill.at(PAIRING)
+    for op in range(12):
+        for more in (b"", b"\0", b"\xff", b"\x01" * 5, bytes(40)):
+            if (op, more) in ((manage.REBOOT, b""), (manage.LOCATE, b"\xff")):
+                continue
+            status, _ = owner.command(op, more)
+            assert status in (DONE, BAD_ARGUMENT, FAILED), (op, more)
+            assert status != DONE or not more or op == manage.LOCATE, (op, more)
+    assert owner.ask(bytes((service.MANAGE,)))[1] == BAD_ARGUMENT
+    assert owner.status()["starts"] == 1
+
+
+def test_a_board_restarts_when_it_is_asked_to_and_keeps_its_letters(mill):
+    owner = mill.at(PAIRING)
+    owner.put(3)
+    mill.wait(3)
+    assert owner.command(manage.REBOOT) == (DONE, b"")
+    mill.wait(4)
+    state = owner.status()
+    assert (state["starts"], state["held"]) == (2, 3)
+
+
+def test_a_board_blinks_where_it_has_a_lamp_and_says_so_where_it_has_none(mill):
+    owner = mill.at(PAIRING)
+    assert owner.command(manage.LOCATE, b"\x01") == (DONE, b"")
+    mill.wait(2)
+    # A lamp that is lit by a low level is dark at the end.
+    assert mill.pins == ["pin 2 0", "pin 2 1"] * 4
+    assert owner.command(manage.CONFIG_SET, cbor.encode({"led_pin": -1}))[0] == DONE
+    assert owner.command(manage.LOCATE, b"\x01") == (FAILED, b"")
+
+
+def test_status_by_management_is_what_the_service_tells(mill):
+    owner = mill.at(PAIRING)
+    status, data = owner.command(manage.STATUS)
+    assert status == DONE and service.decode_status(data)[1] == "mill"
+
+
+def test_a_second_owner_has_the_same_rights_and_the_first_one_can_go(mill):
+    owner = mill.at(PAIRING)
+    status, welcome = owner.pair(ALICE, label="Alice")
+    assert status == DONE and manage.decode_welcome(welcome) == ("mill", b"f" * 16, b"c" * 32)
+    alice = mill.at(ALICE)
+    assert [pairing[:2] for pairing in alice.pairings()] == [("", OWNER), ("Alice", OWNER)]
+    first, own = (identity for _, _, identity in alice.pairings())
+    status, welcome = alice.command(manage.UNPAIR, first)
+    name, finding, care_key = manage.decode_welcome(welcome)
+    # What the first owner knew of the board finds it, and commands it, no more.
+    assert status == DONE and finding != b"f" * 16 and care_key != b"c" * 32
+    assert (name, len(finding), len(care_key)) == ("mill", 16, 32)
+    assert [pairing[:2] for pairing in alice.pairings()] == [("Alice", OWNER)]
+    assert alice.command(manage.UNPAIR, own) == (REFUSED, b""), "the last owner locked everybody out"
+    assert alice.command(manage.UNPAIR, first) == (FAILED, b"")
+    assert mill.refuses(PAIRING)
+    mill.lose_power()
+    assert mill.refuses(PAIRING) and mill.at(ALICE).pairings() == [("Alice", OWNER, own)]
+
+
+def test_a_link_of_a_pairing_that_was_taken_away_ends_after_the_answer(mill):
+    owner = mill.at(PAIRING)
+    assert owner.pair(ALICE)[0] == DONE
+    assert owner.command(manage.UNPAIR, manage.pairing_id(PAIRING))[0] == DONE
+    mill.wait(1)
+    assert owner.unheard() and mill.refuses(PAIRING)
+
+
+def test_a_guest_exchanges_letters_and_manages_nothing(mill):
+    assert mill.at(PAIRING).pair(BOB, GUEST, label="Bob")[0] == DONE
+    guest = mill.at(BOB)
+    (sent,) = guest.put()
+    mill.wait(3)
+    assert guest.acked() == {sent}
+    assert guest.status()["held"] == 1 and guest.log()[0]
+    for kind in (service.STREET, service.COUNTS):
+        assert guest.ask(bytes((kind,)))[0] == kind + 1
+    record = manage.encode_record(OWNER, 0, CAROL, "")
+    for op, more in (
+        (manage.CONFIG_GET, b""),
+        (manage.CONFIG_SET, cbor.encode({"name": "mine"})),
+        (manage.REBOOT, b""),
+        (manage.LOCATE, b"\x01"),
+        (manage.PAIRINGS, b""),
+        (manage.PAIR, record),
+        (manage.UNPAIR, manage.pairing_id(PAIRING)),
+        (manage.REKEY, bytes(4) + CAROL),
+        (manage.NEW_CODE, manage.encode_record(CODE, 0, CAROL, "")),
+    ):
+        assert guest.command(op, more) == (REFUSED, b""), op
+    assert guest.repair(service.EVERYTHING) == service.NOT_ALLOWED
+    assert guest.command(manage.STATUS)[0] == DONE
+    # But it may give its own pairing back.
+    assert guest.command(manage.UNPAIR, manage.pairing_id(BOB))[0] == DONE
+    assert mill.refuses(BOB) and mill.refuses(CAROL) and not mill.refuses(PAIRING)
+    assert mill.at(PAIRING).status()["starts"] == 1
+
+
+def test_a_loan_ends_by_the_mesh_clock_and_so_does_its_link(mill):
+    mill.wait(130)
+    owner = mill.at(PAIRING)
+    assert owner.pair(BOB, GUEST, 5, "Bob")[0] == DONE
+    assert owner.pair(CAROL, GUEST, 1, "Carol")[0] == DONE
+    assert mill.refuses(CAROL), "it is over already"
+    guest = mill.at(BOB)
+    while mill.lab.now_ms < 280_000:
+        assert guest.status()["links"] == 1
+        mill.wait(10)
+    mill.wait(100)
+    assert guest.unheard() and mill.refuses(BOB)
+    # A restart does not bring it back.
+    mill.lose_power()
+    assert mill.refuses(BOB) and not mill.refuses(PAIRING)
+
+
+def test_a_code_lets_one_new_owner_in_and_nobody_twice(mill):
+    code = b"code" * 8
+    assert mill.at(PAIRING).pair(code, CODE, op=manage.NEW_CODE)[0] == DONE
+    stranger = mill.at(code)
+    assert stranger.command(manage.CONFIG_GET) == (REFUSED, b"")
+    assert stranger.pair(BOB, GUEST) == (REFUSED, b"")
+    assert stranger.pair(BOB, CODE, op=manage.NEW_CODE) == (REFUSED, b"")
+    status, welcome = stranger.pair(ALICE, label="Alice")
+    assert status == DONE and manage.decode_welcome(welcome)[0] == "mill"
+    assert mill.refuses(code)
+    assert [pairing[:2] for pairing in mill.at(ALICE).pairings()] == [("", OWNER), ("Alice", OWNER)]
+
+
+def test_a_new_code_takes_the_place_of_the_former(mill):
+    owner = mill.at(PAIRING)
+    for code in (b"1st." * 8, b"2nd." * 8):
+        assert owner.pair(code, CODE, op=manage.NEW_CODE)[0] == DONE
+    assert [rights for _, rights, _ in owner.pairings()] == [OWNER, CODE]
+    mill.wait(1)
+    assert mill.refuses(b"1st." * 8) and not mill.refuses(b"2nd." * 8)
+
+
+def test_a_code_gets_nothing_but_its_one_answer(mill):
+    code = b"code" * 8
+    assert mill.at(PAIRING).pair(code, CODE, op=manage.NEW_CODE)[0] == DONE
+    stranger = mill.at(code)
+    mill.wait(3, lambda: stranger.link.established)
+    for kind in (service.STATUS, service.STREET, service.LOG, service.COUNTS):
+        stranger.link.service(bytes((kind, 0) if kind == service.LOG else (kind,)))
+    stranger._pump()
+    before = len([name for name, _ in stranger.events if name == "service"])
+    mill.wait(2)
+    assert before == len([name for name, _ in stranger.events if name == "service"]) == 0
+
+
+def test_pairings_have_a_bound_and_the_same_key_counts_once(mill):
+    owner = mill.at(PAIRING)
+    for number in range(limits.PAIRINGS):
+        assert owner.pair(bytes([number + 1]) * 32, GUEST, label=f"guest {number}")[0] == DONE
+    assert owner.pair(ALICE) == (NO_ROOM, b"")
+    assert owner.pair(b"\x03" * 32, OWNER, label="now an owner")[0] == DONE
+    listed = owner.pairings()
+    assert len(listed) == limits.PAIRINGS + 1 and ("now an owner", OWNER) in [one[:2] for one in listed]
+    assert owner.command(manage.UNPAIR, manage.pairing_id(b"\x01" * 32))[0] == DONE
+    assert owner.pair(ALICE)[0] == DONE
+
+
+def test_a_mesh_key_that_was_changed_is_there_after_the_restart(mill):
+    owner = mill.at(PAIRING)
+    assert owner.command(manage.REKEY, bytes(4) + CAROL) == (DONE, b"")
+    mill.wait(4)
+    assert owner.config()["mesh"].hex() == fingerprint(CAROL)
+
+
+def test_power_that_goes_at_any_moment_of_a_change_leaves_the_former_or_the_new_settings(tmp_path):
+    """The change takes some 200 ms of flash; the cuts come every 10 ms."""
+    seen = set()
+    for late_ms in range(0, 300, 10):
+        folder = tmp_path / str(late_ms)
+        folder.mkdir()
+        with open_lab(folder, seed=late_ms) as lab:
+            mill = Mill(lab)
+            owner = mill.at(PAIRING)
+            mill.wait(5, lambda owner=owner: owner.link.established)
+            owner.link.service(bytes((service.MANAGE, manage.CONFIG_SET)) + cbor.encode({"name": "new"}))
+            owner._pump()
+            mill.wait(late_ms / 1000)
+            mill.lose_power()
+            mill.wait(0.2)  # what the board said is still on the cable
+            answered = owner._answer
+            name = owner.config()["name"]
+            assert name == "new" or (name == "mill" and not answered), late_ms
+            seen.add((name, bool(answered)))
+    assert seen >= {("mill", False), ("new", True)}
