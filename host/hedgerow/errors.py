@@ -528,7 +528,7 @@ class DamageChanged(UserError):
 
 
 class BoardBeyondRepair(UserError):
-    """{name} could not be repaired over the link: flash it again with ./flash.sh and --image."""
+    """{name} could not be repaired over the link: flash it again, without --keep-data."""
 
 
 class NoSources(UserError):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hedgerow.flashing import aioble
+
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "get_aioble"
 
 
@@ -18,10 +20,12 @@ def load():
     assert spec is not None
     module = module_from_spec(spec)
     bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    path = list(sys.path)
     try:
         loader.exec_module(module)
     finally:
         sys.dont_write_bytecode = bytecode
+        sys.path[:] = path
     return module
 
 
@@ -36,7 +40,7 @@ def fake(tmp_path):
     """A folder with nine files of the right names and other content."""
     folder = tmp_path / "fake"
     folder.mkdir()
-    for name in load().SHA256:
+    for name in aioble.SHA256:
         (folder / name).write_text(f"# not {name}\n")
     return folder
 
@@ -56,13 +60,13 @@ def assert_refused(result, words, target):
 
 
 def test_other_content_is_refused_by_its_checksum(fake, target):
-    assert_refused(run(target, fake.as_uri()), "has a wrong checksum", target)
+    assert_refused(run(target, fake.as_uri()), "its checksum is another", target)
 
 
 def test_an_unreachable_source_is_one_sentence(fake, target):
-    assert_refused(run(target, "http://127.0.0.1:9/aioble"), "cannot be reached", target)
-    assert_refused(run(target, (fake / "nowhere").as_uri()), "cannot be reached", target)
-    assert_refused(run(target, "no address"), "cannot be reached", target)
+    assert_refused(run(target, "http://127.0.0.1:9/aioble"), "cannot be fetched", target)
+    assert_refused(run(target, (fake / "nowhere").as_uri()), "cannot be fetched", target)
+    assert_refused(run(target, "no address"), "cannot be fetched", target)
 
 
 def test_what_was_there_stays_when_the_new_is_refused(fake, target):
@@ -82,10 +86,9 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(fake, tmp_path, monkeyp
 
 def accept(fake, monkeypatch):
     """The tool with the checksums of the fake files."""
-    tool = load()
-    sums = {name: hashlib.sha256((fake / name).read_bytes()).hexdigest() for name in tool.SHA256}
-    monkeypatch.setattr(tool, "SHA256", sums)
-    return tool
+    sums = {name: hashlib.sha256((fake / name).read_bytes()).hexdigest() for name in aioble.SHA256}
+    monkeypatch.setattr(aioble, "SHA256", sums)
+    return load()
 
 
 def main(tool, into, source, monkeypatch):
@@ -98,13 +101,12 @@ def test_right_content_is_kept_whole_and_not_fetched_again(fake, target, monkeyp
     (target / "aioble").mkdir(parents=True)
     (target / "aioble" / "stale.py").write_text("old")
     assert main(tool, target, fake.as_uri(), monkeypatch) == 0
-    assert sorted(path.name for path in (target / "aioble").iterdir()) == sorted(tool.SHA256)
+    assert sorted(path.name for path in (target / "aioble").iterdir()) == sorted(aioble.SHA256)
     assert [path.name for path in target.parent.iterdir()] == ["aioble"]
     assert main(tool, target, "http://127.0.0.1:9/aioble", monkeypatch) == 0
 
 
 def test_the_source_is_one_commit_of_a_code_host():
-    tool = load()
-    assert len(tool.COMMIT) == 40 and tool.COMMIT in tool.SOURCE
-    assert tool.SOURCE.startswith("https://github.com/micropython/micropython-lib/")
-    assert len(tool.SHA256) == 9
+    assert len(aioble.COMMIT) == 40 and aioble.COMMIT in aioble.SOURCE
+    assert aioble.SOURCE.startswith("https://github.com/micropython/micropython-lib/")
+    assert len(aioble.SHA256) == 9

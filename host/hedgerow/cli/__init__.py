@@ -14,21 +14,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hedgerow import __version__, covers, errors
+from hedgerow import __version__, covers
 from hedgerow.cli import (
+    accounts,
     backups,
     boards,
     chat,
     conversations,
     devices,
     files,
+    flashing,
     groups,
     inviting,
     linking,
     log,
     people,
     safety,
-    secrets,
     store,
     street,
     wiping,
@@ -47,11 +48,8 @@ from hedgerow.cli.terminal import (
     state_shown,
 )
 from hedgerow.events import Letter
-from hedgerow.identity.phrase import ENTROPY_BYTES, entropy_of, words_of
 from hedgerow.node import Node
 from hedgerow.outbox import CARRIED, EXPIRED, QUEUED
-from hedgerow.people.names import checked_name
-from hedgerow.vault import keystore
 from hedgerow_core.errors import HedgerowError
 
 app = typer.Typer(
@@ -91,41 +89,7 @@ def options(
     context.obj = home if home is not None else Path(platformdirs.user_data_dir("hedgerow"))
 
 
-@app.command(epilog="Example: hedgerow init --name Alice")
-def init(
-    context: typer.Context,
-    name: Annotated[str, typer.Option(help="What others see you called.", prompt="Your name")],
-    recover: Annotated[
-        bool, typer.Option("--recover", help="Make the account of a recovery phrase, which is asked for.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Make an account on this computer, and show its recovery phrase."""
-    checked_name(name)
-    if (context.obj / "hedgerow.db").exists():
-        raise errors.HomeExists(home=context.obj)
-    entropy = entropy_of(secrets.ask("The 24 words")) if recover else os.urandom(ENTROPY_BYTES)
-    protect = secrets.chosen_protection()
-    chosen = protect is not keystore.plain
-    node = Node.create(context.obj, name, os.urandom, now_ms(), entropy, protect)
-    words = words_of(entropy)
-    if as_json:
-        print_json(name=node.name, home=str(context.obj), phrase=words, passphrase=chosen)
-        node.close()
-        return
-    print(f"Welcome, {node.name}. Your account is in {context.obj}.")
-    if recover:
-        print(
-            "It is the account of your phrase again, on a new device. Contacts and letters do not come back,"
-        )
-        print("nor does what is on its way to you: give your contacts a new invite, or restore a backup.")
-    else:
-        print("Its recovery phrase. Write it on paper; who has it is you:\n")
-        print(safety.phrase_table(words) + "\n")
-    if not chosen:
-        print("Whoever gets at this computer can read all: `hedgerow passphrase` sets one.")
-    print("Next: `hedgerow invite`, and give the result to a neighbour.")
-    node.close()
+accounts.register(app)
 
 
 @app.command(epilog="Example: hedgerow add 'hedgerow:invite/1/iWVB...'")
@@ -302,6 +266,7 @@ people.register(app)
 linking.register(app)
 street.register(app)
 boards.register(app)
+flashing.register(app)
 safety.register(app)
 backups.register(app)
 wiping.register(app)
@@ -340,7 +305,7 @@ def _run() -> int:
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except HedgerowError as error:
-        return _fail(str(error))
+        return _fail(str(error), getattr(error, "code", 1))
     except typer.Abort:
         return _fail("Stopped: a question was not answered.")
     except BrokenPipeError:
@@ -366,9 +331,9 @@ def _usage(error: Any, message: str) -> int:
     return 2
 
 
-def _fail(sentence: str) -> int:
+def _fail(sentence: str, code: int = 1) -> int:
     print(f"hedgerow: {' '.join(shown(sentence).split())}", file=sys.stderr)
-    return 1
+    return code
 
 
 def _silence() -> None:

@@ -1,0 +1,215 @@
+"""What mpremote does for us on a board that runs MicroPython: look, copy, compare, restart."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hedgerow.flashing import errors, ports, tool
+from hedgerow.flashing.ports import Port
+
+_ASK_S = 60.0
+_COPY_S = 300.0
+_QUIET_S = 60.0
+_BLOCK_BYTES = 4096
+_SPARE_BLOCKS = 8  # folders, and what littlefs needs to write anew
+_TRIES = 2
+_COPIED = re.compile(r"cp \S+ :(\S+)")
+_FULL = re.compile(r"ENOSPC|Errno 28|no space", re.IGNORECASE)
+
+# Folders of the firmware. What else lies in them, and where earlier versions had theirs, goes.
+SLOTS = ("/a", "/b")
+_OLD = ("/lib/hedgerow_board", "/lib/hedgerow_core", "/lib/hedgerow_console.mpy", "/settings")
+
+_LOOK = """
+import sys, os, json, binascii
+def text(path):
+    try:
+        with open(path, "rb") as f:
+            return binascii.hexlify(f.read(2048)).decode()
+    except OSError:
+        return ""
+def total(path):
+    try:
+        return sum(os.stat(path + "/" + n)[6] for n in os.listdir(path))
+    except OSError:
+        return 0
+print(json.dumps({"version": list(sys.implementation[1])[:3], "shelf": total("/shelf"),
+    "settings": [text("/settings.a"), text("/settings.b")]}))
+"""
+# Asked with PATHS, the names of files; answers with the SHA-256 of each that is there.
+_SUMS = """
+import os, json, hashlib, binascii
+buffer = bytearray(512)
+view = memoryview(buffer)
+def digest(path):
+    h = hashlib.sha256()
+    with open(path, "rb") as f:
+        while True:
+            n = f.readinto(buffer)
+            if not n:
+                return binascii.hexlify(h.digest()).decode()
+            h.update(view[:n])
+found = {}
+for path in PATHS:
+    try:
+        found[path] = digest(path)
+    except OSError:
+        pass
+s = os.statvfs("/")
+print(json.dumps({"sums": found, "free": s[0] * s[3]}))
+"""
+# Asked with KEEP, the names of files and folders that stay, GONE, what goes, and FOLDERS to make.
+_TIDY = """
+import os
+def kind(path):
+    try:
+        return os.stat(path)[0]
+    except OSError:
+        return 0
+def away(path):
+    if kind(path) & 0x4000:
+        for n in os.listdir(path):
+            away(path + "/" + n)
+        os.rmdir(path)
+    elif kind(path):
+        os.remove(path)
+def prune(path):
+    for n in os.listdir(path):
+        p = path + "/" + n
+        if p not in KEEP:
+            away(p)
+        elif kind(p) & 0x4000:
+            prune(p)
+for path in GONE:
+    away(path)
+for path in FOLDERS:
+    if not kind(path):
+        os.mkdir(path)
+prune("/a")
+try:
+    from esp32 import NVS
+    nvs = NVS("hedgerow")
+    for name in ("slot", "trial", "lost"):
+        try:
+            nvs.erase_key(name)
+        except OSError:
+            pass
+    nvs.commit()
+except ImportError:
+    pass
+print("tidy")
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a board has: MicroPython's version, Hedgerow's settings files (empty: none), bytes of shelf."""
+
+    version: str
+    settings: tuple[bytes, bytes]
+    shelf_bytes: int
+
+
+def look(port: Port) -> Found:
+    """What is on the board. CopyFailed."""
+    found = _asked(port, _LOOK)
+    first, second = (bytes.fromhex(text) for text in found["settings"])
+    version = ".".join(str(part) for part in found["version"])
+    return Found(version, (first, second), int(found["shelf"]))
+
+
+def copy(port: Port, files: Mapping[str, Path], progress: Callable[[float], None]) -> int:
+    """Put ``files`` (name on the board -> file here) there; how many bytes had to be copied.
+
+    Those that are there already stay. BoardFull, CopyFailed, FileDiffers, TooLong.
+    """
+    sums = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    there = _asked(port, _SUMS, PATHS=sorted(files))
+    missing = [name for name in files if there["sums"].get(name) != sums[name]]
+    sizes = {name: files[name].stat().st_size for name in missing}
+    blocks = sum(size // _BLOCK_BYTES + 1 for size in sizes.values())
+    needed = (blocks + _SPARE_BLOCKS) * _BLOCK_BYTES
+    if missing and needed > there["free"]:
+        raise errors.BoardFull(free=there["free"], needed=needed)
+    _put(port, {name: files[name] for name in missing}, sizes, progress)
+    there = _asked(port, _SUMS, PATHS=sorted(files))
+    for name in files:
+        if there["sums"].get(name) != sums[name]:
+            raise errors.FileDiffers(path=name)
+    return sum(sizes.values())
+
+
+def _put(
+    port: Port, files: Mapping[str, Path], sizes: Mapping[str, int], progress: Callable[[float], None]
+) -> None:
+    if not files:
+        return
+    commands: list[str] = []
+    for name, path in files.items():
+        commands += [*(["+"] if commands else []), "fs", "cp", str(path), f":{name}"]
+    done: list[str] = []
+
+    def hear(line: str) -> None:
+        found = _COPIED.search(line)
+        if found:
+            # A file is named before it is copied.
+            progress(sum(sizes[name] for name in done) / max(1, sum(sizes.values())))
+            done.append(found[1])
+
+    _run(port, commands, _COPY_S, hear)
+
+
+def tidy(port: Port, files: Mapping[str, Path]) -> None:
+    """Take main.py away until all is there, and what other versions left; make the folders. CopyFailed."""
+    folders = sorted({str(parent) for name in files for parent in Path(name).parents if str(parent) != "/"})
+    keep = [*files, *folders]
+    gone = ["/main.py", *_OLD, *(slot for slot in SLOTS if slot not in folders)]
+    _exec(port, f"KEEP = {keep!r}\nGONE = {gone!r}\nFOLDERS = {folders!r}\n{_TIDY}")
+
+
+def restart(port: Port) -> None:
+    """CopyFailed."""
+    _run(port, ["reset"], _ASK_S)
+
+
+def _asked(port: Port, script: str, **values: object) -> dict[str, Any]:
+    head = "".join(f"{name} = {value!r}\n" for name, value in values.items())
+    lines = _exec(port, head + script)
+    try:
+        found = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
+    except (StopIteration, json.JSONDecodeError):
+        raise errors.CopyFailed(reason="the board gave no answer") from None
+    if not isinstance(found, dict):
+        raise errors.CopyFailed(reason="the board gave a wrong answer")
+    return found
+
+
+def _exec(port: Port, script: str) -> list[str]:
+    return _run(port, ["exec", script], _ASK_S)
+
+
+def _run(
+    port: Port, arguments: list[str], limit_s: float, hear: Callable[[str], None] = lambda line: None
+) -> list[str]:
+    """What mpremote says; a first try that fails may have met what the board was just saying."""
+    lines: list[str] = []
+    for _ in range(_TRIES):
+        try:
+            status, lines = tool.run(
+                tool.MPREMOTE, ["connect", port.device, *arguments], limit_s, _QUIET_S, hear
+            )
+        except tool.ToolStuck:
+            raise errors.TooLong(step="Talking with MicroPython", limit_s=limit_s) from None
+        if status == 0:
+            return lines
+        if _FULL.search("\n".join(lines)):
+            raise errors.BoardFull(free="too few", needed="more")
+    ports.check(port)
+    reason = lines[-1].strip().rstrip(".:!") if lines else "mpremote said nothing"
+    if any("No module named" in line for line in lines):
+        raise errors.ToolBroken(tool=tool.MPREMOTE, reason=reason)
+    raise errors.CopyFailed(reason=reason)

@@ -1,0 +1,254 @@
+"""The way from a bare board to one of the mesh, step by step. Each step can be done again."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from hedgerow.boards.meshes import Mesh
+from hedgerow.boards.paired import Paired
+from hedgerow.boards.settings import FILES, BoardSettings
+from hedgerow.flashing import (
+    aioble,
+    build,
+    catalogue,
+    chip,
+    console,
+    errors,
+    image,
+    onboard,
+    ports,
+    provision,
+    selftest,
+    sources,
+)
+from hedgerow.flashing.catalogue import Kind
+from hedgerow.flashing.chip import Chip
+from hedgerow.flashing.image import Image
+from hedgerow.flashing.onboard import Found
+from hedgerow.flashing.ports import Port
+from hedgerow.flashing.provision import Provision, Wishes
+from hedgerow.node import Node
+
+_ANSWER_S = 60.0
+
+IMAGE = "Get MicroPython and look at it"
+AIOBLE = f"Get aioble {aioble.VERSION}"
+BUILD = "Compile the firmware"
+PORT = "Find the port"
+LOOK = "Look what runs on the board"
+CHIP = "Ask the chip what it is"
+WRITE = "Write MicroPython and verify it"
+WAIT = "Wait until MicroPython answers"
+COPY = "Copy the firmware and compare it"
+SETTINGS = "Write the settings"
+MAIN = "Copy main.py"
+TEST = "Restart the board and let it test itself"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for; None where nothing was said."""
+
+    port: str | None = None
+    board: str | None = None
+    firmware: Path | None = None
+    firmware_sha256: str | None = None
+    aioble: Path | None = None
+    keep_data: bool = False
+    sure: bool = False
+    wishes: Wishes = field(default_factory=Wishes)
+
+
+class Screen(Protocol):
+    """What the user sees, and is asked."""
+
+    def step(self, title: str) -> AbstractContextManager[Callable[[float], None]]:
+        """One step; its progress from 0 to 1 can be told."""
+
+    def note(self, text: str) -> None:
+        """Something that came out."""
+
+    def choose(self, found: list[Port]) -> Port:
+        """One of several ports. SeveralPorts where nobody can be asked."""
+
+    def confirm(self, warning: str) -> bool:
+        """Whether to go on; False where nobody can be asked."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of it."""
+
+    board: Paired
+    mesh: Mesh
+    kind: Kind
+    port: str
+    provision: Provision
+    report: "selftest.Report"
+    bytes_copied: int
+
+
+class Flashing:
+    """One board; ``run`` does it all. ``random`` gives so many secret random bytes, ``now`` unix ms."""
+
+    def __init__(
+        self,
+        node: Node,
+        request: Request,
+        screen: Screen,
+        random: Callable[[int], bytes],
+        now: Callable[[], int],
+    ) -> None:
+        self._node = node
+        self._request = request
+        self._screen = screen
+        self._random = random
+        self._now = now
+        self._sources = sources.find()
+        self._kind: Kind | None = None
+        self._image: Image | None = None
+
+    def run(self) -> Result:
+        """From the port to the self-test. A UserError, and then the same call again completes it."""
+        request = self._request
+        if request.board is not None:
+            self._kind = catalogue.named(request.board)
+        if request.wishes.mesh is not None:
+            self._node.meshes.named(request.wishes.mesh)
+        if request.firmware is not None or (self._kind is not None and not request.keep_data):
+            self._get_image(None)
+        with tempfile.TemporaryDirectory(prefix="hedgerow-flash-") as name:
+            self._stage(Path(name))
+            port = self._find_port()
+            found, there = self._look(port)
+            there_chip = self._ask_chip(port)
+            assert self._kind is not None
+            kept = there if request.keep_data else None
+            if not request.keep_data or not self._is_right(found):
+                port = self._write(port, there_chip)
+            return self._fill(Path(name), port, there_chip, kept)
+
+    def _is_right(self, found: Found | None) -> bool:
+        assert self._kind is not None
+        return self._request.firmware is None and found is not None and found.version == self._kind.version
+
+    def _get_image(self, flash_mb: int | None) -> None:
+        with self._screen.step(IMAGE) as progress:
+            request = self._request
+            if request.firmware is not None:
+                self._image = image.from_file(request.firmware, request.firmware_sha256)
+                if self._kind is None:
+                    self._kind = catalogue.generic_of(self._image.chip)
+                image.fitting(self._image, self._kind)
+            else:
+                assert self._kind is not None
+                name = self._kind.image if flash_mb is None else self._kind.image_for(flash_mb)
+                self._image = image.fetched(self._kind, name, progress)
+
+    def _stage(self, folder: Path) -> None:
+        """All files as they go onto the board, below ``folder``."""
+        with self._screen.step(AIOBLE):
+            library = aioble.compiled(aioble.obtain(self._request.aioble), self._sources)
+        with self._screen.step(BUILD):
+            firmware = build.firmware(self._sources)
+        shutil.copytree(firmware, folder / "a")
+        shutil.copytree(library, folder / "lib")
+        shutil.copyfile(self._sources.firmware / "main.py", folder / "main.py")
+
+    def _find_port(self) -> Port:
+        with self._screen.step(PORT):
+            if self._request.port is not None:
+                return ports.named(self._request.port)
+            found = ports.found()
+            if not found:
+                raise errors.NoPort
+        port = found[0] if len(found) == 1 else self._screen.choose(found)
+        ports.check(port)
+        self._screen.note(f"The board is at {port.device}.")
+        return port
+
+    def _look(self, port: Port) -> tuple[Found | None, BoardSettings | None]:
+        """(what runs there, its settings where it is of a mesh of ours). OtherMesh, LettersThere."""
+        with self._screen.step(LOOK):
+            if not console.answers(port):
+                return None, None
+            try:
+                found = onboard.look(port)
+            except errors.CopyFailed:
+                return None, None
+        settings = provision.settings_in(found)
+        if settings is None:
+            return found, None
+        try:
+            ours = self._node.meshes.of_key(settings.mesh_key) is not None
+            if not ours and not self._request.sure:
+                warning = f"The board is {settings.name}, of a mesh whose key is not here. Take it over?"
+                if not self._screen.confirm(warning):
+                    raise errors.OtherMesh(name=settings.name)
+            elif found.shelf_bytes and not self._request.keep_data and not self._request.sure:
+                warning = f"{settings.name} holds letters, which flashing erases; --keep-data keeps them."
+                if not self._screen.confirm(warning):
+                    raise errors.LettersThere(name=settings.name)
+        except errors.FlashError:
+            onboard.restart(port)  # it goes on as before
+            raise
+        return found, settings if ours else None
+
+    def _ask_chip(self, port: Port) -> Chip:
+        with self._screen.step(CHIP):
+            found = chip.look(port)
+            if self._kind is None:
+                self._kind = catalogue.generic_of(found.name)
+            chip.fits(found, self._kind, port)
+        self._screen.note(f"It is an {found.name} with {found.flash_mb} MB of flash: {self._kind.name}.")
+        return found
+
+    def _write(self, port: Port, there: Chip) -> Port:
+        kind = self._kind
+        assert kind is not None
+        small = there.flash_mb and kind.image_for(there.flash_mb) != kind.image
+        if self._image is None or (small and self._request.firmware is None):
+            self._get_image(there.flash_mb or kind.flash_mb)
+        assert self._image is not None
+        with self._screen.step(WRITE) as progress:
+            chip.write(kind, ports.moved(port), self._image.path, not self._request.keep_data, progress)
+        return port
+
+    def _fill(self, folder: Path, port: Port, there: Chip, kept: BoardSettings | None) -> Result:
+        """Firmware, settings and main.py for a board that runs MicroPython."""
+        kind, request = self._kind, self._request
+        assert kind is not None
+        with self._screen.step(WAIT) as progress:
+            port = console.wait(port, _ANSWER_S, progress)
+        files = {f"/{path.relative_to(folder)}": path for path in sorted(folder.rglob("*.mpy"))}
+        with self._screen.step(COPY) as progress:
+            onboard.tidy(port, files)
+            copied = onboard.copy(port, files, progress)
+        with self._screen.step(SETTINGS) as progress:
+            mesh, new = provision.mesh_for(self._node, request.wishes.mesh, kept, self._now())
+            made = provision.prepare(
+                self._node, kind, mesh, request.wishes, kept, default_name(there), self._random
+            )
+            board = provision.remember(self._node, made, mesh, kind, f"serial:{port.device}", self._now())
+            for name in FILES:
+                (folder / name).write_bytes(made.settings.slot())
+                os.chmod(folder / name, 0o600)
+            onboard.copy(port, {f"/{name}": folder / name for name in FILES}, progress)
+        if new:
+            self._screen.note(f"There was no mesh here yet: the board begins one, called {mesh.name}.")
+        with self._screen.step(MAIN) as progress:
+            onboard.copy(port, {"/main.py": folder / "main.py"}, progress)
+        with self._screen.step(TEST) as progress:
+            onboard.restart(port)
+            report = selftest.run(self._node, port, made.key, there.address, self._now, progress)
+        return Result(board, mesh, kind, port.device, made, report, copied)
+
+
+def default_name(there: Chip) -> str:
+    """By the end of its address, which is printed on many boards."""
+    return "board-" + there.address.replace(":", "")[-4:]
