@@ -125,7 +125,7 @@ def test_nobody_calls_while_scanning(tmp_path):
 
 @pytest.mark.parametrize("handles", ["same", "others"])
 def test_a_board_whose_handles_are_others_is_no_peer_and_is_called_less_and_less(tmp_path, handles):
-    ours = "(SERVICE, ((WRITE, _FLAG_WRITE_NO_RESPONSE), (NOTIFY, _FLAG_NOTIFY)))"
+    ours = "(SERVICE, ((WRITE, _FLAGS_WRITE), (NOTIFY, _FLAG_NOTIFY)))"
     another = "(bluetooth.UUID(0x1234), ((WRITE, _FLAG_NOTIFY),))"
     other = patched(
         tmp_path / "source",
