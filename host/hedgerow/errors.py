@@ -335,6 +335,30 @@ class PortLost(UserError):
     """The line {url} is gone: plug the board in again; nothing was lost."""
 
 
+class NoBluetooth(UserError):
+    """There is no Bluetooth on this computer ({reason}): plug in an adapter, or link the board by cable."""
+
+
+class BluetoothOff(UserError):
+    """Bluetooth is switched off: switch it on, and try again."""
+
+
+class BluetoothForbidden(UserError):
+    """This program may not use Bluetooth ({reason}): allow it in the settings of the system."""
+
+
+class BoardNotInReach(UserError):
+    """{name} is not in reach: go nearer; `hedgerow board scan` shows the boards that are."""
+
+
+class BoardTakesNoCall(UserError):
+    """{name} is in reach, but takes no connection: it has no free place, or is too far away: try again."""
+
+
+class WhichBoard(UserError):
+    """Several boards are paired with this computer ({names}): say which, for example ble:{first}."""
+
+
 class NoPairingKey(UserError):
     """No pairing key is known yet: give the file that came with the board with --key-file."""
 

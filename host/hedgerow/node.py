@@ -25,6 +25,7 @@ from hedgerow.gaps import Gap
 from hedgerow.groups.commands import GroupCommands
 from hedgerow.identity.account import Account
 from hedgerow.identity.phrase import ENTROPY_BYTES
+from hedgerow.links.board import BoardLink
 from hedgerow.links.cable import CableLink
 from hedgerow.log import entry as entries
 from hedgerow.outbox import EXPIRED, STATE_COLUMNS, state_of
@@ -36,13 +37,14 @@ from hedgerow.vault.vault import Vault
 from hedgerow_core.clock import Clock
 from hedgerow_core.envelope import Envelope
 from hedgerow_core.errors import PeerError
-from hedgerow_core.link import Link, Stream
+from hedgerow_core.link import Link, Packets, Stream
 from hedgerow_core.session import INITIATOR, PAIR, Session
 from hedgerow_core.shelf import Shelf
 from hedgerow_core.store import MemoryStore
 
 TEXT_BYTES = 900
 _ASK_MS = 3_000
+_AIR_CREDIT_BYTES = 800  # unacknowledged; a board keeps ten packets that it had no time to read
 _BUNDLE_STEP = 500
 _SHELF_COUNT = 4_000  # below limits.EXCHANGE_IDS: a host offers all of it
 _SHELF_BYTES = _SHELF_COUNT * 1_024
@@ -214,12 +216,27 @@ class Node:
         """A board took this pairing key, at ``url``."""
         self.boards.worked(key, now, url)
 
-    def attach(self, pairing_key: bytes, now: int) -> Link:
-        """A link to a board over a byte stream; feed it with what the line brings."""
+    def attach(self, pairing_key: bytes, now: int, packet_bytes: int | None = None) -> Link:
+        """A link to a board over a byte stream, or over packets of so many bytes; feed it with what the line
+        brings."""
         session = Session(INITIATOR, {PAIR: pairing_key}, self._random(32), now)
-        link = CableLink(Stream(), session, self.shelf, now, ask_ms=_ASK_MS)
+        link: BoardLink
+        if packet_bytes is None:
+            link = CableLink(Stream(), session, self.shelf, now, ask_ms=_ASK_MS)
+        else:
+            link = BoardLink(Packets(packet_bytes), session, self.shelf, now, _AIR_CREDIT_BYTES, _ASK_MS)
         link.on_street = lambda *told: self.street.learn(*told)
+        link.on_finding = lambda finding, when: self._found(pairing_key, finding, when)
         return link
+
+    def _found(self, pairing_key: bytes, finding: bytes, now: int) -> None:
+        """A board told by which key its beacons are recognised."""
+        board = self.boards.of_key(pairing_key)
+        if board is None:
+            self.boards.worked(pairing_key, now)
+            board = self.boards.of_key(pairing_key)
+        if board is not None and board.finding != finding:
+            self.boards.change(board.id, finding=finding)
 
     def acked(self, identity: bytes, now: int) -> None:
         """A board keeps this envelope: it would survive a loss of power there."""

@@ -30,6 +30,7 @@ from hedgerow.cli import (
     log,
     people,
     safety,
+    scanning,
     store,
     street,
     wiping,
@@ -267,6 +268,7 @@ linking.register(app)
 street.register(app)
 boards.register(app)
 flashing.register(app)
+scanning.register()
 safety.register(app)
 backups.register(app)
 wiping.register(app)

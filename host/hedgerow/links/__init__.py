@@ -1,14 +1,24 @@
 """Ways to a board. One string names any of them: ``open`` takes it and gives an open ``Port``."""
 
 import os
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hedgerow import errors
 
+if TYPE_CHECKING:
+    from hedgerow.links.ble import Bluetooth
+
 
 class Port(Protocol):
-    """An open byte stream to a board. Errors are those of ``hedgerow.errors``."""
+    """An open line to a board. Errors are those of ``hedgerow.errors``.
+
+    ``packet_bytes`` is None where it takes a stream of bytes; else how many bytes one ``write`` has at most,
+    and each ``read`` gives what one packet brought.
+    """
+
+    packet_bytes: int | None
 
     async def read(self) -> bytes:
         """Whatever came, at least one byte. PortLost when the other side is gone."""
@@ -18,6 +28,31 @@ class Port(Protocol):
 
     async def close(self) -> None:
         """Give the port back."""
+
+
+def name_of(url: str) -> str | None:
+    """Which board is to be looked for, with what a ``ble:`` address names: "" for the only one; else None."""
+    kind, colon, rest = url.partition(":")
+    return rest if kind == "ble" and colon else None
+
+
+async def ways(
+    url: str, finding: bytes | None = None, bluetooth: "Bluetooth | None" = None
+) -> AsyncGenerator[Port, None]:
+    """The ports at which the board may be, each open; one, but over Bluetooth without its ``finding`` key one
+    board in reach after the other; ``bluetooth`` is the radio, where it is not this computer's own. Whoever
+    goes on to the next has closed the last.
+
+    As ``open``; and BoardNotInReach, BoardTakesNoCall, NoBluetooth, BluetoothOff or BluetoothForbidden.
+    """
+    name = name_of(url)
+    if name is None:
+        yield await open(url)
+        return
+    from hedgerow.links import ble
+
+    async for port in ble.ways(url, name, finding, bluetooth):
+        yield port
 
 
 async def open(url: str) -> Port:

@@ -1,46 +1,19 @@
 """The host's end of a cable: no more at once than a board keeps while it cannot read."""
 
 from collections import deque
-from collections.abc import Callable
 
-from hedgerow_core import service
-from hedgerow_core.link import Link
+from hedgerow.links.board import BoardLink
 
 _BURST_BYTES = 250  # UART0 of an ESP32 keeps 260 and drops the rest in silence
 # A burst takes 22 ms at 115,200 baud, the erasure of a block of flash about 50, and often two are due.
 _GAP_MS = 110
-_STREET_BYTES = 32
-_STREET_TRIES = 3
 
 
-class CableLink(Link):
-    """A ``Link`` that writes bursts with gaps between them; ``deadline`` tells when the next may go.
+class CableLink(BoardLink):
+    """Writes bursts with gaps between them; ``deadline`` tells when the next may go."""
 
-    It asks the board for the key of its street, and ``on_street`` hears the answer.
-    """
-
-    on_street: Callable[[bytes, int], None] | None = None
-    _street_tries = _STREET_TRIES
     _waiting: "deque[bytes] | None" = None
     _written: "deque[tuple[int, int]] | None" = None  # (when, bytes) of what left within the last gap
-
-    def receive(self, data: bytes, now: int) -> "list[tuple[str, object]]":
-        """As in ``Link``, but for what is said of the street."""
-        events = []
-        for event in super().receive(data, now):
-            name, value = event
-            kind = value[0] if name == "service" and isinstance(value, bytes) else 0
-            if kind == service.STREET_IS and isinstance(value, bytes):
-                self._street_tries = 0
-                if self.on_street is not None and len(value) == 1 + _STREET_BYTES:
-                    self.on_street(value[1:], now)
-                continue
-            # Again with each status: a frame may be lost.
-            if (name == "up" or kind == service.STATUS_IS) and self._street_tries and self.established:
-                self._street_tries -= 1
-                self.service(bytes((service.STREET,)))
-            events.append(event)
-        return events
 
     def next_writes(self, now: int) -> list[bytes]:
         """One item at most, and none before it is time."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from hedgerow import errors, links
 from hedgerow.events import Event
@@ -11,6 +12,9 @@ from hedgerow.node import Node
 from hedgerow_core import limits, probe, service, survey
 from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link
+
+if TYPE_CHECKING:
+    from hedgerow.links.ble import Bluetooth
 
 _REFRESH_S = 0.25  # how soon letters of another process on this home are noticed
 _SETTLED_S = 0.5
@@ -21,7 +25,10 @@ _REPAIR_S = 30.0
 _LOG_TRIES = 3
 
 # What no other try would mend.
-_FOR_GOOD = (errors.BadUrl, errors.NoPairingKey, errors.WrongPairingKey, errors.OtherVersion)
+_FOR_GOOD = (
+    *(errors.BadUrl, errors.NoPairingKey, errors.WrongPairingKey, errors.OtherVersion),
+    *(errors.UnknownBoard, errors.WhichBoard),
+)
 _HOME_ENDED = (errors.HomeLocked, errors.NoHome)
 
 # What the user sees of a link.
@@ -31,7 +38,8 @@ WAITING = "waiting"
 
 
 class Keeper:
-    """One board at ``url``; ``keys`` are the pairing keys to try, the likeliest first.
+    """One board at ``url``; ``keys`` are the pairing keys to try, the likeliest first; by ``finding`` it is
+    found over Bluetooth, by this computer's own radio unless ``bluetooth`` is another.
 
     ``on_event`` hears what the node tells, ``on_state`` (state, error or None) each change of the link.
     """
@@ -44,12 +52,16 @@ class Keeper:
         now: Callable[[], int],
         on_event: Callable[[Event], None],
         on_state: Callable[[str, errors.UserError | None], None] = lambda state, error: None,
+        finding: bytes | None = None,
+        bluetooth: "Bluetooth | None" = None,
     ) -> None:
         self.given = 0  # envelopes that the board acknowledged
         self.taken = 0  # envelopes that it gave us
         self.key: bytes | None = None  # the pairing key that the board took
         self._node = node
         self._url = url
+        self._finding = finding
+        self._bluetooth = bluetooth
         self._keys = list(keys)
         self._now = now
         self._on_event = on_event
@@ -61,24 +73,59 @@ class Keeper:
 
     async def open(self) -> None:
         """Open the port and shake hands. A UserError where that cannot be done."""
-        if not self._keys:
+        name, keys, finding = self._wanted()
+        if not keys:
             raise errors.NoPairingKey
         self._on_state(CONNECTING, None)
-        self._port = await links.open(self._url)
-        try:
-            for key in self._keys:
-                self._link = self._node.attach(key, self._now())
-                with contextlib.suppress(errors.WrongPairingKey):
-                    await self._until(lambda: self._link is not None and self._link.established)
-                    self.key = key
-                    self._keys.remove(key)
-                    self._keys.insert(0, key)
-                    self._on_state(LINKED, None)
+        refused: errors.UserError = errors.WrongPairingKey()
+        async with contextlib.aclosing(links.ways(self._url, finding, self._bluetooth)) as ways:
+            async for port in ways:
+                self._port = port
+                try:
+                    await self._shake_hands(port, keys)
+                    if name:
+                        self._node.boards.add(name, keys[0], self._now())
                     return
-            raise errors.WrongPairingKey
-        except BaseException:
-            await self.close()
-            raise
+                except errors.UserError as error:
+                    # Over Bluetooth the next one may be ours.
+                    refused = error
+                    await self.close()
+                except BaseException:
+                    await self.close()
+                    raise
+        raise refused
+
+    def _wanted(self) -> tuple[str, list[bytes], bytes | None]:
+        """(name of a board that is new here, keys to try, finding key). UnknownBoard, WhichBoard."""
+        name = links.name_of(self._url)
+        if name is None or self._finding is not None:
+            return "", self._keys, self._finding
+        boards = self._node.boards.all()
+        if not name:
+            if len(boards) > 1:
+                names = [board.name for board in boards]
+                raise errors.WhichBoard(names=", ".join(names), first=names[0])
+            return "", self._keys, boards[0].finding if boards else None
+        for board in boards:
+            if board.name == name:
+                return "", [board.pairing_key], board.finding
+        known = [board.pairing_key for board in boards]
+        fresh = [key for key in self._keys if key not in known]
+        if not fresh:
+            raise errors.UnknownBoard(name=name)
+        return name, fresh, None
+
+    async def _shake_hands(self, port: links.Port, keys: list[bytes]) -> None:
+        for key in keys:
+            self._link = self._node.attach(key, self._now(), port.packet_bytes)
+            with contextlib.suppress(errors.WrongPairingKey):
+                await self._until(lambda: self._link is not None and self._link.established)
+                self.key = key
+                keys.remove(key)
+                keys.insert(0, key)
+                self._on_state(LINKED, None)
+                return
+        raise errors.WrongPairingKey
 
     async def close(self) -> None:
         """Give the port back."""
@@ -269,5 +316,8 @@ class Keeper:
         for event in self._node.poll(self._now()):
             self._on_event(event)
         link.push(self._now())
-        for data in link.outgoing(self._now()):
-            await port.write(data)
+        while writes := link.next_writes(self._now()):
+            for data in writes:
+                await port.write(data)
+            if self._reading is not None and self._reading.done():
+                return  # what the board says may change what is said next

@@ -20,6 +20,8 @@ _WRITE_S = 5.0
 class SerialPort:
     """An open port. pyserial blocks, so reads and writes happen in threads."""
 
+    packet_bytes: int | None = None
+
     def __init__(self, url: str, port: "Serial") -> None:
         self._url = url
         self._port = port

@@ -12,6 +12,8 @@ _READ_BYTES = 4096
 class TcpPort:
     """An open connection."""
 
+    packet_bytes: int | None = None
+
     def __init__(self, url: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._url = url
         self._reader = reader
