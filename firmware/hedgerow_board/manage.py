@@ -67,7 +67,7 @@ def _execute(board: object, op: int, more: bytes, rights: int, pairing: bytes) -
         return bytes((manage.DONE,))
     fields = _kept(store)
     if op == manage.CONFIG_GET and not more:
-        return bytes((manage.DONE,)) + cbor.encode(_told(fields))
+        return bytes((manage.DONE,)) + cbor.encode(_told(board, fields))
     if op == manage.CONFIG_SET:
         again = _set(fields, more)
         _keep(board, store, fields)
@@ -163,7 +163,7 @@ async def _blink(pin: int, low: bool, seconds: int) -> None:
         await asyncio.sleep_ms(_BLINK_MS)
 
 
-def _told(fields: dict) -> dict:
+def _told(board: object, fields: dict) -> dict:
     """The settings that are no keys, and what the board is."""
     found = {}
     for name, value in fields.items():
@@ -176,6 +176,7 @@ def _told(fields: dict) -> dict:
     found["unique"] = machine.unique_id()
     found["version"] = service.VERSION
     found["free"] = _free_bytes()
+    found["radio"] = board.radio is not None and board.radio.ble.active()
     return found
 
 

@@ -231,14 +231,22 @@ def test_a_port_where_nobody_answers_is_no_prompt(line):
         (9, 2, "flash is damaged"),
         (10, 1, "safe mode"),
         (4, 100, "its clock counted"),
+        ("radio", False, "its radio does not start"),
+        ("free", 4_096, "flash is damaged or full"),
+        ("unique", b"\x24\x0a\xc4\x00\x00\x02", "another board than 24:0a:c4:00:00:01"),
     ],
 )
 def test_each_check_of_the_self_test_is_a_sentence(place, value, words):
     later = (*SOUND[:4], 12, *SOUND[5:])
-    assert selftest.wrong(SOUND, later, 2) == ""
-    wrong = [*SOUND]
-    wrong[place] = value
-    assert words in selftest.wrong(tuple(wrong), later, 2)
+    config = {"radio": True, "free": 1 << 20, "unique": bytes.fromhex("240ac4000001")}
+    assert selftest.wrong(SOUND, later, 2, config, "24:0a:c4:00:00:01") == ""
+    assert selftest.wrong(SOUND, later, 2, config, "") == ""
+    first = list(SOUND)
+    if isinstance(place, int):
+        first[place] = value
+    else:
+        config[place] = value
+    assert words in selftest.wrong(tuple(first), later, 2, config, "24:0a:c4:00:00:01")
 
 
 # Exit codes

@@ -102,6 +102,7 @@ def test_an_owner_sees_what_a_board_is_and_no_key_of_it(mill):
     assert (found["name"], found["led_pin"], found["led_low"]) == ("mill", 2, True)
     assert found["mesh"].hex() == fingerprint(settings("mill")["mesh_key"])
     assert len(found["board"]) == 8 and len(found["unique"]) == 6 and found["free"] > 100_000
+    assert found["radio"] is True
     assert not {"mesh_key", "pairing_key", "pairings", "finding", "care_key"} & set(found)
 
 

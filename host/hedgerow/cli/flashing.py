@@ -1,6 +1,7 @@
 """Commands that make boards: boards, flash."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -154,6 +155,10 @@ def flash(
         catalogue.named(board)
     screen = Screen(as_json)
     node = _opened(context)
+    for name in ("SIGTERM", "SIGHUP"):
+        # Whoever ends us, no tool goes on writing behind our back.
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
         result = Flashing(node, request, screen, os.urandom, now_ms).run()
     except KeyboardInterrupt:
@@ -183,6 +188,7 @@ def _show(node: Node, result: steps.Result, as_json: bool) -> None:
             board=result.kind.name,
             port=result.port,
             heap_bytes=report.heap_bytes,
+            flash_bytes=report.flash_bytes,
             link_s=round(report.link_s, 2),
             copied_bytes=result.bytes_copied,
             code=code.uri(),
