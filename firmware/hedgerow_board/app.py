@@ -32,6 +32,7 @@ _ROUND_MS = 5_000
 _EMPTY_UV = 3_300_000  # of a cell of lithium
 _FULL_UV = 4_200_000
 _EXPIRE_MS = 60_000
+_SEEK_MS = 30_000
 _WELL_MS = 10 * 60_000  # without trouble, or in safe mode
 _CALM_MS = 20_000  # before another start where even safe mode ends badly
 _BYTES_A_LETTER = 400  # on the average; the largest is three times as long
@@ -56,6 +57,7 @@ class Board:
         self.lines: list = []
         self.alarm = Alarm(self)
         self.probes: list = []  # (hedgerow_core.probe)
+        self.moved = self.now()  # when something new came
         # Before the shelf: what aioble takes of the heap is no room for letters. In safe mode there is the
         # cable only: what ended the last starts is most likely in the rest.
         self.radio = None if journal.safe else Radio(self)
@@ -69,6 +71,10 @@ class Board:
         standing = 0 if settings.profile == SAVER else limits.STANDING_LINKS
         self.carrier = Carrier(self.beacon_id(), self.now(), standing)
         self.counts = self.carrier.counts = self.shelf.counts
+        if settings.sleep_cycle:
+            # Whose clocks differ do not meet in their sleep.
+            woke = journal.cause == machine.DEEPSLEEP_RESET
+            self.carrier.seek_until = self.now() + (_SEEK_MS if woke else limits.M_WAIT_MINUTES * 60_000)
 
     def _open_shelf(self) -> Shelf:
         """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on
@@ -79,17 +85,17 @@ class Board:
         if self.damage == service.SOUND and not self.journal.safe:
             try:
                 store = FlashStore(SHELF, most)
-                self._time = Timekeeper(store.minute, now)
+                self.time = Timekeeper(store.minute, now)
                 key = hkdf(self.settings.mesh_key, b"", b"hedgerow sketch", 16)
                 sketch = Sketch(key, min(count // _LETTERS_A_CELL, limits.SKETCH_CELLS))
-                return Shelf(store, self._time.clock, now, count, most, _TOMBSTONES, sketch)
+                return Shelf(store, self.time.clock, now, count, most, _TOMBSTONES, sketch)
             except OSError:
                 self.damage = service.SHELF_FOLDER
         from hedgerow_board.care import MemoryStore
 
-        self._time = Timekeeper(0, now)
+        self.time = Timekeeper(0, now)
         most = _IN_MEMORY * _BYTES_A_LETTER
-        shelf = Shelf(MemoryStore(), self._time.clock, now, _IN_MEMORY, most, _TOMBSTONES)
+        shelf = Shelf(MemoryStore(), self.time.clock, now, _IN_MEMORY, most, _TOMBSTONES)
         shelf.durable = False
         return shelf
 
@@ -109,7 +115,7 @@ class Board:
 
     def minute(self) -> int:
         """M, as far as it is known."""
-        return self._time.clock.minute(self.now())
+        return self.time.clock.minute(self.now())
 
     def rights(self, line: object) -> int:
         """What the pairing of the host on ``line`` may do; -1 where it is over, or there is none."""
@@ -132,7 +138,8 @@ class Board:
 
     def changed(self) -> None:
         """The shelf has something new: tell everybody."""
-        self.carrier.changed(self.now())
+        self.moved = self.now()
+        self.carrier.changed(self.moved)
         for line in self.lines:
             line.push()
         if self.radio is not None:
@@ -232,9 +239,12 @@ class Board:
             if now >= expire:
                 expire = now + _EXPIRE_MS
                 self._each_minute(now)
+            cycle = self.settings.sleep_cycle
+            if cycle and self.minute() % cycle >= self.settings.sleep_awake:
+                self.aside("sleep", None, b"")
 
     def _each_minute(self, now: int) -> None:
-        clock = self._time.clock
+        clock = self.time.clock
         clock.tick(now)
         self.renew()
         self.part()
@@ -243,7 +253,7 @@ class Board:
         if clock.checkpoint_due(now):
             clock.checkpointed(now)
             self.shelf.checkpoint(now)
-        self._time.save(now)
+        self.time.save(now)
 
     async def run(self) -> None:
         """Until the escape on the cable."""

@@ -299,7 +299,8 @@ class Radio:
             await asyncio.sleep_ms(_SAVER_PAUSE_MS)
 
     def _saves(self) -> bool:
-        return self._board.settings.profile == SAVER
+        # Who sleeps most of the time has little of it to be found in.
+        return self._board.settings.profile == SAVER and not self._board.settings.sleep_cycle
 
     def _hear(self, address: bytes, takes_calls: bool, rssi: int, data: bytes) -> None:
         """Take a beacon; the MAC of one that was heard before need not be computed again."""

@@ -72,6 +72,7 @@ LATER = 64  # letters above its share that a link may put before they count as b
 LETTER_BYTES = 256  # of an average letter
 
 # Mesh clock
+M_TOLD = 1_052_640  # of 2026-01-01: the M of no host is less, only that of boards that never met one
 M_MINUTES = 1 << 29  # the largest M that anybody may tell: a thousand years
 M_CHECKPOINT_MINUTES = 10  # between two checkpoints, so a loss of power costs M at most this much
 M_WAIT_MINUTES = 10  # an uncertain board waits so long for somebody who knows
@@ -82,7 +83,6 @@ M_BEHIND_MINUTES = 60  # who is further behind us has lost more than we did, and
 
 # Care
 CARE_WINDOW = 8  # commands that a board looks for from its next one on
-CARE_STEP = 4  # bits between the ends of blocks of numbers that it looks for behind these
 CARE_NUMBERS = 1 << 31  # commands that one key has
 
 # A board's memory of its troubles, and its settings

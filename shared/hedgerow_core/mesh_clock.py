@@ -17,6 +17,8 @@ class MeshClock(Clock):
     A clock is kept as its zero, the ``now`` at which M was 0: the earlier, the higher is M. It only ever
     moves to an earlier one, so a certain M never goes back; what was added for the gap may be taken back by
     who knows better. Calls that may move it give the minutes by which they did.
+
+    By up to ``slack_ms`` even members may move it while it is certain: what timed the gap may be so slow.
     """
 
     def __init__(
@@ -26,8 +28,10 @@ class MeshClock(Clock):
         certain: bool = False,
         gap_ms: "int | None" = None,
         wait: int = limits.M_WAIT_MINUTES,
+        slack_ms: int = 0,
     ) -> None:
         self.certain = certain
+        self.slack_ms = slack_ms
         lost = gap_ms is None and not certain
         # Who never wrote M down has no letters that a jump could age.
         self._new = lost and minute == 0
@@ -74,13 +78,19 @@ class MeshClock(Clock):
     def learn_from_member(self, member: bytes, minute: int, certain: bool, now: int) -> int:
         """``member`` of the mesh says what its M is. The minutes M moved.
 
-        A certain clock stays as it is. Of certain members the first ones count, each with what it said last;
-        one is enough where it confirms our guess, or where we never knew the time. What uncertain ones say
-        waits until it is clear that there is no certain one.
+        A certain clock stays as it is, but for its slack, and where no host ever told it. Of certain members
+        the first ones count, each with what it said last; one is enough where it confirms our guess, or where
+        we never knew the time. What uncertain ones say waits until it is clear that there is no certain one.
         """
-        if self.certain:
-            return 0
         zero = now - minute * _MINUTE_MS
+        if self.certain:
+            behind = self._zero - zero
+            guessed = self.minute(now) < limits.M_TOLD <= minute
+            if not certain or behind <= 0 or not (guessed or behind <= self.slack_ms):
+                return 0
+            if not guessed:
+                self.slack_ms -= behind
+            return self._move(zero, now)
         if not certain:
             self._hearsay = min(self._hearsay, self._capped(zero))
         elif not self._behind(minute, now):

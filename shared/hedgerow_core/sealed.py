@@ -18,6 +18,7 @@ SALT_BYTES = 8
 BOARD_ID_BYTES = 8
 _TAG_BYTES = 16
 _MINUTE_BYTES = 4
+_BLOCKS = (16, 20, 24, 28)  # bits
 _BODY_LEAST = 77  # of a letter of 20 characters: a shorter command is no shorter on the air
 
 
@@ -38,43 +39,41 @@ def lock(care_key: bytes, way: int, number: int) -> bytes:
 
 
 def numbers(first: int) -> list[int]:
-    """Which commands a board that ran all below ``first`` looks for, rising.
-
-    The next few, and behind them the next number with 4, 8, 12 .. zeros at its end: however many commands
-    were lost, ``choose`` gives one of these.
-    """
+    """Which commands a board that ran all below ``first`` looks for, rising: the next few, and behind them
+    the next one at the end of a block of each size."""
     found = [first + step for step in range(limits.CARE_WINDOW)]
-    level = limits.CARE_STEP
-    while 1 << level < limits.CARE_NUMBERS:
-        number = ((first >> level) + 1) << level
+    for bits in _BLOCKS:
+        number = _behind(first, bits)
         if number > found[-1]:
             found.append(number)
-        level += limits.CARE_STEP
     return [number for number in found if number < limits.CARE_NUMBERS]
 
 
 def choose(unused: int, known: int, doubt: int = 0) -> int:
-    """The number of the next command: ``unused`` is the first that was never given to one, and the board
-    looks for commands from ``known`` on at least.
+    """The number of the next command: ``unused`` is the first that was given to none, and the board is known
+    to look for commands from ``known`` on at least.
 
-    With ``doubt`` the board may be ahead of us, for we forgot what we said: the number has so many zeros at
-    its end, and each time that there is no answer ``doubt`` rises by limits.CARE_STEP. LimitError where no
-    number is left.
+    Where too many went without an answer, or with ``doubt``, the board may be elsewhere, even ahead of one
+    who forgot what was said. Then it is a number that a board looks for from far, another one for each
+    ``doubt`` that is tried; none is used up before it is answered. LimitError where no number is left.
     """
-    if doubt:
-        number = ((unused >> doubt) + 1) << doubt
-    else:
-        number = unused
-        level = limits.CARE_STEP
-        while number >= known + limits.CARE_WINDOW:
-            # The board is somewhere between: in one block of numbers it looks for the end of this block.
-            number = (((unused - 1) >> level) + 1) << level
-            if (unused - 1) >> level == known >> level:
-                break
-            level += limits.CARE_STEP
-    if number >= limits.CARE_NUMBERS:
+    if not doubt and unused < min(known + limits.CARE_WINDOW, limits.CARE_NUMBERS):
+        return unused
+    far = []
+    for bits in _BLOCKS:
+        number = _behind(unused, bits)
+        if number not in far and number < limits.CARE_NUMBERS:
+            far.append(number)
+    while far and far[-1] + (1 << _BLOCKS[-1]) < limits.CARE_NUMBERS:
+        far.append(far[-1] + (1 << _BLOCKS[-1]))
+    if not far:
         raise LimitError("no number is left for a command")
-    return number
+    return far[max(doubt - 1, 0) % len(far)]
+
+
+def _behind(number: int, bits: int) -> int:
+    """The first number behind its block of so many bits."""
+    return ((number >> bits) + 1) << bits
 
 
 def locks(care_key: bytes, first: int) -> bytes:
@@ -93,7 +92,8 @@ def seal(
     hops: int = 0,
 ) -> Envelope:
     """``message`` as an envelope. ``minute`` of the mesh clock is the last in which a command counts, or when
-    a reply was made. ``salt``, of 8 bytes, is another one each time. LimitError where it is too long."""
+    a reply was made; a reply begins with the salt of its command. ``salt``, of 8 bytes, is another one each
+    time. LimitError where it is too long."""
     # 16 bytes for the tag, and one for the mark in front of the padding.
     least = SALT_BYTES + _MINUTE_BYTES + len(message) + 1 + _TAG_BYTES
     size = envelope.padded_body_size(max(least, _BODY_LEAST)) - SALT_BYTES - _TAG_BYTES
@@ -122,8 +122,10 @@ def open_sealed(care_key: bytes, way: int, number: int, found: Envelope) -> "tup
     return int.from_bytes(plain[:_MINUTE_BYTES], "big"), plain[_MINUTE_BYTES:-1]
 
 
-def next_command(shelf: Shelf, care_key: bytes, first: int, now: int) -> "tuple[int, int, bytes] | None":
-    """(number, last minute in which it counts, command) of the first one on ``shelf`` from ``first`` on."""
+def next_command(
+    shelf: Shelf, care_key: bytes, first: int, now: int
+) -> "tuple[int, int, bytes, bytes] | None":
+    """(number, last minute in which it counts, salt, command) of the first on ``shelf`` from ``first`` on."""
     for number in numbers(first):
         address = lock(care_key, DOWN, number)
         for identity in shelf.under(address):
@@ -131,7 +133,7 @@ def next_command(shelf: Shelf, care_key: bytes, first: int, now: int) -> "tuple[
             if found is not None and found.lock == address:
                 try:
                     minute, command = open_sealed(care_key, DOWN, number, found)
-                    return number, minute, command
+                    return number, minute, found.body[:SALT_BYTES], command
                 except PeerError:
                     pass  # somebody's forgery under this lock
     return None

@@ -11,6 +11,7 @@ from hedgerow_core.mesh_clock import MeshClock
 MINUTE = 60_000
 DAY_MINUTES = 24 * 60
 
+told = st.integers(limits.M_TOLD, limits.M_MINUTES)
 minutes = st.integers(0, limits.M_MINUTES) | st.integers(1_000_000, 1_010_000)
 members = st.binary(min_size=1, max_size=1)
 starts = st.integers(-(1 << 40), 1 << 40)
@@ -28,6 +29,7 @@ clocks = st.builds(
     st.booleans(),
     st.none() | st.integers(0, 1 << 36),
     st.integers(1, limits.M_WAIT_MINUTES),
+    st.just(0) | st.integers(0, 10 * MINUTE),
 )
 
 
@@ -63,8 +65,8 @@ def test_a_certain_m_never_goes_back_and_moves_only_by_what_a_call_says(clock, p
         assert len(clock._met) < limits.M_MEMBERS
 
 
-@given(minutes, plans)
-def test_nothing_but_a_host_moves_a_certain_board(minute, plan):
+@given(told, plans)
+def test_nothing_but_a_host_moves_a_certain_board_that_once_heard_of_one(minute, plan):
     clock = MeshClock(0, minute, certain=True)
     now = 0
     for pause, step in plan:
@@ -74,7 +76,19 @@ def test_nothing_but_a_host_moves_a_certain_board(minute, plan):
         assert clock.minute(now) == minute + now // MINUTE
 
 
-@given(st.integers(1, limits.M_MINUTES), plans)
+@given(told, plans, st.integers(0, 10 * MINUTE))
+def test_members_move_a_board_that_slept_by_what_its_timer_may_be_wrong_at_most(minute, plan, slack):
+    clock = MeshClock(0, minute, True, 0, slack_ms=slack)
+    now = moved = 0
+    for pause, step in plan:
+        now += pause
+        if step[0] != "host":
+            moved += take(clock, step, now)
+        assert 0 <= clock.minute(now) - minute - now // MINUTE <= slack // MINUTE + 1
+    assert moved <= slack // MINUTE + 1
+
+
+@given(told, plans)
 def test_fewer_than_three_members_who_know_move_a_board_by_a_day_at_most(minute, plan):
     clock = MeshClock(0, minute)
     now = 0

@@ -68,8 +68,8 @@ def test_the_first_command_on_the_shelf_comes_first_whatever_came_first():
     on = shelf(5)
     for number in (3, 1, 2):
         on.put(command(number, bytes((number,))), 0)
-    assert next_of(on) == (1, 1_000, b"\1")
-    assert next_of(on, 2) == (2, 1_000, b"\2")
+    assert next_of(on) == (1, 1_000, b"saltsalt", b"\1")
+    assert next_of(on, 2) == (2, 1_000, b"saltsalt", b"\2")
     assert next_of(on, 4) is None
 
 
@@ -80,7 +80,7 @@ def test_a_forgery_under_the_lock_of_a_command_does_not_hide_it():
         on.put(envelope.make(envelope.NORMAL, 10, real.lock, bytes(40 + number)), 0)
     assert next_of(on) is None
     on.put(real, 0)
-    assert next_of(on) == (0, 1_000, b"\x09")
+    assert next_of(on) == (0, 1_000, b"saltsalt", b"\x09")
 
 
 def test_a_command_whose_lifetime_or_priority_a_carrier_changed_is_not_opened():
@@ -119,9 +119,16 @@ def test_a_command_that_was_proved_is_not_found_again():
 def test_the_last_number_can_be_chosen_and_none_behind_it():
     last = limits.CARE_NUMBERS - 1
     assert sealed.choose(last, last) == last
-    for arguments in ((last + 1, last + 1), (last - 50, 0), (last, last, 16)):
+    for arguments in ((last + 1, last + 1), (last - 50, 0), (last, last, 1)):
         try:
             sealed.choose(*arguments)
             raise AssertionError
         except LimitError:
             pass
+
+
+def test_who_does_not_know_where_a_board_is_tries_all_that_it_may_look_for_and_begins_again():
+    tries = [sealed.choose(5, 0, doubt) for doubt in range(1, 12)]
+    assert tries == [1 << 16, 1 << 20, 1 << 24] + [step << 28 for step in range(1, 8)] + [1 << 16]
+    assert sealed.choose(8, 0) == 1 << 16 and sealed.choose(7, 0) == 7
+    assert sealed.choose(0xFFFF, 0xFFFF, 2) == 1 << 20

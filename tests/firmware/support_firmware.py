@@ -37,11 +37,11 @@ def quiet(lab: Lab) -> bool:
 
 
 class Cable:
-    """A host that only carries; ``key`` is its pairing key."""
+    """A host that only carries; ``key`` is its pairing key, ``minute`` its M when the lab's time began."""
 
-    def __init__(self, lab: Lab, board: str, key: bytes = PAIRING) -> None:
+    def __init__(self, lab: Lab, board: str, key: bytes = PAIRING, minute: int = 0) -> None:
         self.lab = lab
-        self.shelf = Shelf(MemoryStore(), Clock(0), lab.now_ms)
+        self.shelf = Shelf(MemoryStore(), Clock(-minute), lab.now_ms)
         self.events: list[tuple[str, object]] = []
         self.received = bytearray()
         self._key = key

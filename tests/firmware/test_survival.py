@@ -86,7 +86,7 @@ def test_a_task_that_never_comes_back_is_ended_by_the_watchdog_and_no_letter_is_
             "                address = self._next_call()\n                if address is None",
             "radio",
         ),
-        ("ble.py", "            shelf = board.shelf\n            interval_ms", "beacon"),
+        ("ble.py", "            shelf = board.shelf\n            room", "beacon"),
     ],
 )
 def test_a_task_that_waits_for_ever_is_named_and_the_board_starts_again(tmp_path, file, before, task):

@@ -11,7 +11,7 @@ from hedgerow_lab.world import TOP, Lab, find_aioble
 
 M = 1_400_000
 MINUTE = 60_000
-PWRON, HARD, WDT = 1, 2, 3
+PWRON, HARD, WDT, SLEEP = 1, 2, 3, 4
 
 # A board's program: it tells its clock, then does what its turn asks for.
 PROGRAM = f"""
@@ -98,7 +98,11 @@ class Chip:
     def __init__(self, monkeypatch):
         self.second, self.cause, self.kept = 1_000, PWRON, b""
         machine = SimpleNamespace(
-            PWRON_RESET=PWRON, WDT_RESET=WDT, reset_cause=lambda: self.cause, RTC=self.rtc
+            PWRON_RESET=PWRON,
+            WDT_RESET=WDT,
+            DEEPSLEEP_RESET=SLEEP,
+            reset_cause=lambda: self.cause,
+            RTC=self.rtc,
         )
         monkeypatch.setitem(sys.modules, "machine", machine)
         sys.modules.pop("hedgerow_board.timekeeper", None)
@@ -150,7 +154,7 @@ def test_a_board_that_waited_for_somebody_who_knows_waits_on_after_a_reset(monke
     assert not clock.certain and clock.wait(0) == 6 and clock.minute(0) == M + 14
 
 
-@pytest.mark.parametrize("at", range(14))
+@pytest.mark.parametrize("at", range(16))
 def test_a_damaged_record_is_not_believed(chip, at):
     chip.cause = HARD
     good = chip.kept
@@ -183,3 +187,23 @@ def test_after_the_watchdog_an_rtc_that_drifted_costs_three_minutes_at_most(chip
     chip.second = second
     clock = chip.keeper().clock
     assert clock.certain and seconds(clock) == 300 * 60 + 12 + gap_s
+
+
+def test_a_sleep_is_added_exactly_and_leaves_what_its_timer_may_be_wrong_in_hand(chip):
+    chip.cause = SLEEP
+    for wakes in range(1, 4):
+        chip.second += 780
+        keeper = chip.keeper()
+        assert keeper.clock.certain and seconds(keeper.clock) == 300 * 60 + 12 + 780 * wakes
+        assert keeper.clock.slack_ms == wakes * (780 // 16) * 1000
+        keeper.save(0)
+    chip.second += 2 * 24 * 3_600
+    assert chip.keeper().clock.slack_ms == 3_600_000
+
+
+def test_a_restart_between_two_sleeps_takes_nothing_of_that(chip):
+    chip.cause = SLEEP
+    chip.second += 1_600
+    chip.keeper().save(0)
+    chip.cause = HARD
+    assert chip.keeper().clock.slack_ms == 100_000

@@ -23,7 +23,9 @@ BLOCK_BYTES = 4096
 (IDLE, ADVERTISE, SCAN, CONNECT, CONNECT_CANCEL, DISCONNECT, PDU) = range(7)
 (ADDRESS, SERIAL, RESET, STOP, NOTE, RTC_MEMORY, WATCH) = range(7, 14)
 SCAN_RESULT, SCAN_DONE, CONNECTED, DISCONNECTED, PDU_IN, TX_DONE, SERIAL_IN, PROBE = range(1, 9)
-POWER_ON, HARD, WATCHDOG, SOFT = 1, 2, 3, 5  # causes of a reset, as machine.reset_cause() has them
+POWER_ON, HARD, WATCHDOG, DEEP_SLEEP, SOFT = range(
+    1, 6
+)  # causes of a reset, as machine.reset_cause() has them
 RAW = 0x80
 _HEAD_BYTES = 9
 _SERIAL_BYTES = 256  # of one event; child/lab.py has room for 320
@@ -63,6 +65,7 @@ class Machine:
     settings: bytes | None = None
     connections: int = costs.CONNECTIONS  # of its radio
     battery_uv: int | None = None  # at the pin that measures it, which has half of the voltage
+    rtc_ppm: int = 0  # by how much its RTC runs fast in deep sleep
     probe: bool = False  # whether it says how its heap is when it is asked
     flash_offset: int = 0  # of the file system
     bare: dict[str, object] | None = None  # MicroPython and nothing else: see child/bare.py
@@ -103,6 +106,7 @@ class Board:
         self.wakes = 0
         self.powered = False
         self.cause = POWER_ON  # of the last start
+        self.causes: list[int] = []  # of its starts so far
         self.address = bytes.fromhex(seed)[:6]
         self.flash_path = flash or workdir / f"{name}.flash"
         self.nvs_path = workdir / f"{name}.nvs"
@@ -116,6 +120,8 @@ class Board:
         self._inbox = _Inbox()
         self._unread = b""
         self._busy_us = 0
+        self._awake_us = 0  # of former starts
+        self._on_us = 0  # when the present one was
         self._rtc_start_us = 0
         self._rtc_memory = b""
         self._watch_ms = 0  # of the watchdog, once it runs
@@ -137,6 +143,7 @@ class Board:
             self._rtc_start_us = self._clock.now_us
             self._rtc_memory = b""
         self._boots += 1
+        self.causes.append(self.cause)
         to_child, from_parent = os.pipe()
         to_parent, from_child = os.pipe()
         machine = self.machine
@@ -152,7 +159,7 @@ class Board:
                     "connections": machine.connections,
                     "battery_uv": machine.battery_uv,
                     "ticks_offset": machine.ticks_offset,
-                    "seed": f"{self._boots:02x}{self._seed}",
+                    "seed": self._boots.to_bytes(1 if self._boots < 256 else 4).hex() + self._seed,
                     "address": self.address.hex(),
                     "reset_cause": self.cause,
                     "rtc_start_ms": self._rtc_start_us // 1000,
@@ -185,6 +192,7 @@ class Board:
         self._clock.watch(self._read_fd, self._ended)
         self.powered = True
         self.dead = False
+        self._on_us = self._clock.now_us
         self._inbox = _Inbox(turn=self._inbox.turn + 1)
         self._unread = b""
         self._busy_us = self._clock.now_us
@@ -200,6 +208,7 @@ class Board:
         if not self.powered:
             return
         self.powered = False
+        self._awake_us += self._clock.now_us - self._on_us
         process = self._process
         if process is not None:
             process.kill()
@@ -209,6 +218,11 @@ class Board:
         os.close(self._read_fd)
         self._air.silence(self.radio)
         self.note(self.name, "power", reason)
+
+    @property
+    def awake_ms(self) -> int:
+        """How long it was on and not asleep."""
+        return (self._awake_us + (self._clock.now_us - self._on_us if self.powered else 0)) // 1000
 
     # Lockstep
 
@@ -317,7 +331,9 @@ class Board:
         elif kind == SERIAL and self.on_serial is not None:
             self.on_serial(payload)
         elif kind == RESET:
-            self._reset(payload[0], "watchdog" if payload[0] == WATCHDOG else "reset")
+            cause, after_ms = struct.unpack("<BI", payload)
+            reason = {WATCHDOG: "watchdog", DEEP_SLEEP: "sleep"}.get(cause, "reset")
+            self._reset(cause, reason, after_ms * 1000 if after_ms != NEVER else None)
         elif kind == RTC_MEMORY:
             self._rtc_memory = payload
         elif kind == WATCH:
@@ -325,8 +341,16 @@ class Board:
         elif kind in (STOP, NOTE):
             self.note(self.name, "stopped" if kind == STOP else "note", payload.decode(errors="replace"))
 
-    def _reset(self, cause: int, reason: str, after_us: int = 0) -> None:
+    def _reset(self, cause: int, reason: str, after_us: int | None = 0) -> None:
+        """Start again ``after_us``; None is never."""
         self.power_off(reason)
+        if after_us is None:
+            return
+        if cause == DEEP_SLEEP:
+            # Its RTC alone says when that is over.
+            told_us = after_us
+            after_us = told_us * 1_000_000 // (1_000_000 + self.machine.rtc_ppm)
+            self._rtc_start_us -= told_us - after_us
         turn = self._inbox.turn
         soft = cause & ~RAW == SOFT and self.machine.bare is not None
         when = self._clock.now_us + after_us + (_SOFT_RESET_US if soft else _RESET_US)

@@ -23,6 +23,7 @@ _ROOTS = {
     "hedgerow_board.manage": {"hedgerow_board.manage.answer", "hedgerow_board.manage.cable"},
     "hedgerow_board.view": {"hedgerow_board.view.answer"},
     "hedgerow_board.trace": {"hedgerow_board.trace.answer"},
+    "hedgerow_board.sleep": {"hedgerow_board.sleep.answer"},
 }
 
 

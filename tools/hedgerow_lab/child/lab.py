@@ -58,8 +58,8 @@ def charge(cost_us):
             reset(_WATCHDOG)
 
 
-def reset(cause):
-    """Let the parent end this process and start it again; the next one hears ``cause``."""
+def reset(cause, after_ms=0):
+    """Let the parent end this process and start it again ``after_ms``; the next one hears ``cause``."""
     global _bite_ms
     _bite_ms = NEVER
     _handlers.clear()
@@ -67,7 +67,7 @@ def reset(cause):
     while True:
         try:
             if not asked:
-                command(RESET, bytes((cause,)))
+                command(RESET, struct.pack("<BI", cause, after_ms))
                 asked = True
             exchange(NEVER)
         except MemoryError:

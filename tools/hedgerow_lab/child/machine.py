@@ -5,6 +5,7 @@ import lab
 PWRON_RESET = 1
 HARD_RESET = 2
 WDT_RESET = 3
+DEEPSLEEP_RESET = 4
 SOFT_RESET = 5
 
 _unique = b"\0" * 6
@@ -44,6 +45,11 @@ def idle():
 
 def lightsleep(duration_ms=0):
     lab.sleep_us(duration_ms * 1000)
+
+
+def deepsleep(duration_ms=0):
+    """The RTC and its memory go on, everything else is off; then the board starts. Without a time, never."""
+    lab.reset(DEEPSLEEP_RESET, duration_ms or lab.NEVER)
 
 
 class WDT:

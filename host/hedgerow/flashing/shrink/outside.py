@@ -28,8 +28,8 @@ _MODULES = {
     "esp32": "commit erase_key find get_blob get_i32 NVS Partition set_blob set_i32 TYPE_DATA",
     "gc": "collect mem_free threshold",
     "hashlib": "digest sha256",
-    "machine": """ADC ATTN_11DB feed freq memory OUT Pin PWRON_RESET read_uv reset reset_cause RTC unique_id
-        value WDT WDT_RESET""",
+    "machine": """ADC ATTN_11DB deepsleep DEEPSLEEP_RESET feed freq memory OUT Pin PWRON_RESET read_uv reset
+        reset_cause RTC unique_id value WDT WDT_RESET""",
     "micropython": "kbd_intr",
     "os": """dupterm dupterm_notify ioctl listdir mkdir mkfs mount open rmdir statvfs umount urandom
         VfsLfs2""",
