@@ -114,7 +114,7 @@ class Radio:
         self._silent = True
         self._most = limits.LINKS + 1  # connections that the stack has, as far as we know
         self._stopped = False
-        self._rotate_at = 0
+        self.rotate_at = 0  # when address and beacon id change
         self._broken = (
             OSError,
             MemoryError,
@@ -141,7 +141,7 @@ class Radio:
         try:
             while True:
                 board.dog.passed(RADIO, board.now())
-                if board.now() >= self._rotate_at:
+                if board.now() >= self.rotate_at:
                     await self._rotate()
                 address = self._next_call()
                 if address is None:
@@ -216,7 +216,7 @@ class Radio:
             return
         board = self._board
         board.carrier.rotate(board.beacon_id())
-        self._rotate_at = board.now() + _ROTATE_MS
+        self.rotate_at = board.now() + _ROTATE_MS
         self._silent = False
         for line in board.lines:
             if line.link.kind == MESH:

@@ -29,6 +29,7 @@ _NUMBERS = {
     "sleep_cycle": (0, 1_440),
 }
 _TRUTHS = ("trace", "led_low")
+_SECRETS = {"finding": manage.FINDING_BYTES, "care_key": manage.KEY_BYTES}  # and how long they are
 _AT_START = ("shelf_count", "profile", "sleep_awake", "sleep_cycle")  # what is looked at only then
 
 
@@ -97,7 +98,7 @@ def _execute(board: object, op: int, more: bytes, rights: int, pairing: bytes) -
         _keep(board, store, fields)
         board.renew()
         # The answer still leaves over the link of a pairing that is gone.
-        asyncio.create_task(_part(board))
+        asyncio.create_task(_part(board, op == manage.UNPAIR))
     return reply
 
 
@@ -149,9 +150,12 @@ async def _restart() -> None:
     machine.reset()
 
 
-async def _part(board: object) -> None:
+async def _part(board: object, hides: bool) -> None:
     await asyncio.sleep_ms(_LAST_WORDS_MS)
     board.part()
+    if hides and board.radio is not None:
+        # The beacon id of the former finding key is known to who has just gone.
+        board.radio.rotate_at = 0
 
 
 async def _blink(pin: int, low: bool, seconds: int) -> None:
@@ -231,6 +235,14 @@ def _records(fields: dict) -> list:
     return manage.decode_records(fields.get("pairings", b""))
 
 
+def _owned(fields: dict) -> bool:
+    """Whether somebody owns the board whose pairing does not end by itself."""
+    for rights, expires, _, _ in _first(fields) + _records(fields):
+        if rights == manage.OWNER and not expires:
+            return True
+    return False
+
+
 def _put(fields: dict, records: list) -> None:
     fields["pairings"] = b"".join([manage.encode_record(*record) for record in records])
 
@@ -258,6 +270,10 @@ def _pair(fields: dict, record: bytes, op: int, code: bytes, rights: int, minute
         return bytes((manage.NO_ROOM,))
     kept.append(wanted)
     _put(fields, kept)
+    if not _owned(fields):
+        return bytes((manage.REFUSED,))
+    # Boards that were flashed with an earlier version have none.
+    _renew(fields, [name for name in _SECRETS if name not in fields])
     return _welcome(fields)
 
 
@@ -273,18 +289,17 @@ def _unpair(fields: dict, identity: bytes) -> bytes:
     gone = [one for one in first + records if manage.pairing_id(one[2]) == identity]
     if not gone:
         return bytes((manage.FAILED,))
-    left = [one for one in first + records if one not in gone]
-    if not [one for one in left if one[0] == manage.OWNER]:
-        return bytes((manage.REFUSED,))
     if first and first[0] in gone:
         fields.pop("pairing_key")
-    _put(fields, [one for one in left if one not in first])
-    names = [("finding", manage.FINDING_BYTES)]
-    if gone[0][0] == manage.OWNER:
-        names.append(("care_key", manage.KEY_BYTES))
-    for name, size in names:
-        if name in fields:
-            # The generator is weak while the radio is off, so it is not trusted alone.
-            secret = fields["mesh_key"] + fields[name]
-            fields[name] = hmac_sha256(secret, name.encode() + os.urandom(32))[:size]
+    _put(fields, [one for one in records if one not in gone])
+    if not _owned(fields):
+        return bytes((manage.REFUSED,))
+    _renew(fields, _SECRETS if gone[0][0] == manage.OWNER else ["finding"])
     return _welcome(fields)
+
+
+def _renew(fields: dict, names: list) -> None:
+    for name in names:
+        # The generator is weak while the radio is off, so it is not trusted alone.
+        secret = fields["mesh_key"] + fields.get(name, b"")
+        fields[name] = hmac_sha256(secret, name.encode() + os.urandom(32))[: _SECRETS[name]]

@@ -183,6 +183,66 @@ class BadSetting(UserError):
     """{name} cannot be set so: {reason}."""
 
 
+class SettingRefused(UserError):
+    """The board does not take this setting: update it, and try again."""
+
+
+class NotOwner(UserError):
+    """Only owners may do that with a board, and this computer is its guest: ask who lent it to you."""
+
+
+class BoardFailed(UserError):
+    """The board could not do that: `hedgerow board status` and `hedgerow board log` may tell why."""
+
+
+class NoLed(UserError):
+    """The board has no LED that it knows of: name its pin with `hedgerow board config set NAME led_pin=2`."""
+
+
+class TooManyPairings(UserError):
+    """The board has no room for another pairing: `hedgerow board unpair NAME --who WHO` makes some."""
+
+
+class OwnPairing(UserError):
+    """That is this computer's own pairing: `hedgerow board unpair {name}` without --who takes it away."""
+
+
+class PairingsAlike(UserError):
+    """Several are called so: name one by its id, {ids}."""
+
+
+class NotMaker(UserError):
+    """The admin secret of {name} is not here: ask who made the mesh."""
+
+
+class LastOwner(UserError):
+    """This is the last owner: pair another computer first, or erase the board with `hedgerow board wipe`."""
+
+
+class NoSuchPairing(UserError):
+    """Nobody is paired so: `hedgerow board list --who NAME` shows who is."""
+
+
+class PairingCodeUsed(UserError):
+    """{name} does not take this code: it was used, or a newer one was made; ask its owner for another."""
+
+
+class LoanOver(UserError):
+    """The loan of {name} is over: ask its owner for another code."""
+
+
+class NoConsole(UserError):
+    """The board's console does not answer: plug in the cable, press reset, and try again."""
+
+
+class ConsoleFailed(UserError):
+    """The board's console says: {reason}."""
+
+
+class BoardWithoutManaging(UserError):
+    """The board cannot be paired by cable ({reason}): flash it first."""
+
+
 class BadDays(UserError):
     """An invite holds for 1 to {most} days: choose a number between them."""
 
@@ -360,7 +420,7 @@ class WhichBoard(UserError):
 
 
 class NoPairingKey(UserError):
-    """No pairing key is known yet: give the file that came with the board with --key-file."""
+    """No pairing key is known yet: pair with the board by `hedgerow board pair`, or give --key-file."""
 
 
 class BadKeyFile(UserError):
@@ -376,7 +436,7 @@ class SessionPending(Unanswered):
 
 
 class WrongPairingKey(UserError):
-    """The board refuses the pairing key: use the key that the board was flashed with."""
+    """The board refuses the pairing key: pair with it anew by `hedgerow board pair`, or give --key-file."""
 
 
 class OtherVersion(UserError):

@@ -196,6 +196,10 @@ class Node:
         """What we do with groups."""
         return GroupCommands(self._desk)
 
+    def new_key(self) -> bytes:
+        """A secret key, 32 bytes."""
+        return self._random(32)
+
     @property
     def boards(self) -> Boards:
         """The boards that this computer is paired with."""

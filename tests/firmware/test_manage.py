@@ -218,6 +218,14 @@ def test_a_second_owner_has_the_same_rights_and_the_first_one_can_go(mill):
     assert mill.refuses(PAIRING) and mill.at(ALICE).pairings() == [("Alice", OWNER, own)]
 
 
+def test_a_board_of_an_earlier_version_gets_the_keys_that_owners_need(tmp_path):
+    with open_lab(tmp_path, "mill") as lab:
+        owner = Owner(lab, "mill")
+        found = [manage.decode_welcome(owner.pair(key)[1]) for key in (ALICE, BOB)]
+        assert found[0] == found[1] and len(found[0][1]) == 16 and len(found[0][2]) == 32
+        assert len(owner.config()["board"]) == 8
+
+
 def test_a_link_of_a_pairing_that_was_taken_away_ends_after_the_answer(mill):
     owner = mill.at(PAIRING)
     assert owner.pair(ALICE)[0] == DONE

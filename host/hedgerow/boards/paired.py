@@ -12,6 +12,7 @@ OWNER = 0
 GUEST = 1
 
 _NAMELESS = "board"
+_AIR = "ble:"
 _SEALED = ("pairing_key", "finding", "care_key")
 _PLAIN = (
     "id",
@@ -51,6 +52,11 @@ class Paired:
     care_key: bytes | None = field(repr=False)
 
     @property
+    def address(self) -> str:
+        """Where it is to be looked for: at its last line, else over the air."""
+        return self.url if self.url and not self.url.startswith(_AIR) else _AIR + self.name
+
+    @property
     def owned(self) -> bool:
         """Whether the pairing lets us manage it."""
         return self.rights == OWNER
@@ -72,6 +78,10 @@ class Boards:
             return _paired(row)
         raise errors.UnknownBoard(name=name)
 
+    def of_number(self, number: int) -> Paired:
+        """The one in row ``number``."""
+        return _paired(self._rows("id = ?", number)[0])
+
     def of_key(self, pairing_key: bytes) -> Paired | None:
         """The one that takes this key."""
         return next((board for board in self.all() if board.pairing_key == pairing_key), None)
@@ -87,7 +97,7 @@ class Boards:
         one with the same ``board_id``: a board has one pairing for each computer.
         """
         with self._database.transaction():
-            there = self.of_key(pairing_key) or self._of_id(fields.get("board_id"))
+            there = self.of_key(pairing_key) or self.of_board(fields.get("board_id"))
             if there is None:
                 name = numbered(checked_name(name), {board.name for board in self.all()})
                 number = self._database.run(
@@ -102,9 +112,10 @@ class Boards:
                 number = there.id
                 self.change(number, pairing_key=pairing_key, paired_ms=now, used_ms=now)
             self.change(number, **fields)
-        return _paired(self._rows("id = ?", number)[0])
+        return self.of_number(number)
 
-    def _of_id(self, board_id: object) -> Paired | None:
+    def of_board(self, board_id: object) -> Paired | None:
+        """The one with this id, where it has one."""
         rows = self._rows("board_id = ?", board_id) if board_id else []
         return _paired(rows[0]) if rows else None
 

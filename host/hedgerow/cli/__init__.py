@@ -28,6 +28,9 @@ from hedgerow.cli import (
     inviting,
     linking,
     log,
+    managing,
+    meshes,
+    pairing,
     people,
     safety,
     scanning,
@@ -266,9 +269,12 @@ app.add_typer(store.app, name="store")
 people.register(app)
 linking.register(app)
 street.register(app)
+meshes.register(app)
 boards.register(app)
 flashing.register(app)
 scanning.register()
+pairing.register()
+managing.register()
 safety.register(app)
 backups.register(app)
 wiping.register(app)

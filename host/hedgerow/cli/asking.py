@@ -1,34 +1,27 @@
 """What the commands share that ask one board something."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
-from hedgerow.cli.linking import keys_for
-from hedgerow.cli.terminal import now_ms
+from hedgerow.cli.linking import keeper_for, open_known
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
 
 # Why a board started, as the service has them.
 CAUSES = ("unknown", "power", "reset", "watchdog", "deep sleep", "soft reset")
 
+__all__ = ["CAUSES", "counted", "hours", "keeper_for", "linked", "percent_of"]
+
 T = TypeVar("T")
 
 
 async def linked(node: Node, keeper: Keeper, ask: Callable[[], Awaitable[T]]) -> T:
-    """What ``ask`` gives while the board is linked; the key that worked is remembered."""
+    """What ``ask`` gives while the board is linked."""
     try:
-        await keeper.open()
-        if keeper.key is not None:
-            node.remember_key(keeper.key, now_ms())
+        await open_known(node, keeper)
         return await ask()
     finally:
         await keeper.close()
-
-
-def keeper_for(node: Node, board: str, key_file: Path | None) -> Keeper:
-    """For ``board``, with the keys to try; it says nothing of letters."""
-    return Keeper(node, board, keys_for(node, key_file), now_ms, lambda found: None)
 
 
 def hours(seconds: int) -> str:

@@ -78,6 +78,8 @@ def repair(
 
     async def mend() -> int:
         result = await keeper.repair(wanted)
+        if result == service.NOT_ALLOWED:
+            raise errors.NotOwner
         if result in (service.FAILED, service.FIRMWARE_LIES_THERE):
             raise errors.BoardBeyondRepair(name=name)
         return result

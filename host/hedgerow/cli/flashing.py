@@ -77,9 +77,8 @@ class Screen:
             return
         columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn())
         with Progress(*columns, transient=True, disable=not sys.stdout.isatty()) as progress:
-            # Without a length until one is told: then it only shows that something goes on.
-            task = progress.add_task(f"{self._number:2}. {title}", total=None)
-            yield lambda part: progress.update(task, total=1.0, completed=part)
+            task = progress.add_task(f"{self._number:2}. {title}", total=1.0)
+            yield lambda part: progress.update(task, completed=part)
         print(f"{self._number:2}. {title}: {time.monotonic() - begin:.1f} s", flush=True)
 
     def note(self, text: str) -> None:

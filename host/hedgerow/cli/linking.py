@@ -9,6 +9,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from hedgerow import errors
+from hedgerow.boards.naming import is_name
 from hedgerow.cli.terminal import (
     AsJson,
     author_shown,
@@ -27,7 +28,7 @@ from hedgerow.node import Node
 _BOARD_OPTION = typer.Option(
     "--board",
     envvar="HEDGEROW_BOARD",
-    help="The board: serial:/dev/ttyUSB0, serial:socket://HOST:PORT or tcp:HOST:PORT.",
+    help="The board: its name, or serial:/dev/ttyUSB0, serial:socket://HOST:PORT, tcp:HOST:PORT.",
 )
 BoardUrl = Annotated[str, _BOARD_OPTION]
 MaybeBoardUrl = Annotated[str | None, _BOARD_OPTION]
@@ -59,12 +60,37 @@ def keys_for(node: Node, key_file: Path | None) -> list[bytes]:
     return [key, *(other for other in known if other != key)]
 
 
+def _nothing(*_: object) -> None:
+    pass
+
+
+def keeper_for(
+    node: Node,
+    board: str,
+    key_file: Path | None,
+    on_event: Callable[[Event], None] = _nothing,
+    on_state: Callable[[str, errors.UserError | None], None] = _nothing,
+) -> Keeper:
+    """For ``board``, an address or a name. One that is named has but its own key: another board at its
+    address is not taken for it."""
+    if not is_name(board):
+        return Keeper(node, board, keys_for(node, key_file), now_ms, on_event, on_state)
+    found = node.boards.named(board)
+    keys = [found.pairing_key] if key_file is None else keys_for(node, key_file)
+    return Keeper(node, found.address, keys, now_ms, on_event, on_state)
+
+
+async def open_known(node: Node, keeper: Keeper) -> None:
+    """Open the link; the key that worked, and where, is remembered."""
+    await keeper.open()
+    if keeper.key is not None:
+        node.remember_key(keeper.key, now_ms(), keeper.url)
+
+
 async def exchange(node: Node, keeper: Keeper) -> None:
-    """Link, exchange everything, hang up; the key that worked is remembered."""
+    """Link, exchange everything, hang up."""
     try:
-        await keeper.open()
-        if keeper.key is not None:
-            node.remember_key(keeper.key, now_ms())
+        await open_known(node, keeper)
         await keeper.settle()
     finally:
         await keeper.close()
@@ -73,7 +99,7 @@ async def exchange(node: Node, keeper: Keeper) -> None:
 def exchange_now(node: Node, board: str, key_file: Path | None, quiet: bool) -> None:
     """What ``send`` and ``inbox`` do where a board is named."""
     show = (lambda found: None) if quiet else print_event
-    asyncio.run(exchange(node, Keeper(node, board, keys_for(node, key_file), now_ms, show)))
+    asyncio.run(exchange(node, keeper_for(node, board, key_file, show)))
 
 
 def follow(
@@ -109,9 +135,8 @@ def follow(
         async with asyncio.TaskGroup() as group:
             group.create_task(watch())
             if board is not None:
-                keys = keys_for(node, key_file)
                 states = state_printer(board, as_json, sys.stderr)
-                group.create_task(Keeper(node, board, keys, now_ms, lambda found: None, states).keep())
+                group.create_task(keeper_for(node, board, key_file, on_state=states).keep())
 
     run_until_interrupted(go)
 
@@ -127,7 +152,7 @@ def sync(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_j
         if not as_json:
             print_event(found)
 
-    keeper = Keeper(node, board, keys_for(node, key_file), now_ms, event)
+    keeper = keeper_for(node, board, key_file, event)
     asyncio.run(exchange(node, keeper))
     if as_json:
         print_json(given=keeper.given, taken=keeper.taken, opened=len(opened))
@@ -153,9 +178,7 @@ def run(
     async def keep() -> None:
         async with asyncio.TaskGroup() as group:
             for url in boards:
-                keeper = Keeper(
-                    node, url, keys_for(node, key_file), now_ms, event, state_printer(url, as_json)
-                )
+                keeper = keeper_for(node, url, key_file, event, state_printer(url, as_json))
                 group.create_task(keeper.keep())
 
     run_until_interrupted(keep)

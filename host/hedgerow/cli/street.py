@@ -16,7 +16,8 @@ from hedgerow.cli.linking import (
     KeyFile,
     MaybeBoardUrl,
     exchange_now,
-    keys_for,
+    keeper_for,
+    open_known,
     run_until_interrupted,
     state_printer,
 )
@@ -32,7 +33,6 @@ from hedgerow.cli.terminal import (
     shown,
 )
 from hedgerow.events import Event, Heard
-from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
 from hedgerow.street.channel import KEPT_MS, SHOWN_MS
 
@@ -87,11 +87,9 @@ async def _say_first(
         if not quiet:
             print_event(event)
 
-    keeper = Keeper(node, board, keys_for(node, key_file), now_ms, show)
+    keeper = keeper_for(node, board, key_file, show)
     try:
-        await keeper.open()
-        if keeper.key is not None:
-            node.remember_key(keeper.key, now_ms())
+        await open_known(node, keeper)
         if not await keeper.watch(lambda: node.street.known, _ANSWER_S):
             raise errors.StreetSilent
         said = node.say(text, sos, now_ms())
@@ -133,11 +131,9 @@ def hear(
 
 
 async def _listen(node: Node, board: str, key_file: Path | None) -> None:
-    keeper = Keeper(node, board, keys_for(node, key_file), now_ms, lambda event: None)
+    keeper = keeper_for(node, board, key_file)
     try:
-        await keeper.open()
-        if keeper.key is not None:
-            node.remember_key(keeper.key, now_ms())
+        await open_known(node, keeper)
         await keeper.settle()
     finally:
         await keeper.close()
@@ -263,9 +259,8 @@ def _follow(node: Node, heard: list[Heard], board: str | None, key_file: Path | 
         async with asyncio.TaskGroup() as group:
             group.create_task(watch())
             if board is not None:
-                keys = keys_for(node, key_file)
                 states = state_printer(board, as_json, sys.stderr)
-                group.create_task(Keeper(node, board, keys, now_ms, lambda event: None, states).keep())
+                group.create_task(keeper_for(node, board, key_file, on_state=states).keep())
 
     run_until_interrupted(go)
 

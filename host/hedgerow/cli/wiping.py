@@ -42,7 +42,9 @@ def wipe(
     failed: list[tuple[str, str]] = []
     for url in boards or []:
         try:
-            erased.append(_erase_board(node, url, key_file, closed))
+            if node is None:
+                raise closed or errors.NoPairingKey()
+            erased.append(erase_board(node, url, key_file))
         except errors.UserError as error:
             failed.append((url, str(error).rstrip(".")))
     others = max(0, len(node.pairing_keys()) - len(erased) - len(failed)) if node else 0
@@ -91,15 +93,16 @@ def _warning(home: Path, boards: list[str], closed: errors.UserError | None) -> 
     return "\n".join(lines)
 
 
-def _erase_board(node: Node | None, url: str, key_file: Path | None, closed: errors.UserError | None) -> str:
-    """Let a board erase itself; its name."""
-    if node is None:
-        raise closed or errors.NoPairingKey()
+def erase_board(node: Node, url: str, key_file: Path | None) -> str:
+    """Let a board erase itself; its name. NotOwner."""
     keeper = keeper_for(node, url, key_file)
 
     async def erase() -> str:
         name = shown((await keeper.status())[1])
-        if await keeper.repair(service.EVERYTHING) != service.DONE:
+        done = await keeper.repair(service.EVERYTHING)
+        if done == service.NOT_ALLOWED:
+            raise errors.NotOwner
+        if done != service.DONE:
             raise errors.OtherVersion
         return name
 

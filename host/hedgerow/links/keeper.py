@@ -71,6 +71,11 @@ class Keeper:
         self._reading: asyncio.Task[bytes] | None = None
         self._answers: dict[int, bytes] = {}  # the last of each kind
 
+    @property
+    def url(self) -> str:
+        """Where the board is."""
+        return self._url
+
     async def open(self) -> None:
         """Open the port and shake hands. A UserError where that cannot be done."""
         name, keys, finding = self._wanted()

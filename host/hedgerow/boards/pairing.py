@@ -1,0 +1,163 @@
+"""Pairing this computer with a board: by its cable, or by a code that an owner showed."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable
+
+from hedgerow import errors, links
+from hedgerow.boards.code import Code
+from hedgerow.boards.console import Console
+from hedgerow.boards.managing import Managing, Welcome, data_of, label_of, over, welcome
+from hedgerow.boards.naming import numbered
+from hedgerow.boards.paired import GUEST, OWNER, Paired
+from hedgerow.links.keeper import Keeper
+from hedgerow.node import Node
+from hedgerow_core import manage
+from hedgerow_core.mac import sha256
+
+MakeKeeper = Callable[[str, bytes, bytes | None], Keeper]
+
+# The firmware is in /a or /b where it was flashed by `hedgerow flash`, and main.py did not run after a soft
+# reset.
+_SCRIPT = """
+import gc, sys
+gc.collect()
+sys.path += ["/a", "/b"]
+from hedgerow_board.manage import cable
+print("reply", cable(bytes.fromhex("{command}")).hex())
+"""
+_REPLY = re.compile(r"reply ([0-9a-f]+)")
+_BACK_S = 30.0
+_AGAIN_S = 1.0
+
+
+async def by_cable(node: Node, url: str, label: str, now: Callable[[], int], make: MakeKeeper) -> Paired:
+    """Pair as an owner: who holds the cable may change the settings anyway. Letters stay.
+
+    NoConsole, BoardWithoutManaging, TooManyPairings; and as the link.
+    """
+    key = node.new_key()
+    record = manage.encode_record(OWNER, 0, key, label_of(label))
+    port = await links.open(url)
+    try:
+        console = Console(port)
+        await console.enter()
+        try:
+            printed = await console.run(_SCRIPT.format(command=(bytes((manage.PAIR,)) + record).hex()))
+        except errors.ConsoleFailed as error:
+            await console.reset()
+            raise errors.BoardWithoutManaging(reason=error.details["reason"]) from None
+        found = _REPLY.search(printed)
+        if found is None:
+            raise errors.NoConsole
+        await console.reset()
+    finally:
+        await port.close()
+    refusals = (errors.NotOwner, errors.OtherVersion, errors.BoardFailed, errors.TooManyPairings)
+    told = welcome(data_of(bytes.fromhex(found[1]), *refusals))
+    former = _keep(node, key, told, now(), url)
+    return await _finish(node, key, former, make(url, key, told.finding), now)
+
+
+async def by_code(
+    node: Node, code: Code, url: str, label: str, now: Callable[[], int], make: MakeKeeper
+) -> Paired:
+    """Pair as an owner with a one-time code: the board takes a key of ours in its place. PairingCodeUsed.
+
+    A loan needs no link: its key is in the code.
+    """
+    finding = code.finding
+    if code.ends_ms is not None:
+        if code.ends_ms <= now():
+            raise errors.LoanOver(name=code.name)
+        return node.boards.add(
+            _name(node, code.name),
+            code.key,
+            now(),
+            rights=GUEST,
+            expires_ms=code.ends_ms,
+            finding=finding,
+            url=url,
+        )
+    key = node.new_key()
+    # Before anybody is asked: an answer may get lost.
+    paired = node.boards.add(_name(node, code.name), key, now(), finding=finding, url=url)
+    told = former = None
+    try:
+        keeper = make(url, code.key, finding)
+        try:
+            await keeper.open()
+            told = await Managing(over(keeper)).pair(key, OWNER, label)
+        finally:
+            await keeper.close()
+    except errors.BoardSilent:
+        pass  # whether it heard us shows below
+    except (errors.WrongPairingKey, errors.NotOwner):
+        node.boards.forget(paired.id)
+        raise errors.PairingCodeUsed(name=code.name) from None
+    except BaseException:
+        node.boards.forget(paired.id)
+        raise
+    if told is not None:
+        former = _keep(node, key, told, now(), url)
+    try:
+        return await _finish(node, key, former, make(url, key, told.finding if told else finding), now)
+    except errors.WrongPairingKey:
+        node.boards.forget(paired.id)
+        raise errors.PairingCodeUsed(name=code.name) from None
+
+
+def _name(node: Node, wanted: str) -> str:
+    cleaned = "".join(c for c in wanted if c not in ":/").strip() or "board"
+    return numbered(cleaned, {board.name for board in node.boards.all()})
+
+
+def _keep(node: Node, key: bytes, told: Welcome, now: int, url: str) -> bytes | None:
+    """Remember a board. One that was paired before keeps its name here; the key that it took then."""
+    fields = secrets_of(told)
+    former, own = node.boards.of_board(fields["board_id"]), node.boards.of_key(key)
+    if former is not None and own is not None and former.id != own.id:
+        node.boards.forget(own.id)
+    name = own.name if own is not None else _name(node, told.name)
+    node.boards.add(name, key, now, rights=OWNER, expires_ms=None, url=url, **fields)
+    return None if former is None or former.pairing_key == key else former.pairing_key
+
+
+def secrets_of(told: Welcome) -> dict[str, object]:
+    """What of a welcome is kept, as fields of ``Paired``."""
+    board_id = sha256(b"hedgerow board" + told.care_key)[:8]
+    return {"finding": told.finding, "care_key": told.care_key, "board_id": board_id}
+
+
+async def _finish(
+    node: Node, key: bytes, former: bytes | None, keeper: Keeper, now: Callable[[], int]
+) -> Paired:
+    """Link with the new key, ask the board what it is, and take the ``former`` key of ours away."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _BACK_S
+    while True:
+        try:
+            await keeper.open()
+            break
+        except (errors.BoardSilent, errors.PortMissing, errors.PortLost, errors.LinkLost):
+            # It restarts.
+            await keeper.close()
+            if loop.time() >= until:
+                raise
+            await asyncio.sleep(_AGAIN_S)
+    try:
+        managing = Managing(over(keeper))
+        found = await managing.config()
+        mesh = node.meshes.of_fingerprint(bytes(found.get("mesh", b"")).hex())
+        paired = node.boards.of_key(key)
+        if paired is None:
+            raise errors.UnknownBoard(name=found["name"])
+        node.boards.change(paired.id, mesh=None if mesh is None else mesh.id, used_ms=now())
+        if former is not None:
+            with contextlib.suppress(errors.NoSuchPairing):
+                told = await managing.unpair(manage.pairing_id(former))
+                node.boards.change(paired.id, **secrets_of(told))
+    finally:
+        await keeper.close()
+    return node.boards.of_number(paired.id)

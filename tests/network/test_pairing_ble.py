@@ -1,0 +1,165 @@
+"""Pairing over Bluetooth by codes and loans, in virtual time, with a firmware that knows no better."""
+
+import pytest
+from ble_support import MESH, Someone, finding_of, open_lab, pairing_of, run
+
+from hedgerow import errors
+from hedgerow.boards import code as codes
+from hedgerow.boards import pairing
+from hedgerow.boards.code import Code
+from hedgerow.boards.managing import Managing, over
+from hedgerow.boards.paired import GUEST, OWNER
+from hedgerow_core import manage
+from hedgerow_core.clock import EPOCH_MINUTES
+
+KEY = b"one-time key of the test's code."
+
+
+@pytest.fixture
+def lab(tmp_path):
+    with open_lab(tmp_path / "lab", "mill") as found:
+        yield found
+        assert not found.log("mill")
+
+
+def someone(lab, name, tmp_path):
+    return Someone(lab, name, tmp_path, ["mill"])
+
+
+def owner(lab, tmp_path):
+    """Alice, who flashed the board."""
+    alice = someone(lab, "Alice", tmp_path)
+    alice.know("mill")
+    return alice
+
+
+async def managed(who, ask, board="mill"):
+    """What ``ask`` gives over the air."""
+    keeper = who.keeper(f"ble:{board}")
+    try:
+        await keeper.open()
+        return await ask(Managing(over(keeper)))
+    finally:
+        await keeper.close()
+
+
+async def pairs(who, text):
+    """Somebody types what they see."""
+
+    def make(url, key, finding):
+        return who.keeper(url, [key], finding=finding)
+
+    code = codes.parse(text)
+    return await pairing.by_code(who.node, code, f"ble:{code.name}", who.name, who.now, make)
+
+
+def test_a_code_makes_one_new_owner_over_the_air_and_no_second_one(lab, tmp_path):
+    alice, bob, eve = owner(lab, tmp_path), someone(lab, "Bob", tmp_path), someone(lab, "Eve", tmp_path)
+    mesh = bob.node.meshes.create("Mill Lane", bob.now())
+    bob.node._database.run("UPDATE meshes SET key = seal_long(?)", MESH)
+
+    async def main():
+        told = await managed(alice, lambda managing: managing.pair(KEY, manage.CODE, ""))
+        code = Code("mill", KEY, told.finding)
+        paired = await pairs(bob, code.for_qr())
+        assert (paired.name, paired.rights, paired.mesh) == ("mill", OWNER, mesh.id)
+        assert paired.finding == finding_of("mill") and len(paired.board_id) == 8
+        assert len(paired.care_key) == 32 and paired.address == "ble:mill"
+        with pytest.raises(errors.PairingCodeUsed, match="mill does not take this code"):
+            await pairs(eve, code.uri())
+        assert eve.node.boards.all() == []
+        listed = await managed(bob, lambda managing: managing.pairings())
+        assert [(one.label, one.rights) for one in listed] == [("", OWNER), ("Bob", OWNER)]
+        # The link works for letters at once.
+        keeper = bob.keeper("ble:mill")
+        try:
+            await keeper.open()
+            await keeper.settle()
+        finally:
+            await keeper.close()
+
+    run(lab.clock, main())
+
+
+def test_a_code_of_a_board_that_is_out_of_reach_leaves_nothing_behind(lab, tmp_path):
+    bob = someone(lab, "Bob", tmp_path)
+
+    async def main():
+        with pytest.raises(errors.BoardNotInReach):
+            await pairs(bob, Code("school", KEY, b"another board's.").uri())
+        assert bob.node.boards.all() == []
+
+    run(lab.clock, main())
+
+
+def test_an_answer_that_is_lost_leaves_the_new_owner_paired(lab, tmp_path):
+    alice, bob = owner(lab, tmp_path), someone(lab, "Bob", tmp_path)
+
+    async def main():
+        told = await managed(alice, lambda managing: managing.pair(KEY, manage.CODE, ""))
+
+        async def deaf(self, key, rights, label, expires=0):
+            await Managing.pair(self, key, rights, label, expires)
+            raise errors.BoardSilent
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pairing, "Managing", type("Deaf", (Managing,), {"pair": deaf}))
+            paired = await pairs(bob, Code("mill", KEY, told.finding).uri())
+        assert paired.owned and bob.node.boards.named("mill") == paired
+        assert (await managed(bob, lambda managing: managing.config()))["name"] == "mill"
+
+    run(lab.clock, main())
+
+
+def test_a_loan_serves_until_it_is_over_and_its_guest_manages_nothing(lab, tmp_path):
+    alice, bob = owner(lab, tmp_path), someone(lab, "Bob", tmp_path)
+    end = alice.now() // 60_000 + 30
+
+    async def main():
+        told = await managed(alice, lambda managing: managing.pair(KEY, GUEST, "Bob", end - EPOCH_MINUTES))
+        paired = await pairs(bob, Code("mill", KEY, told.finding, end * 60_000).uri())
+        assert (paired.rights, paired.expires_ms) == (GUEST, end * 60_000)
+        with pytest.raises(errors.NotOwner):
+            await managed(bob, lambda managing: managing.config())
+        lab.run_until(lab.now_ms + 31 * 60_000)
+        with pytest.raises(errors.WrongPairingKey):
+            await managed(bob, lambda managing: managing.config())
+        late = Code("mill", KEY, told.finding, end * 60_000)
+        with pytest.raises(errors.LoanOver, match="mill is over"):
+            await pairs(bob, late.uri())
+
+    run(lab.clock, main())
+
+
+def test_who_was_taken_away_does_not_recognise_the_board_any_more_and_the_others_find_it(lab, tmp_path):
+    alice, bob = owner(lab, tmp_path), someone(lab, "Bob", tmp_path)
+
+    async def main():
+        told = await managed(alice, lambda managing: managing.pair(KEY, GUEST, "Bob"))
+        bob.node.boards.add("mill", KEY, bob.now(), rights=GUEST, finding=told.finding)
+        assert (await managed(bob, lambda managing: managing._done(manage.STATUS))) != b""
+        again = await managed(alice, lambda managing: managing.unpair(manage.pairing_id(KEY)))
+        assert again.finding != told.finding
+        alice.node.boards.change(1, finding=again.finding)
+        lab.run_until(lab.now_ms + 10_000)
+        with pytest.raises(errors.BoardNotInReach):
+            await managed(bob, lambda managing: managing.config())
+        assert (await managed(alice, lambda managing: managing.config()))["name"] == "mill"
+
+    run(lab.clock, main())
+
+
+def test_a_computer_that_pairs_again_has_one_pairing_there_and_keeps_its_name_for_the_board(lab, tmp_path):
+    alice = owner(lab, tmp_path)
+
+    async def main():
+        for number in range(2):
+            key = bytes([number + 1]) * 32
+            told = await managed(alice, lambda managing, key=key: managing.pair(key, manage.CODE, ""))
+            await pairs(alice, Code("mill", key, told.finding).uri())
+            listed = await managed(alice, lambda managing: managing.pairings(), "mill 2")
+            assert [one.label for one in listed] == ["", "Alice"]
+            assert alice.node.boards.of_key(pairing_of("mill")) is not None
+        assert [board.name for board in alice.node.boards.all()] == ["mill 2", "mill"]
+
+    run(lab.clock, main())
