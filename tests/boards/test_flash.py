@@ -195,6 +195,20 @@ def test_chips_have_the_names_of_board_files(text, name):
     assert chip.chip_of(text) == name
 
 
+def test_of_two_addresses_of_a_chip_the_one_that_it_calls_its_id_is_taken():
+    c6 = """
+        Chip type:          ESP32-C6 (QFN40) (revision v0.0)
+        MAC:                e2:06:04:ff:fe:9f:60:31
+        BASE MAC:           e2:06:04:9f:60:31
+        MAC_EXT:            ff:fe
+        Detected flash size: 8MB
+    """
+    assert chip.told(c6) == chip.Chip("esp32c6", 8, "e2:06:04:9f:60:31")
+    d0wd = "Chip type:          ESP32-D0WD-V3 (revision v3.0)\nMAC:                e2:06:04:9f:60:31\n"
+    assert chip.told(d0wd) == chip.Chip("esp32", 0, "e2:06:04:9f:60:31")
+    assert chip.told("A fatal error occurred: no answer") is None
+
+
 def test_a_board_of_another_chip_or_with_too_little_flash_is_refused():
     port = ports.Port("/dev/ttyUSB0")
     c3 = chip.Chip("esp32c3", 4, "")

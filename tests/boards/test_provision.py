@@ -14,6 +14,7 @@ from hedgerow.flashing.ports import Port
 from hedgerow.flashing.provision import Wishes
 from hedgerow.node import Node
 from hedgerow_core import manage
+from hedgerow_core.clock import EPOCH_MINUTES
 
 NOW = 1_800_000_000_000
 TINY = catalogue.named("unexpectedmaker-tinys3")
@@ -30,7 +31,7 @@ def node(tmp_path):
 def prepare(node, kind=TINY, there=None, default="board-0001", **wishes):
     wished = Wishes(**wishes)
     mesh, _ = provision.mesh_for(node, wished.mesh, there, NOW)
-    made = provision.prepare(node, kind, mesh, wished, there, default, os.urandom)
+    made = provision.prepare(node, kind, mesh, wished, there, default, os.urandom, NOW)
     provision.remember(node, made, mesh, kind, "serial:/dev/ttyUSB0", NOW)
     return made
 
@@ -60,7 +61,8 @@ def test_this_computer_owns_the_board_and_another_one_pairs_once_with_the_code(n
     assert paired.pairing_key == made.settings.pairing_key == made.key
     assert (paired.finding, paired.care_key) == (made.settings.finding, made.settings.care_key)
     ((rights, expires, key, _),) = records(made)
-    assert (rights, expires) == (manage.CODE, 0) and key not in (made.key, made.settings.mesh_key)
+    assert (rights, expires) == (manage.CODE, NOW // 60_000 + 7 * 24 * 60 - EPOCH_MINUTES)
+    assert key not in (made.key, made.settings.mesh_key)
     told = code.parse(made.code.uri())
     assert (told.name, told.key, told.finding) == ("mill", key, made.settings.finding)
 

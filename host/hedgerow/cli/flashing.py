@@ -1,6 +1,7 @@
 """Commands that make boards: boards, flash."""
 
 import os
+import shlex
 import signal
 import sys
 import time
@@ -22,7 +23,7 @@ from hedgerow.cli.inviting import drawn, drawn_code
 from hedgerow.cli.terminal import AsJson, now_ms, open_node, print_json, shown
 from hedgerow.flashing import catalogue, errors, pages, plan, steps
 from hedgerow.flashing.ports import Port
-from hedgerow.flashing.provision import Wishes
+from hedgerow.flashing.provision import CODE_DAYS, Wishes
 from hedgerow.flashing.steps import Flashing, Request
 from hedgerow.node import Node
 
@@ -197,8 +198,9 @@ def _show(node: Node, result: steps.Result, as_json: bool) -> None:
     print(
         f"{shown(result.board.name)} is a board of {shown(result.mesh.name)} now, and its self-test passed."
     )
-    print(f"    hedgerow sync --board serial:{result.port}\n")
-    print("Another computer of yours pairs with it once, over Bluetooth, with this code; who has it may:\n")
+    print(f"Exchange letters with `hedgerow sync --board {shlex.quote(shown(result.board.name))}`.\n")
+    print("One more computer becomes an owner with this code, with `hedgerow board pair --ble`, the first")
+    print(f"that has it, within {CODE_DAYS} days:\n")
     print(drawn(drawn_code(code.for_qr())))
     print(code.uri())
 

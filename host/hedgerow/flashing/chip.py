@@ -15,7 +15,8 @@ _WRITE_S = 600.0
 _QUIET_S = 30.0  # esptool tells its progress several times a second
 _ERASE_S = 120.0  # it says nothing while the chip erases itself
 _CHIP = re.compile(r"Chip type: +(\S+)")
-_MAC = re.compile(r"MAC: +((?:[0-9a-f]{2}:){5}[0-9a-f]{2})")
+# Of a C6 it says the long one of 802.15.4 first.
+_MAC = re.compile(r"MAC: +((?:[0-9a-f]{2}:){5}[0-9a-f]{2})$", re.MULTILINE)
 _SIZE = re.compile(r"Detected flash size: (\d+)MB")
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?) ?%")
 _FATAL = re.compile(r"A (?:fatal|serial exception) error occurred: (.+)")
@@ -47,9 +48,17 @@ def look(port: Port) -> Chip:
     except tool.ToolStuck:
         raise errors.TooLong(step="Asking the chip", limit_s=_LOOK_S) from None
     text = "\n".join(lines)
-    chip, size, address = _CHIP.search(text), _SIZE.search(text), _MAC.search(text)
-    if status or chip is None:
+    found = told(text)
+    if status or found is None:
         raise _port_trouble(text, port) or errors.NoChip(port=port.device)
+    return found
+
+
+def told(text: str) -> Chip | None:
+    """What esptool's flash-id says; None where it says nothing of a chip."""
+    chip, size, address = _CHIP.search(text), _SIZE.search(text), _MAC.search(text)
+    if chip is None:
+        return None
     return Chip(chip_of(chip[1]), int(size[1]) if size else 0, address[1] if address else "")
 
 

@@ -14,9 +14,11 @@ from hedgerow.flashing.catalogue import Kind
 from hedgerow.flashing.onboard import Found
 from hedgerow.node import Node
 from hedgerow_core import limits, manage
+from hedgerow_core.clock import EPOCH_MINUTES
 from hedgerow_core.errors import PeerError
 
 FIRST_MESH = "home"
+CODE_DAYS = 7  # for which the printed code holds
 _BOARD_ID_BYTES = 8
 _CODE_LABEL = "code"
 
@@ -73,6 +75,7 @@ def prepare(
     there: BoardSettings | None,
     default_name: str,
     random: Random,
+    now: int,
 ) -> Provision:
     """Settings for a board. ``there``: those that it keeps, as far as nothing else is wished, with its other
     pairings. A board has the same keys again when it is flashed again under its name. BadBoardName."""
@@ -82,13 +85,14 @@ def prepare(
     key = random(manage.KEY_BYTES) if known is None else known.pairing_key
     finding = base.finding or (known and known.finding) or random(manage.FINDING_BYTES)
     one_time = random(manage.KEY_BYTES)
+    ends = now // 60_000 + CODE_DAYS * 1_440 - EPOCH_MINUTES
     records = [record for record in _records(base) if record[0] != manage.CODE]
     if base.pairing_key is None:
         base = replace(base, pairing_key=key)
     elif base.pairing_key != key and all(record[2] != key for record in records):
         # Another computer flashed it.
         records = [(manage.OWNER, 0, key, _label(node.name)), *records[: limits.PAIRINGS - 2]]
-    records = [*records[: limits.PAIRINGS - 1], (manage.CODE, 0, one_time, _CODE_LABEL)]
+    records = [*records[: limits.PAIRINGS - 1], (manage.CODE, ends, one_time, _CODE_LABEL)]
     changed = replace(
         base,
         name=name,

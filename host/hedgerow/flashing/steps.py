@@ -232,7 +232,7 @@ class Flashing:
         with self._screen.step(SETTINGS) as progress:
             mesh, new = provision.mesh_for(self._node, request.wishes.mesh, kept, self._now())
             made = provision.prepare(
-                self._node, kind, mesh, request.wishes, kept, default_name(there), self._random
+                self._node, kind, mesh, request.wishes, kept, default_name(there), self._random, self._now()
             )
             board = provision.remember(self._node, made, mesh, kind, f"serial:{port.device}", self._now())
             for name in FILES:
