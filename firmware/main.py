@@ -1,15 +1,27 @@
-"""Starts the board. Without valid settings, or after the escape on the serial line, the REPL is yours."""
+"""Starts the board. Without valid settings, or after the escape on the serial line, the REPL is yours.
+
+Stays as it was flashed, whatever an update brings.
+"""
 
 import asyncio
-import os
 import sys
 
+import hedgerow_loader
+
+trial = hedgerow_loader.begin()
+# It leaves the heap, and comes back where it is needed.
+del hedgerow_loader, sys.modules["hedgerow_loader"]
 try:
-    if "a" in os.listdir("/"):
-        sys.path.insert(0, "/a")
-except OSError:
-    pass  # what is damaged is told later
+    from hedgerow_board.app import main
 
-from hedgerow_board.app import main
+    asyncio.run(main())
+except Exception as error:
+    sys.print_exception(error)
+    import hedgerow_loader
 
-asyncio.run(main())
+    hedgerow_loader.lost(trial)
+    raise
+if trial is not None:
+    import hedgerow_loader
+
+    hedgerow_loader.rest()

@@ -24,6 +24,7 @@ from hedgerow_core.admission import Admission
 from hedgerow_core.carrier import Carrier
 from hedgerow_core.mac import hkdf, hmac_sha256
 from hedgerow_core.manage import GUEST, OWNER
+from hedgerow_core.package import mark_of
 from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
 from hedgerow_core.shelf import Shelf
 from hedgerow_core.sketch import Sketch
@@ -61,6 +62,9 @@ class Board:
         # Before the shelf: what aioble takes of the heap is no room for letters. In safe mode there is the
         # cable only: what ended the last starts is most likely in the rest.
         self.radio = None if journal.safe else Radio(self)
+        self.update: list | None = None  # (hedgerow_board.update)
+        self.trial = journal.trial  # whether this firmware has still to show that it runs well
+        self._mark = mark_of(settings.mesh_key)
         self._seed = seed
         self._sessions = 0
         self._wire = Wire(self)
@@ -214,6 +218,8 @@ class Board:
                 name = "view" if kind < service.TRACE else "trace"
                 if kind < service.COUNTS or kind == service.FINDING:
                     name = "care"
+                elif kind == service.UPDATE:
+                    name = "update"
                 self.aside(name, line, message)
 
     async def keep(self) -> None:
@@ -240,7 +246,7 @@ class Board:
                 expire = now + _EXPIRE_MS
                 self._each_minute(now)
             cycle = self.settings.sleep_cycle
-            if cycle and self.minute() % cycle >= self.settings.sleep_awake:
+            if cycle and not self.trial and self.minute() % cycle >= self.settings.sleep_awake:
                 self.aside("sleep", None, b"")
 
     def _each_minute(self, now: int) -> None:
@@ -254,6 +260,8 @@ class Board:
             clock.checkpointed(now)
             self.shelf.checkpoint(now)
         self.time.save(now)
+        if self.trial or self.shelf.marked(self._mark)[1] is not None:
+            self.aside("update", None, b"")
 
     async def run(self) -> None:
         """Until the escape on the cable."""

@@ -13,6 +13,7 @@ from hedgerow_board import settings
 from hedgerow_board.journal import TRIES
 from hedgerow_board.places import SHELF
 from hedgerow_board.settings import SettingsError
+from hedgerow_board.trial import open_question
 from hedgerow_core import limits, service
 from hedgerow_core.mac import hmac_sha256
 
@@ -101,6 +102,7 @@ def begin(store: object, journal_type: object) -> tuple:
     """(settings, seed, damage, journal); no settings where the board has to be flashed first."""
     secret = seed(store)
     journal = journal_type(store, *count(store))
+    journal.trial = open_question(store)
     if journal.cause == machine.WDT_RESET:
         journal.note("the watchdog reset the board")
     try:

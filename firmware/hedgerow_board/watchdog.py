@@ -15,20 +15,20 @@ BEACON = "beacon"
 
 
 class Watchdog:
-    """Starts at once. Tasks are watched from their first ``passed`` on."""
+    """Starts at once. ``tasks`` are watched from their first ``passed`` on."""
 
     def __init__(self) -> None:
         self._hardware = WDT(timeout=_TIMEOUT_MS)
-        self._passed: dict[str, int] = {}
+        self.tasks: dict[str, int] = {}
 
     def passed(self, task: str, now: int) -> None:
         """A task came round."""
-        self._passed[task] = now
+        self.tasks[task] = now
 
     def check(self, now: int) -> str:
         """Feed the hardware, unless a task did not come round in time: the name of that task, else ""."""
-        for task in self._passed:
-            if now - self._passed[task] > _BOUND_MS:
+        for task in self.tasks:
+            if now - self.tasks[task] > _BOUND_MS:
                 return task
         self._hardware.feed()
         return ""

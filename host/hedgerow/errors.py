@@ -623,6 +623,26 @@ class BuildError(UserError):
     """{name} cannot be compiled ({reason}): install Hedgerow again; a change of yours has to be mended."""
 
 
+class NotTheSigner(UserError):
+    """Only who made {mesh} signs its updates: ask them, or flash the board with ./flash.sh."""
+
+
+class NoSigner(UserError):
+    """This home has no signer for {mesh}, for copies of a home must not sign twice: say --new-signer."""
+
+
+class SignerSpent(UserError):
+    """The signer of {mesh} has signed all that it can: make another one with --new-signer."""
+
+
+class SignerDamaged(UserError):
+    """The signer of {mesh} is damaged: make another one with --new-signer."""
+
+
+class UpdateTooLarge(UserError):
+    """A firmware of {size} bytes is too large for an update: flash the board with ./flash.sh."""
+
+
 class LinkLost(UserError):
     """The link to the board ended ({reason}): plug it in again; nothing was lost."""
 

@@ -32,6 +32,7 @@ from hedgerow.outbox import EXPIRED, STATE_COLUMNS, state_of
 from hedgerow.people.names import checked_name
 from hedgerow.pings import NONCE_BYTES, Pings
 from hedgerow.street.channel import Street
+from hedgerow.updates.signer import Signers
 from hedgerow.vault import backup, epoch, keystore, wipe
 from hedgerow.vault.vault import Vault
 from hedgerow_core.clock import Clock
@@ -209,6 +210,11 @@ class Node:
     def meshes(self) -> Meshes:
         """The meshes whose key is here."""
         return Meshes(self._database, self._random)
+
+    @property
+    def signers(self) -> Signers:
+        """Who signs the updates of our meshes."""
+        return Signers(self._database, self._random)
 
     # Links
 

@@ -302,6 +302,18 @@ class Shelf:
             slot = self._index.like(lock, slot + 1)
         return found
 
+    def marked(self, mark: bytes, first: int = 0) -> "tuple[int, Envelope | None]":
+        """(where to go on, envelope) of what may be the first from slot ``first`` on whose stop hash is
+        ``mark``; None where it is not, and -1 behind the last."""
+        slot = self._index.like(mark, first)
+        if slot < 0:
+            return -1, None
+        proof = index.flags_of(self._index.row(slot)) & index.PROOF
+        envelope = None if proof else self._read(slot)
+        if envelope is not None and not (envelope.shared and envelope.proof_hash() == mark):
+            envelope = None
+        return slot + 1, envelope
+
     def has(self, identity: bytes) -> bool:
         """Whether the element is here."""
         return self._index.find(identity) >= 0

@@ -66,6 +66,8 @@ class Machine:
     connections: int = costs.CONNECTIONS  # of its radio
     battery_uv: int | None = None  # at the pin that measures it, which has half of the voltage
     rtc_ppm: int = 0  # by how much its RTC runs fast in deep sleep
+    # What is on its flash at first (path there -> path here); none: its firmware is in the ROM.
+    files: dict[str, Path] = field(default_factory=dict)
     probe: bool = False  # whether it says how its heap is when it is asked
     flash_offset: int = 0  # of the file system
     bare: dict[str, object] | None = None  # MicroPython and nothing else: see child/bare.py
@@ -169,6 +171,7 @@ class Board:
                     "flash_blocks": machine.flash_blocks,
                     "flash_offset": machine.flash_offset,
                     "bare": {**machine.bare, "raw": raw} if machine.bare is not None else None,
+                    "files": {name: str(path) for name, path in machine.files.items()},
                     "settings": machine.settings.hex() if machine.settings is not None else None,
                     "read_fd": to_child,
                     "write_fd": from_child,

@@ -24,12 +24,13 @@ def key(kind: str, name: str) -> bytes:
 class Courier:
     """A host without an account: it brings sealed letters to a board, takes what is there, asks how it is.
 
-    ``taken`` are the envelopes that it got, with the virtual time.
+    ``taken`` are the envelopes that it got, with the virtual time; ``answers`` the last one of each kind.
     """
 
     def __init__(self, lab: Lab, board: str, seed: int) -> None:
         self.statuses: list[tuple[int, ...]] = []
         self.acked: list[bytes] = []
+        self.answers: dict[int, bytes] = {}
         self.taken: list[tuple[int, envelope.Envelope]] = []
         self._lab = lab
         self._dice = random.Random(f"host {board} {seed}")
@@ -66,8 +67,10 @@ class Courier:
                 found = self._shelf.get(value, self._lab.now_ms)
                 if found is not None:
                     self.taken.append((self._lab.now_ms, found))
-            if name == "service" and isinstance(value, bytes) and value[:1] == bytes((service.STATUS_IS,)):
-                self.statuses.append(service.decode_status(value)[0])
+            if name == "service" and isinstance(value, bytes):
+                self.answers[value[0]] = value
+                if value[0] == service.STATUS_IS:
+                    self.statuses.append(service.decode_status(value)[0])
 
     def _pump(self) -> None:
         for data in self._link.outgoing(self._lab.now_ms):
@@ -82,11 +85,18 @@ class Courier:
         self._pump()
         self._lab.at(self._lab.now_ms + _TICK_MS, self._tick)
 
-    def ask(self) -> None:
-        """How is the board?"""
+    def ask(self, question: bytes = bytes((service.STATUS,))) -> None:
+        """How is the board? Or another question."""
         if self._link.established:
-            self._link.service(bytes((service.STATUS,)))
+            self._link.service(question)
             self._pump()
+
+    def bring(self, letters: list[envelope.Envelope]) -> None:
+        """Give the board envelopes that somebody else made."""
+        for letter in letters:
+            self._shelf.put(letter, self._lab.now_ms)
+        self._link.push(self._lab.now_ms)
+        self._pump()
 
     def write(self, ttl: int = 15) -> bytes:
         """Bring one letter of a lifetime class; its id."""

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from hedgerow.flashing.build import firmware
+from hedgerow.flashing.build import firmware, loader
 from hedgerow.flashing.sources import of_checkout
 from hedgerow_core import cbor, slots
 from hedgerow_lab import costs
@@ -22,6 +22,7 @@ CHILD = Path(__file__).resolve().parent / "child"
 _BAUD_US_PER_BYTE = 87  # 115,200 baud, 10 bits a byte
 _LATENCY_US = 1_000
 BOARD_HEAP_BYTES = 320_000  # of a 64-bit interpreter, whose objects are twice as large
+_FIRMWARE_HEAP_BYTES = 120_000  # what it takes where it does not run in place
 
 
 class LabError(Exception):
@@ -138,10 +139,21 @@ class Lab:
         heap_bytes: int = BOARD_HEAP_BYTES,
         ticks_offset: int = 0,
         source: Path | None = None,
+        in_files: bool = False,
     ) -> Board:
-        """A board that runs the firmware, or ``script``; it hears nobody yet."""
-        bluetooth = self.aioble or CHILD / "standin"
-        paths = [compiled(CHILD), compiled(bluetooth), firmware(of_checkout(source or TOP))]
+        """A board that runs the firmware, or ``script``; it hears nobody yet. With ``in_files`` the firmware
+        lies on its flash, where updates can change it."""
+        sources = of_checkout(source or TOP)
+        built, loaded = firmware(sources), loader(sources)
+        paths = [compiled(CHILD), compiled(self.aioble or CHILD / "standin")]
+        files = {}
+        if in_files:
+            files = {"/main.py": sources.firmware / "main.py"}
+            for folder, place in ((loaded, "/lib"), (built, "/a")):
+                files.update({f"{place}/{path.relative_to(folder)}": path for path in folder.rglob("*.mpy")})
+            heap_bytes += _FIRMWARE_HEAP_BYTES
+        else:
+            paths += [loaded, built]
         machine = Machine(
             interpreter=self.micropython,
             paths=paths,
@@ -150,6 +162,7 @@ class Lab:
             console=script is None,
             heap_bytes=heap_bytes,
             ticks_offset=ticks_offset,
+            files=files,
             settings=slots.seal(1, cbor.encode(settings)) if settings is not None else None,
         )
         # Staggered, so that boards do not run in step.

@@ -25,6 +25,8 @@ _ROOTS = {
     "hedgerow_board.view": {"hedgerow_board.view.answer"},
     "hedgerow_board.trace": {"hedgerow_board.trace.answer"},
     "hedgerow_board.sleep": {"hedgerow_board.sleep.answer"},
+    "hedgerow_board.update": {"hedgerow_board.update.answer"},
+    "hedgerow_board.install": {"hedgerow_board.install.install"},
 }
 
 
@@ -58,6 +60,30 @@ def firmware(sources: Sources | None = None) -> Path:
         return {**named, "hedgerow_console.py": console}
 
     return compile_once({**texts, **made_by(Path(__file__)), "console": console}, made, sources.cache)
+
+
+def number(sources: Sources | None = None) -> int:
+    """The number of the firmware of ``sources``: what a board compares when it is updated."""
+    sources = sources or find()
+    tree = ast.parse((sources.firmware / "hedgerow_board" / "version.py").read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            value = node.value.value
+            if isinstance(value, int) and 0 < value < 1 << 31:
+                return value
+    raise errors.BuildError(name="version.py", reason="it has no number")
+
+
+def loader(sources: Sources | None = None) -> Path:
+    """A folder with what a board gets into /lib besides aioble, for good: no update changes it."""
+    sources = sources or find()
+    name = "hedgerow_loader.py"
+    text = (sources.firmware / name).read_text()
+
+    def made() -> dict[str, str]:
+        return {name: shrink.folded({"hedgerow_loader": text}, closed=["hedgerow_loader"])["hedgerow_loader"]}
+
+    return compile_once({name: text, **made_by(Path(__file__))}, made, sources.cache)
 
 
 def made_by(*paths: Path) -> dict[str, str]:

@@ -59,7 +59,7 @@ def lines(request: Request) -> list[tuple[str, list[str]]]:
         (steps.WAIT, []),
         (
             steps.COPY,
-            [f"{mpremote} fs cp …", "/a/hedgerow_board, /a/hedgerow_console.mpy, /lib/aioble; every SHA-256"],
+            [f"{mpremote} fs cp …", "/a/hedgerow_board, /a/hedgerow_console.mpy, /lib; every SHA-256"],
         ),
         (
             steps.SETTINGS,

@@ -100,7 +100,7 @@ def prepare(
         pairings=b"".join(manage.encode_record(*record) for record in records),
         finding=finding,
         care_key=base.care_key or (known and known.care_key) or random(manage.KEY_BYTES),
-        update_key=mesh.update_key or base.update_key,
+        update_key=node.signers.key(mesh) or base.update_key,
         profile=wishes.profile or base.profile or kind.profile,
         trace=True if wishes.trace else base.trace,
     )

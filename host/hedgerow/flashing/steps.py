@@ -158,6 +158,7 @@ class Flashing:
             firmware = build.firmware(self._sources)
         shutil.copytree(firmware, folder / "a")
         shutil.copytree(library, folder / "lib")
+        shutil.copytree(build.loader(self._sources), folder / "lib", dirs_exist_ok=True)
         shutil.copyfile(self._sources.firmware / "main.py", folder / "main.py")
 
     def _find_port(self) -> Port:

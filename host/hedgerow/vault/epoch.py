@@ -17,6 +17,8 @@ def begin(database: Database) -> int:
     own."""
     with database.transaction():
         _begin_groups(database)
+        # The other copy may have signed since; a one-time key that signs twice is anybody's.
+        database.run("UPDATE meshes SET signer = NULL")
         rows = database.rows(
             "SELECT id FROM contacts WHERE connected = 1 AND role != ? ORDER BY id", roles.GROUP
         )

@@ -25,7 +25,7 @@ try:
         0, _size, 1, 2, _file.func("i", "open", "si")(_config["rom"], 0), 0
     )
     vfs.mount(vfs.VfsRom(uctypes.bytearray_at(_rom, _size)), "/rom")
-    sys.path[:3] = ["/rom"]
+    sys.path[:] = ["/rom", ".frozen"]
 except (ImportError, AttributeError, OSError):
     pass  # a MicroPython without VfsRom: the same code, from the heap
 vfs.umount("/")

@@ -42,6 +42,8 @@ _writer = None
 _handlers = {}
 console = None  # hedgerow_console.console, for the REPL and dupterm
 _bite_ms = NEVER  # when the watchdog resets the board
+_alarm_ms = NEVER  # when the timer calls ...
+_alarm = None  # ... this
 
 
 def charge(cost_us):
@@ -56,6 +58,8 @@ def charge(cost_us):
             # In the middle of what took so long.
             ms = _bite_ms
             reset(_WATCHDOG)
+        if ms >= _alarm_ms:
+            _ring()
 
 
 def reset(cause, after_ms=0):
@@ -78,6 +82,19 @@ def watch(timeout_ms):
     """Reset the board in ``timeout_ms``, unless this is called again before."""
     global _bite_ms
     _bite_ms = ms + timeout_ms
+
+
+def alarm(at_ms, call):
+    """Call ``call`` at ``at_ms``, whatever runs then."""
+    global _alarm_ms, _alarm
+    _alarm_ms = at_ms
+    _alarm = call
+
+
+def _ring():
+    global _alarm_ms
+    _alarm_ms = NEVER
+    _alarm()
 
 
 def sleep_us(duration_us):
@@ -119,12 +136,14 @@ def _read(size):
 def exchange(until_ms):
     """Tell the parent that this turn is over, sleep until it wakes us, handle what happened."""
     global ms, us, _ahead_us
-    _writer.write(struct.pack("<BIHHI", IDLE, ms, us, 4, min(until_ms, _bite_ms)))
+    _writer.write(struct.pack("<BIHHI", IDLE, ms, us, 4, min(until_ms, _bite_ms, _alarm_ms)))
     size = struct.unpack("<I", _read(4))[0] - _TIME_BYTES
     ms, us = struct.unpack("<IH", _read(_TIME_BYTES))
     _ahead_us = 0
     if ms >= _bite_ms:
         reset(_WATCHDOG)
+    if ms >= _alarm_ms:
+        _ring()
     while size:
         kind, length = struct.unpack("<BH", _read(3))
         payload = _read(length)

@@ -80,9 +80,13 @@ class RTC:
 
 
 def __getattr__(name):
-    # Few boards of the lab need it.
+    # Few boards of the lab need them.
     if name == "Pin":
         from pins import Pin
 
         return Pin
+    if name == "Timer":
+        from timer import Timer
+
+        return Timer
     raise AttributeError(name)

@@ -81,7 +81,31 @@ def switch_on(config):
             except OSError:
                 with open(name, "wb") as file:
                     file.write(unhexlify(config["settings"]))
-    return _program("/pc" + config["entry"])
+    if not config["files"]:
+        return _program("/pc" + config["entry"])
+    # A board whose firmware lies in files, as on a real one; the console stays the lab's.
+    __import__("hedgerow_console")
+    sys.path += ["/lib", "/"]
+    if not ran:
+        for name, source in config["files"].items():
+            _copy("/pc" + source, name)
+    return _program("/main.py")
+
+
+def _copy(source, name):
+    import os
+
+    folder = name.rpartition("/")[0]
+    parts = folder.split("/")
+    for end in range(2, len(parts) + 1):
+        try:
+            os.mkdir("/".join(parts[:end]))
+        except OSError:
+            pass  # it is there
+    with open(source, "rb") as file:
+        content = file.read()
+    with open(name, "wb") as file:
+        file.write(content)
 
 
 def _program(path):

@@ -25,16 +25,17 @@ _MODULES = {
     "bluetooth": """BLE gattc_write gatts_notify gatts_read gatts_register_services gatts_set_buffer irq
         UUID""",
     "cryptolib": "encrypt",
+    "errno": "ENOSPC errno",
     "esp32": "commit erase_key find get_blob get_i32 NVS Partition set_blob set_i32 TYPE_DATA",
     "gc": "collect mem_free threshold",
     "hashlib": "digest sha256",
     "machine": """ADC ATTN_11DB deepsleep DEEPSLEEP_RESET feed freq memory OUT Pin PWRON_RESET read_uv reset
         reset_cause RTC unique_id value WDT WDT_RESET""",
     "micropython": "kbd_intr",
-    "os": """dupterm dupterm_notify ioctl listdir mkdir mkfs mount open rmdir statvfs umount urandom
-        VfsLfs2""",
+    "os": """dupterm dupterm_notify ioctl listdir mkdir mkfs mount open remove rmdir stat statvfs umount
+        urandom VfsLfs2""",
     "select": "poll POLLIN register",
-    "sys": "implementation modules print_exception",
+    "sys": "implementation modules path print_exception",
     "time": "ticks_diff ticks_ms ticks_us",
 }
 NAMES = frozenset(name for kind in _BUILT_IN for name in dir(kind)) | frozenset(
