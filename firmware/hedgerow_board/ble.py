@@ -364,7 +364,7 @@ class Radio:
                 elif latest is None or contact.proved > latest.proved:
                     latest = contact
         if hosts > _HOSTS and latest is not None:
-            self._hang_up(latest.handle)
+            latest.line.lost()  # before it hears a word
         # Who has not proved anything may be the host for whom a link is ended: nobody is one too many so far.
         handle = self._board.carrier.to_end(hosts - strangers, now)
         if handle >= 0:

@@ -415,6 +415,10 @@ class BoardTakesNoCall(UserError):
     """{name} is in reach, but takes no connection: it has no free place, or is too far away: try again."""
 
 
+class BoardGone(UserError):
+    """{name} went out of reach: go nearer; nothing was lost."""
+
+
 class WhichBoard(UserError):
     """Several boards are paired with this computer ({names}): say which, for example ble:{first}."""
 

@@ -86,6 +86,7 @@ class Link:
         self.session = session
         self.peer: Peer | None = None
         self.closed = False
+        self.answered = False  # whether the other end said anything, once it knew who we are
         self.reason = ""
         self.bad = 0
         self._shelf = shelf
@@ -120,6 +121,7 @@ class Link:
             self._heard = now
             try:
                 for message in self.session.receive(frame, now):
+                    self.answered = True
                     self._renew(now, events)
                     if self.peer is not None:
                         if self.session.gaps != self._gaps:

@@ -51,7 +51,7 @@ async def ways(
         return
     from hedgerow.links import ble
 
-    async for port in ble.ways(url, name, finding, bluetooth):
+    async for port in ble.ways(name, finding, bluetooth):
         yield port
 
 

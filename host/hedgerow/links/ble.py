@@ -35,6 +35,7 @@ _FIND_S = 20.0  # a board that has nothing to say sends a beacon every eight sec
 LOOK_S = 9.0
 _CONNECT_S = 20.0
 _CLOSE_S = 5.0
+_BEGINS_S = 2.0
 _TRIES = 8  # boards that are no friends of ours
 
 T = TypeVar("T")
@@ -58,9 +59,9 @@ class Sighting:
 class BlePort:
     """A connection. ``read`` gives one packet at a time."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, name: str) -> None:
         self.packet_bytes: int | None = None
-        self._url = url
+        self._name = name
         self._client: BleakClient | None = None
         self._write: BleakGATTCharacteristic | None = None
         self._written = 0
@@ -68,6 +69,11 @@ class BlePort:
         self._packets: deque[bytes] = deque()
         self._news = asyncio.Event()
         self._lost = False
+        self._began_s = 0.0
+
+    def began(self) -> None:
+        """The connection is there."""
+        self._began_s = asyncio.get_running_loop().time()
 
     def lost(self, _: "BleakClient") -> None:
         """The connection is gone."""
@@ -92,24 +98,29 @@ class BlePort:
         self.packet_bytes = min(write.max_write_without_response_size, _PACKET_BYTES)
 
     async def read(self) -> bytes:
-        """One packet. PortLost when the connection is gone."""
+        """One packet. BoardGone when the connection is, BoardTakesNoCall where it hardly began."""
         while not self._packets:
             if self._lost:
-                raise errors.PortLost(url=self._url)
+                raise self._end()
             self._news.clear()
             await self._news.wait()
         return self._packets.popleft()
 
     async def write(self, data: bytes) -> None:
-        """Send one packet. PortLost when the connection is gone."""
+        """Send one packet. Errors as of ``read``."""
         if self._client is None or self._write is None or self._lost:
-            raise errors.PortLost(url=self._url)
+            raise self._end()
         self._written += 1
         response = self._answers and self._written % _RESPONSE_EVERY == 0
         try:
             await self._client.write_gatt_char(self._write, data, response=response)
         except _broken():
-            raise errors.PortLost(url=self._url) from None
+            raise self._end() from None
+
+    def _end(self) -> errors.UserError:
+        # A board with two hosts already hangs up on who proves to be a third.
+        began = asyncio.get_running_loop().time() - self._began_s < _BEGINS_S
+        return errors.BoardTakesNoCall(name=self._name) if began else errors.BoardGone(name=self._name)
 
     async def close(self) -> None:
         """Hang up."""
@@ -189,23 +200,25 @@ class Bluetooth:
             await asyncio.sleep(seconds)
         return sorted(heard.values(), key=lambda sighting: -sighting.rssi)
 
-    async def connect(self, url: str, sighting: Sighting) -> BlePort:
-        """Connect to what was heard. PortMissing where that fails, OtherVersion where it is no board."""
+    async def connect(self, name: str, sighting: Sighting) -> BlePort:
+        """Connect to what was heard, which the user calls ``name``. BoardTakesNoCall where that fails,
+        OtherVersion where it is no board."""
         from bleak import BleakClient
 
-        port = BlePort(url)
-        missing = errors.PortMissing(url=url)
+        port = BlePort(name)
+        refused = errors.BoardTakesNoCall(name=name)
         async with self._turn:
             await self._rest()
             client = BleakClient(sighting.device, port.lost, timeout=_CONNECT_S, backend=self._client_backend)
             try:
                 async with asyncio.timeout(_CONNECT_S):
-                    await _told(client.connect(), missing)
-                    await _told(port.begin(client), missing)
+                    await _told(client.connect(), refused)
+                    port.began()
+                    await _told(port.begin(client), refused)
             except BaseException as error:
                 await _gone(client)
                 if isinstance(error, TimeoutError):
-                    raise missing from None
+                    raise refused from None
                 raise
             finally:
                 await self._scan()
@@ -227,7 +240,7 @@ def radio() -> Bluetooth:
 
 
 async def ways(
-    url: str, name: str, finding: bytes | None, bluetooth: Bluetooth | None = None
+    name: str, finding: bytes | None, bluetooth: Bluetooth | None = None
 ) -> AsyncIterator[BlePort]:
     """The board called ``name``, open; where nobody holds its finding key each board in reach, the nearest
     first, until one takes our key. BoardNotInReach, BoardTakesNoCall, and what ``Bluetooth`` raises."""
@@ -237,15 +250,11 @@ async def ways(
         found = await bluetooth.find(finding)
         if found is None:
             raise errors.BoardNotInReach(name=shown)
-        try:
-            port = await bluetooth.connect(url, found)
-        except errors.PortMissing:
-            raise errors.BoardTakesNoCall(name=shown) from None
-        yield port
+        yield await bluetooth.connect(shown, found)
         return
     for sighting in (await bluetooth.look())[:_TRIES]:
-        with contextlib.suppress(errors.PortMissing, errors.OtherVersion):
-            yield await bluetooth.connect(url, sighting)
+        with contextlib.suppress(errors.BoardTakesNoCall, errors.OtherVersion):
+            yield await bluetooth.connect(shown, sighting)
     raise errors.BoardNotInReach(name=shown)
 
 

@@ -106,16 +106,16 @@ class Keeper:
         if name is None or self._finding is not None:
             return "", self._keys, self._finding
         boards = self._node.boards.all()
+        known = [board.pairing_key for board in boards]
+        fresh = [key for key in self._keys if key not in known]
         if not name:
             if len(boards) > 1:
                 names = [board.name for board in boards]
                 raise errors.WhichBoard(names=", ".join(names), first=names[0])
-            return "", self._keys, boards[0].finding if boards else None
+            return "", fresh + known, boards[0].finding if boards else None
         for board in boards:
             if board.name == name:
-                return "", [board.pairing_key], board.finding
-        known = [board.pairing_key for board in boards]
-        fresh = [key for key in self._keys if key not in known]
+                return "", [*fresh, board.pairing_key], board.finding
         if not fresh:
             raise errors.UnknownBoard(name=name)
         return name, fresh, None
@@ -124,13 +124,18 @@ class Keeper:
         for key in keys:
             self._link = self._node.attach(key, self._now(), port.packet_bytes)
             with contextlib.suppress(errors.WrongPairingKey):
-                await self._until(lambda: self._link is not None and self._link.established)
+                await self._until(lambda: self._link is not None and self._is_up(self._link, port))
                 self.key = key
                 keys.remove(key)
                 keys.insert(0, key)
                 self._on_state(LINKED, None)
                 return
         raise errors.WrongPairingKey
+
+    @staticmethod
+    def _is_up(link: Link, port: links.Port) -> bool:
+        """Over the air a board hangs up on one host too many, but only when it knows that it is a host."""
+        return link.established and (port.packet_bytes is None or link.answered)
 
     async def close(self) -> None:
         """Give the port back."""
