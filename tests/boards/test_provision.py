@@ -28,10 +28,10 @@ def node(tmp_path):
     made.close()
 
 
-def prepare(node, kind=TINY, there=None, default="board-0001", **wishes):
+def prepare(node, kind=TINY, there=None, default="board-0001", remembers=True, **wishes):
     wished = Wishes(**wishes)
     mesh, _ = provision.mesh_for(node, wished.mesh, there, NOW)
-    made = provision.prepare(node, kind, mesh, wished, there, default, os.urandom, NOW)
+    made = provision.prepare(node, kind, mesh, wished, there, default, remembers, os.urandom, NOW)
     provision.remember(node, made, mesh, kind, "serial:/dev/ttyUSB0", NOW)
     return made
 
@@ -70,7 +70,7 @@ def test_this_computer_owns_the_board_and_another_one_pairs_once_with_the_code(n
 def test_a_board_that_is_flashed_again_under_its_name_has_its_keys_again_but_a_new_code(node):
     first, again = prepare(node, name="mill"), prepare(node, name="mill")
     assert len(node.boards.all()) == 1
-    for name in ("pairing_key", "care_key", "finding", "mesh_key"):
+    for name in ("pairing_key", "finding", "mesh_key"):
         assert getattr(first.settings, name) == getattr(again.settings, name)
     assert records(first) != records(again)
     other = prepare(node, name="gate")
@@ -93,6 +93,21 @@ def test_what_a_board_keeps_stays_but_for_what_is_wished(node):
     renamed = prepare(node, there=there, name="gate", profile="relay").settings
     assert (renamed.name, renamed.profile, renamed.shelf_count) == ("gate", "relay", 50)
     assert [board.pairing_key for board in node.boards.all()] == [first.pairing_key]
+
+
+def test_a_board_that_forgot_which_commands_it_ran_never_hears_them_again(node):
+    there = prepare(node, name="mill", remembers=False).settings
+    (row,) = node.boards.all()
+    node.boards.change(row.id, care_next=9)
+    kept = prepare(node, there=there).settings
+    (row,) = node.boards.all()
+    assert (kept.care_key, row.care_key, row.care_next) == (there.care_key, there.care_key, 9)
+    anew = prepare(node, there=there, remembers=False).settings
+    (row,) = node.boards.all()
+    assert anew.care_key != there.care_key
+    assert (row.care_key, row.care_next) == (anew.care_key, 0)
+    erased = prepare(node, name="mill", remembers=False).settings
+    assert erased.care_key not in (there.care_key, anew.care_key)
 
 
 def test_a_board_that_another_computer_flashed_gets_a_pairing_for_this_one(node):

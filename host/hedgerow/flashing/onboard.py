@@ -62,9 +62,10 @@ for path in PATHS:
 s = os.statvfs("/")
 print(json.dumps({"sums": found, "free": s[0] * s[3]}))
 """
-# Asked with KEEP, the names of files and folders that stay, GONE, what goes, and FOLDERS to make.
+# Asked with KEEP, the names of files and folders that stay, GONE, what goes, and FOLDERS to make; answers
+# whether Hedgerow ever started since the chip's non-volatile storage was erased.
 _TIDY = """
-import os
+import os, json
 def kind(path):
     try:
         return os.stat(path)[0]
@@ -90,18 +91,19 @@ for path in FOLDERS:
     if not kind(path):
         os.mkdir(path)
 prune("/a")
+from esp32 import NVS
+nvs = NVS("hedgerow")
+for name in ("slot", "trial", "lost"):
+    try:
+        nvs.erase_key(name)
+    except OSError:
+        pass
+nvs.commit()
 try:
-    from esp32 import NVS
-    nvs = NVS("hedgerow")
-    for name in ("slot", "trial", "lost"):
-        try:
-            nvs.erase_key(name)
-        except OSError:
-            pass
-    nvs.commit()
-except ImportError:
-    pass
-print("tidy")
+    started = nvs.get_i32("boots") > 0
+except OSError:
+    started = False
+print(json.dumps({"started": started}))
 """
 
 
@@ -163,12 +165,13 @@ def _put(
     _run(port, commands, _COPY_S, hear)
 
 
-def tidy(port: Port, files: Mapping[str, Path]) -> None:
-    """Take main.py away until all is there, and what other versions left; make the folders. CopyFailed."""
+def tidy(port: Port, files: Mapping[str, Path]) -> bool:
+    """Take main.py away until all is there, and what other versions left; make the folders. Whether the board
+    still knows which commands it ran: Hedgerow started since that memory was erased. CopyFailed."""
     folders = sorted({str(parent) for name in files for parent in Path(name).parents if str(parent) != "/"})
     keep = [*files, *folders]
     gone = ["/main.py", *_OLD, *(slot for slot in SLOTS if slot not in folders)]
-    _exec(port, f"KEEP = {keep!r}\nGONE = {gone!r}\nFOLDERS = {folders!r}\n{_TIDY}")
+    return bool(_asked(port, _TIDY, KEEP=keep, GONE=gone, FOLDERS=folders).get("started"))
 
 
 def restart(port: Port) -> None:

@@ -74,11 +74,13 @@ def prepare(
     wishes: Wishes,
     there: BoardSettings | None,
     default_name: str,
+    remembers: bool,
     random: Random,
     now: int,
 ) -> Provision:
     """Settings for a board. ``there``: those that it keeps, as far as nothing else is wished, with its other
-    pairings. A board has the same keys again when it is flashed again under its name. BadBoardName."""
+    pairings. A board has its keys again when it is flashed again under its name; but that of its care only
+    where it ``remembers`` which commands it ran: else it would run them again. BadBoardName."""
     name = wishes.name or (there.name if there is not None else default_name)
     known = _known(node, name, mesh, there)
     base = there or _fresh(kind, mesh, name)
@@ -99,7 +101,7 @@ def prepare(
         mesh_key=mesh.key,
         pairings=b"".join(manage.encode_record(*record) for record in records),
         finding=finding,
-        care_key=base.care_key or (known and known.care_key) or random(manage.KEY_BYTES),
+        care_key=(base.care_key if remembers else None) or random(manage.KEY_BYTES),
         update_key=node.signers.key(mesh) or base.update_key,
         profile=wishes.profile or base.profile or kind.profile,
         trace=True if wishes.trace else base.trace,
@@ -149,6 +151,7 @@ def remember(node: Node, provision: Provision, mesh: Mesh, kind: Kind, url: str,
     """Write down what this computer needs to talk with the board; before the board has it, so that it is not
     lost when the cable is pulled."""
     care_key = provision.settings.care_key or b""
+    former = node.boards.of_key(provision.key)
     return node.boards.add(
         provision.settings.name,
         provision.key,
@@ -156,6 +159,7 @@ def remember(node: Node, provision: Provision, mesh: Mesh, kind: Kind, url: str,
         mesh=mesh.id,
         finding=provision.settings.finding,
         care_key=care_key,
+        care_next=former.care_next if former is not None and former.care_key == care_key else 0,
         board_id=hashlib.sha256(b"hedgerow board" + care_key).digest()[:_BOARD_ID_BYTES],
         rights=OWNER,
         kind=kind.name,

@@ -228,12 +228,20 @@ class Flashing:
             port = console.wait(port, _ANSWER_S, progress)
         files = {f"/{path.relative_to(folder)}": path for path in sorted(folder.rglob("*.mpy"))}
         with self._screen.step(COPY) as progress:
-            onboard.tidy(port, files)
+            remembers = onboard.tidy(port, files)
             copied = onboard.copy(port, files, progress)
         with self._screen.step(SETTINGS) as progress:
             mesh, new = provision.mesh_for(self._node, request.wishes.mesh, kept, self._now())
             made = provision.prepare(
-                self._node, kind, mesh, request.wishes, kept, default_name(there), self._random, self._now()
+                self._node,
+                kind,
+                mesh,
+                request.wishes,
+                kept,
+                default_name(there),
+                remembers,
+                self._random,
+                self._now(),
             )
             board = provision.remember(self._node, made, mesh, kind, f"serial:{port.device}", self._now())
             for name in FILES:
