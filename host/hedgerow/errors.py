@@ -408,7 +408,7 @@ class BluetoothForbidden(UserError):
 
 
 class BoardNotInReach(UserError):
-    """{name} is not in reach: go nearer; `hedgerow board scan` shows the boards that are."""
+    """{name} is not in reach, or refuses us now: go nearer; `hedgerow board scan` shows who is there."""
 
 
 class BoardTakesNoCall(UserError):

@@ -1,132 +1,193 @@
-"""Meshes and pairings as people type them, against boards in real time."""
-
-import json
+"""Meshes and pairings as people type them: by cable, by code over the air, on loan."""
 
 import pytest
-from test_commands import Person, running_lab
+from cli_support import Street
+
+from hedgerow.boards.meshes import Mesh, fingerprint, invitation
+from hedgerow_core import manage
+from hedgerow_lab.world import Lab, find_aioble
+
+MESH, PAIRING = bytes(range(32)), bytes(range(32, 64))
 
 
-class Keyless(Person):
-    """Somebody whom nobody gave a key file."""
-
-    def __init__(self, name, folder):
-        self.home = folder / name
-        assert self.type("init", "--name", name).returncode == 0
-
-    def does(self, *words):
-        """The lines of a command's JSON."""
-        done = self.type(*words, "--json")
-        assert done.returncode == 0, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+@pytest.fixture
+def street(tmp_path, monkeypatch):
+    with Lab(1, workdir=tmp_path / "lab", aioble=find_aioble()) as lab:
+        for name in ("mill", "school"):
+            lab.add_board(name, settings={"name": name, "mesh_key": MESH, "pairing_key": PAIRING})
+        lab.run_until(3_000)
+        yield Street(lab, monkeypatch)
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    with running_lab(tmp_path_factory.mktemp("lab")) as (boards, steer):
-        yield boards, steer
+def others_of(person, board):
+    """Who is paired with it: name -> rights."""
+    return {one["label"]: one["rights"] for one in person.does("board", "list", "--who", board)}
 
 
-def test_a_board_passes_from_owner_to_owner_and_to_a_guest(lab, tmp_path):
-    boards, steer = lab
-    alice, bob, carol = (Keyless(name, tmp_path) for name in ("Alice", "Bob", "Carol"))
-    mill = boards["mill"]
+def test_a_board_passes_from_owner_to_owner_and_to_a_guest(street, tmp_path):
+    alice, bob, carol = (street.person(name, tmp_path, ["mill"]) for name in ("Alice", "Bob", "Carol"))
     # By the cable, which a board in operation serves as well: nothing but the escape helps without a key.
-    (found,) = alice.does("board", "pair", "--port", mill["pty"])
+    assert "No pairing key" in alice.refused("sync", "--board", "serial:mill")
+    (found,) = alice.does("board", "pair", "--port", "serial:mill")
     assert found == {"name": "mill", "owner": True, "expires_ms": None, "mesh": None}
     assert alice.does("sync", "--board", "mill")[0]["given"] == 0
-    # By a code, once. The lab has no radio for computers here: another line stands for it.
+    # By a code, once; over the air.
     (made,) = alice.does("board", "code", "mill")
-    there = ("--board", mill["tcp"], "--label", "Bob's laptop")
-    assert bob.does("board", "pair", "--ble", made["code"], *there)[0]["owner"]
-    assert "was used" in carol.refused("board", "pair", "--ble", made["qr"], *there)
+    assert bob.does("board", "pair", "--ble", made["code"], "--label", "Bob's laptop")[0]["owner"]
+    assert "was used" in carol.refused("board", "pair", "--ble", made["qr"])
     assert carol.does("board", "list") == []
     # By a loan.
-    (lent,) = bob.does("board", "lend", "mill", "--for", "7d", "--label", "Carol")
-    (guest,) = carol.does("board", "pair", "--ble", lent["code"], "--board", mill["tcp"])
-    assert not guest["owner"] and guest["expires_ms"] == lent["expires_ms"]
-    assert carol.type("sync", "--board", "mill").returncode == 0
+    text = bob.shows("board", "lend", "mill", "--for", "7d", "--label", "Carol")
+    code = next(line for line in text.splitlines() if line.startswith("hedgerow:"))
+    assert "is lent to this computer until" in carol.shows("board", "pair", "--ble", code)
+    (guest,) = carol.does("board", "list")
+    assert not guest["owner"] and guest["address"] == "ble:mill"
+    assert carol.does("sync", "--board", "mill")[0]["taken"] == 0
     for words in (
         ("config", "get", "mill"),
+        ("config", "set", "mill", "trace=on"),
         ("locate", "mill"),
         ("rename", "mill", "mine"),
+        ("restart", "mill"),
         ("wipe", "mill", "--yes"),
         ("lend", "mill", "--for", "1d"),
+        ("code", "mill"),
+        ("list", "--who", "mill"),
+        ("unpair", "mill", "--who", "Alice"),
     ):
         assert "Only owners" in carol.refused("board", *words), words
-    pairings = {one["label"]: one for one in bob.does("board", "list", "--who", "mill")}
-    assert {label: one["rights"] for label, one in pairings.items()} == {
-        "": "owner",
-        "Alice": "owner",
-        "Bob's laptop": "owner",
-        "Carol": "guest",
-    }
-    assert pairings["Bob's laptop"]["this_computer"] and not pairings["Alice"]["this_computer"]
-    assert pairings["Carol"]["expires_ms"] // 60_000 == lent["expires_ms"] // 60_000
+    wanted = {"": "owner", "Alice": "owner", "Bob's laptop": "owner", "Carol": "guest"}
+    assert others_of(bob, "mill") == wanted
+    rows = bob.shows("board", "list", "--who", "mill").splitlines()
+    assert [row.split()[-2:] == ["this", "computer"] for row in rows] == [False, False, False, True, False]
     # Owners take pairings away: others', and their own.
     assert bob.does("board", "unpair", "mill", "--who", "carol")[0]["unpaired"] == "Carol"
-    assert "refuses the pairing key" in carol.refused("sync", "--board", "mill")
+    street.wait(20)  # in which its beacon becomes another one
+    assert "not in reach" in carol.refused("sync", "--board", "mill")
+    assert "say --yes" in alice.refused("board", "unpair", "mill")
     assert alice.does("board", "unpair", "mill", "--yes")[0]["told_the_board"]
-    assert alice.does("board", "list") == []
-    assert "no board named mill" in alice.refused("sync", "--board", "mill").lower()
-    first = pairings[""]["id"]
+    assert "no board named mill" in alice.refused("sync", "--board", "mill")
+    # The board has another finding key since: Bob finds it all the same, and learns it.
+    first = bob.does("board", "list", "--who", "mill")[0]["id"]
     assert bob.does("board", "unpair", "mill", "--who", first)[0]["unpaired"] == first
     assert "last owner" in bob.refused("board", "unpair", "mill", "--yes")
-    assert [one["label"] for one in bob.does("board", "list", "--who", "mill")] == ["Bob's laptop"]
+    assert others_of(bob, "mill") == {"Bob's laptop": "owner"}
+    assert bob.does("board", "unpair", "mill", "--forget", "--yes")[0]["told_the_board"] is False
+    assert not street.lab.log("mill") or all("stopped" in line for line in street.lab.log("mill"))
 
 
-def test_a_board_is_renamed_set_and_found_and_another_one_at_its_place_is_not_taken_for_it(lab, tmp_path):
-    boards, steer = lab
-    dora = Keyless("Dora", tmp_path)
-    school = boards["school"]
-    mesh = dora.does("mesh", "create", "Mill Lane")[0]
-    dora.does("board", "pair", "--port", school["pty"])
+def test_a_loan_ends_by_itself(street, tmp_path):
+    alice, bob = (street.person(name, tmp_path, ["mill"]) for name in ("Alice", "Bob"))
+    alice.does("board", "pair", "--port", "serial:mill")
+    (lent,) = alice.does("board", "lend", "mill", "--for", "30m")
+    bob.does("board", "pair", "--ble", lent["code"])
+    assert bob.does("board", "status", "--board", "mill")[0]["name"] == "mill"
+    street.wait(31 * 60)
+    assert "refuses the pairing key" in bob.refused("sync", "--board", "mill")
+    assert "loan is over" in bob.shows("board", "list")
+    assert "is over" in bob.refused("board", "pair", "--ble", lent["code"])
+
+
+def test_a_board_is_set_and_found_and_another_one_at_its_place_is_not_taken_for_it(street, tmp_path):
+    dora = street.person("Dora", tmp_path)
+    dora.does("board", "pair", "--port", "serial:school")
     (found,) = dora.does("board", "config", "get", "school")
-    assert found["mesh"] != mesh["fingerprint"] and found["mesh_name"] is None
+    assert found["mesh"] == fingerprint(MESH) and found["mesh_name"] is None
     assert "no LED" in dora.refused("board", "locate", "school")
     assert dora.does("board", "config", "set", "school", "led_pin=2", "trace=on")[0] == {
         "name": "school",
         "set": {"led_pin": 2, "trace": True},
         "restarts": False,
     }
-    assert dora.does("board", "locate", "school", "--seconds", "1") == [{"name": "school", "seconds": 1}]
+    seen = []
+    street.lab.boards["school"].note = lambda who, what, detail: seen.append(detail)
+    assert "blinks for 1 s" in dora.shows("board", "locate", "school", "--seconds", "1")
+    street.wait(1)
+    assert [detail for detail in seen if detail.startswith("pin")] == ["pin 2 1", "pin 2 0"] * 4
     assert dora.does("board", "rename", "school", "Old school")[0]["before"] == "school"
+    street.lab.power_off("school")
+    street.lab.power_on("school")
     assert dora.does("board", "status", "--board", "Old school")[0]["name"] == "Old school"
-    steer("power", "off", "school")
-    steer("power", "on", "school")
-    assert dora.does("board", "config", "get", "Old school")[0]["led_pin"] == 2
-    (told,) = dora.does("board", "config", "set", "Old school", "profile=saver")
-    assert told["restarts"]
+    assert "led_pin        2" in dora.shows("board", "config", "get", "Old school")
+    assert "and restarts" in dora.shows("board", "config", "set", "Old school", "profile=saver")
+    street.wait(4)
+    assert dora.does("board", "restart", "Old school")[0]["restarts"]
+    street.wait(4)
+    # Power twice, the end of pairing, a setting, the command.
+    assert dora.does("board", "status", "--board", "Old school")[0]["starts"] == 5
     for words, sentence in (
         (("config", "set", "Old school", "led_pin=99"), "from -1 to 48"),
         (("config", "set", "Old school", "profile=fast"), "relay, balanced"),
+        (("config", "set", "Old school", "trace=maybe"), "on or off"),
+        (("config", "set", "Old school", "trace"), "SETTING=VALUE"),
         (("config", "set", "Old school", "mesh_key=1"), "the settings are"),
         (("config", "set", "Old school", "name=x"), "board rename"),
         (("rename", "Old school", "tcp:x"), "choose another"),
         (("lend", "Old school", "--for", "soon"), "soon"),
+        (("lend", "Old school", "--for", "off"), "off"),
         (("unpair", "Old school", "--who", "nobody"), "Nobody is paired so"),
+        (("unpair", "Old school", "--who", "Dora"), "own pairing"),
         (("pair", "--ble", "hedgerow:board/1/AAAA"), "damaged"),
         (("pair", "--port", "/dev/no-such-port"), "nothing at"),
+        (("status", "--board", "hall"), "no board named hall"),
+        (("wipe", "Old school"), "say --yes"),
     ):
         assert sentence in dora.refused("board", *words), words
-    # Somebody plugs another board in there.
-    own = dora.does("board", "list")[0]
-    assert own["address"] == f"serial:{school['pty']}" and own["owner"]
-    elsewhere = Keyless("Emil", tmp_path)
-    elsewhere.does("board", "pair", "--port", school["pty"])
-    assert elsewhere.does("board", "unpair", "Old school", "--yes")
+    # Somebody plugs another board in there: it is not wiped in its place.
+    dora.does("board", "pair", "--port", "serial:mill")
+    lab = street.lab
+    lab._lines["school"], lab._lines["mill"] = lab.serial("mill"), lab.serial("school")
+    assert "refuses the pairing key" in dora.refused("board", "wipe", "mill", "--yes")
+    lab._lines["school"], lab._lines["mill"] = lab.serial("mill"), lab.serial("school")
     assert dora.does("board", "wipe", "Old school", "--yes") == [{"erased": "Old school"}]
-    assert dora.does("board", "list") == []
+    assert [one["name"] for one in dora.does("board", "list")] == ["mill"]
+    street.wait(60)
+    assert not lab.flash_image("school").strip(b"\xff")
 
 
-def test_a_mesh_passes_from_hand_to_hand_and_its_key_is_shown_only_when_asked(tmp_path):
-    alice, bob = (Keyless(name, tmp_path) for name in ("Alice", "Bob"))
+def test_a_computer_that_pairs_again_by_cable_takes_its_former_pairing_away(street, tmp_path):
+    alice = street.person("Alice", tmp_path)
+    for _ in range(3):
+        alice.does("board", "pair", "--port", "serial:mill")
+        assert [one["name"] for one in alice.does("board", "list")] == ["mill"]
+        assert others_of(alice, "mill") == {"": "owner", "Alice": "owner"}
+
+
+def test_a_cable_that_is_pulled_at_any_byte_leaves_a_board_that_pairs_the_next_time(street, tmp_path):
+    alice = street.person("Alice", tmp_path)
+    alice.does("board", "pair", "--port", "serial:mill")
+    for left in (1, 3, 5, 6, 70, 150, 200):
+        bob = street.person(f"Bob {left}", tmp_path)
+        street.pull = left
+        assert "serial:mill is gone" in bob.refused("board", "pair", "--port", "serial:mill")
+        street.wait(2)
+        assert bob.does("board", "pair", "--port", "serial:mill")[0]["owner"]
+        assert bob.does("board", "unpair", "mill", "--yes")
+    assert others_of(alice, "mill") == {"": "owner", "Alice": "owner"}
+
+
+def test_a_board_has_room_for_seven_and_says_so(street, tmp_path):
+    alice = street.person("Alice", tmp_path)
+    alice.does("board", "pair", "--port", "serial:mill")
+    for number in range(5):
+        alice.does("board", "lend", "mill", "--for", "10m", "--label", f"guest {number % 4}")
+    assert "no room for another pairing" in alice.refused("board", "lend", "mill", "--for", "10m")
+    assert "name one by its id" in alice.refused("board", "unpair", "mill", "--who", "guest 0")
+    street.wait(11 * 60)
+    # What is over makes room.
+    alice.does("board", "lend", "mill", "--for", "1d", "--label", "late")
+    assert others_of(alice, "mill") == {"": "owner", "Alice": "owner", "late": "guest"}
+
+
+def test_a_mesh_passes_from_hand_to_hand_and_its_key_is_shown_only_when_asked(street, tmp_path):
+    alice, bob = (street.person(name, tmp_path) for name in ("Alice", "Bob"))
     (made,) = alice.does("mesh", "create", "Mill Lane")
     assert made["admin"] and len(made["fingerprint"]) == 8
     assert "a mesh named Mill Lane" in alice.refused("mesh", "create", "Mill Lane")
     assert alice.does("mesh", "show", "mill lane") == [made]
     assert "say --yes" in alice.refused("mesh", "show", "Mill Lane", "--uri")
-    uri = alice.type("mesh", "show", "Mill Lane", "--uri", "--yes").stdout.strip()
-    shown = alice.type("mesh", "show", "Mill Lane").stdout + alice.type("mesh", "list").stdout
+    uri = alice.shows("mesh", "show", "Mill Lane", "--uri", "--yes").strip()
+    shown = alice.shows("mesh", "show", "Mill Lane") + alice.shows("mesh", "list")
     assert made["fingerprint"] in shown and "hedgerow:mesh" not in shown
     (joined,) = bob.does("mesh", "join", uri)
     assert joined == {**made, "admin": False}
@@ -134,7 +195,16 @@ def test_a_mesh_passes_from_hand_to_hand_and_its_key_is_shown_only_when_asked(tm
     whole = alice.does("mesh", "show", "Mill Lane", "--qr", "--admin", "--yes")[0]
     assert bob.does("mesh", "join", whole["qr"])[0]["admin"]
     assert "damaged" in bob.refused("mesh", "join", uri[:-1])
-    assert "hedgerow mesh join" in alice.type("mesh", "show", "Mill Lane", "--qr", "--yes").stdout
+    assert "hedgerow mesh join" in alice.shows("mesh", "show", "Mill Lane", "--qr", "--yes")
     assert "say --yes" in bob.refused("mesh", "leave", "Mill Lane")
     assert bob.does("mesh", "leave", "Mill Lane", "--yes") == [{"left": "Mill Lane"}]
     assert bob.does("mesh", "list") == [] and alice.does("mesh", "list") == [made]
+
+
+def test_the_mesh_of_a_board_is_known_where_its_key_is(street, tmp_path):
+    alice = street.person("Alice", tmp_path)
+    alice.does("mesh", "join", invitation(Mesh(1, "Mill Lane", MESH, None, None, 0)))
+    assert alice.does("board", "pair", "--port", "serial:mill")[0]["mesh"] == "Mill Lane"
+    assert alice.does("mesh", "show", "Mill Lane")[0]["boards"] == ["mill"]
+    assert "Mill Lane" in alice.shows("board", "list")
+    assert alice.does("board", "list", "--who", "mill")[0]["id"] == manage.pairing_id(PAIRING).hex()

@@ -113,8 +113,7 @@ def unpair(
     if as_json:
         print_json(name=board.name, unpaired=taken, told_the_board=not forget)
     elif who is not None:
-        print(f"{shown(taken)} is not paired with {board.name} any more. The other computers of its owners")
-        print("find it over Bluetooth again when they were on its cable, or paired, once.")
+        print(f"{shown(taken)} is not paired with {board.name} any more.")
     else:
         print(f"This computer is not paired with {board.name} any more.")
 

@@ -242,14 +242,13 @@ def radio() -> Bluetooth:
 async def ways(
     name: str, finding: bytes | None, bluetooth: Bluetooth | None = None
 ) -> AsyncIterator[BlePort]:
-    """The board called ``name``, open; where nobody holds its finding key each board in reach, the nearest
-    first, until one takes our key. BoardNotInReach, BoardTakesNoCall, and what ``Bluetooth`` raises."""
+    """The board called ``name``, open; where its finding key is not known, or another one since a pairing was
+    taken away, each board in reach, the nearest first, until one takes our key. BoardNotInReach,
+    BoardTakesNoCall, and what ``Bluetooth`` raises."""
     bluetooth = bluetooth or radio()
     shown = name or "Your board"
-    if finding:
-        found = await bluetooth.find(finding)
-        if found is None:
-            raise errors.BoardNotInReach(name=shown)
+    found = await bluetooth.find(finding) if finding else None
+    if found is not None:
         yield await bluetooth.connect(shown, found)
         return
     for sighting in (await bluetooth.look())[:_TRIES]:
