@@ -32,7 +32,7 @@ def prepare(node, kind=TINY, there=None, default="board-0001", remembers=True, *
     wished = Wishes(**wishes)
     mesh, _ = provision.mesh_for(node, wished.mesh, there, NOW)
     made = provision.prepare(node, kind, mesh, wished, there, default, remembers, os.urandom, NOW)
-    provision.remember(node, made, mesh, kind, "serial:/dev/ttyUSB0", NOW)
+    provision.remember(node, made, mesh, kind, 7, "serial:/dev/ttyUSB0", NOW)
     return made
 
 
@@ -56,7 +56,7 @@ def test_a_new_board_begins_a_mesh_and_has_what_its_kind_has(node):
 def test_this_computer_owns_the_board_and_another_one_pairs_once_with_the_code(node):
     made = prepare(node, name="mill")
     (paired,) = node.boards.all()
-    assert paired.owned and paired.name == "mill" and paired.kind == TINY.name
+    assert paired.owned and paired.name == "mill" and (paired.kind, paired.firmware) == (TINY.name, 7)
     assert paired.url == "serial:/dev/ttyUSB0" and paired.mesh == node.meshes.all()[0].id
     assert paired.pairing_key == made.settings.pairing_key == made.key
     assert (paired.finding, paired.care_key) == (made.settings.finding, made.settings.care_key)
@@ -92,7 +92,7 @@ def test_what_a_board_keeps_stays_but_for_what_is_wished(node):
     assert records(kept)[-1][0] == manage.CODE and len(node.boards.all()) == 1
     renamed = prepare(node, there=there, name="gate", profile="relay").settings
     assert (renamed.name, renamed.profile, renamed.shelf_count) == ("gate", "relay", 50)
-    assert [board.pairing_key for board in node.boards.all()] == [first.pairing_key]
+    assert [(board.name, board.pairing_key) for board in node.boards.all()] == [("gate", first.pairing_key)]
 
 
 def test_a_board_that_forgot_which_commands_it_ran_never_hears_them_again(node):

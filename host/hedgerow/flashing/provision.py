@@ -1,5 +1,6 @@
 """Which mesh a board becomes part of, and what its settings hold: its keys outlast a flash."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from hedgerow.boards.code import Code
 from hedgerow.boards.meshes import Mesh
 from hedgerow.boards.paired import OWNER, Paired
 from hedgerow.boards.settings import BoardSettings
+from hedgerow.errors import BoardNameTaken
 from hedgerow.flashing import errors
 from hedgerow.flashing.catalogue import Kind
 from hedgerow.flashing.onboard import Found
@@ -147,12 +149,14 @@ def _label(name: str) -> str:
     return name.encode()[: limits.LABEL_BYTES].decode(errors="ignore")
 
 
-def remember(node: Node, provision: Provision, mesh: Mesh, kind: Kind, url: str, now: int) -> Paired:
+def remember(
+    node: Node, provision: Provision, mesh: Mesh, kind: Kind, firmware: int, url: str, now: int
+) -> Paired:
     """Write down what this computer needs to talk with the board; before the board has it, so that it is not
     lost when the cable is pulled."""
     care_key = provision.settings.care_key or b""
     former = node.boards.of_key(provision.key)
-    return node.boards.add(
+    board = node.boards.add(
         provision.settings.name,
         provision.key,
         now,
@@ -163,5 +167,9 @@ def remember(node: Node, provision: Provision, mesh: Mesh, kind: Kind, url: str,
         board_id=hashlib.sha256(b"hedgerow board" + care_key).digest()[:_BOARD_ID_BYTES],
         rights=OWNER,
         kind=kind.name,
+        firmware=firmware,
         url=url,
     )
+    with contextlib.suppress(BoardNameTaken):
+        node.boards.rename(board.id, provision.settings.name)
+    return next(one for one in node.boards.all() if one.id == board.id)

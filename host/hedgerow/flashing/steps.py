@@ -243,7 +243,15 @@ class Flashing:
                 self._random,
                 self._now(),
             )
-            board = provision.remember(self._node, made, mesh, kind, f"serial:{port.device}", self._now())
+            board = provision.remember(
+                self._node,
+                made,
+                mesh,
+                kind,
+                build.number(self._sources),
+                f"serial:{port.device}",
+                self._now(),
+            )
             for name in FILES:
                 (folder / name).write_bytes(made.settings.slot())
                 os.chmod(folder / name, 0o600)
