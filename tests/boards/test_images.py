@@ -75,6 +75,12 @@ def test_a_file_has_the_sum_that_was_given(tmp_path):
             image.from_file(path, text)
 
 
+def test_an_image_says_how_much_flash_it_is_made_for(tmp_path):
+    path, data = tmp_path / "image.bin", images_support.whole(9)
+    path.write_bytes(data)
+    assert image.from_file(path).flash_mb == 4
+
+
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(errors.ImageMissing, match="no such file"):
         image.from_file(tmp_path / "nowhere.bin")

@@ -123,9 +123,7 @@ def flash(
         Path | None, typer.Option(help="A folder with aioble's sources, instead of fetching them.")
     ] = None,
     mesh: Annotated[str | None, typer.Option(help="Its mesh.", show_default="the only one here")] = None,
-    name: Annotated[
-        str | None, typer.Option(help="What you call it.", show_default="its own, or by its address")
-    ] = None,
+    name: Annotated[str | None, typer.Option(help="What you call it.", show_default="by its address")] = None,
     profile: Annotated[
         BoardProfile | None, typer.Option(help="How it lives.", show_default="its kind's")
     ] = None,

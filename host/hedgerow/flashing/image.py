@@ -28,6 +28,7 @@ CHIP_IDS = {0: "esp32", 2: "esp32s2", 5: "esp32c3", 9: "esp32s3", 12: "esp32c2",
 MOST_BYTES = 16 << 20
 _MAGIC = 0xE9
 _HEADER = struct.Struct("<BBBBI4xH9xB")
+_SIZE_AT = 3  # its upper half: 0 for 1 MB, 1 for 2, and so on
 _SEGMENT = struct.Struct("<II")
 _MOST_SEGMENTS = 16
 _CHECKSUM = 0xEF
@@ -46,12 +47,14 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True)
 class Image:
-    """A file that may be written: for ``chip``, at its offset. ``sha256`` is of the whole file."""
+    """A file that may be written: for ``chip``, at its offset. ``sha256`` is of the whole file, ``flash_mb``
+    what it is made for."""
 
     path: Path
     chip: str
     sha256: str
     size: int
+    flash_mb: int
 
 
 def address_of(kind: Kind, image: str | None = None) -> str:
@@ -78,7 +81,7 @@ def from_file(path: Path, sha256: str | None = None) -> Image:
     chip, reason = look(data)
     if reason:
         raise errors.ImageDamaged(path=path, reason=reason)
-    return Image(path, chip, found, len(data))
+    return Image(path, chip, found, len(data), 1 << (data[_SIZE_AT] >> 4))
 
 
 def checked_sum(text: str) -> str:

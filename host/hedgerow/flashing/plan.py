@@ -21,8 +21,8 @@ def lines(request: Request) -> list[tuple[str, list[str]]]:
         got = f"from {image.address_of(kind)}, or from {image.cache_folder()}"
     else:
         got = "the one of the chip that esptool finds"
-    name = wanted.name or "the one it has, or by its address"
-    mesh = wanted.mesh or "the board's own, the only one here, or a new one"
+    name = wanted.name or ("the one it has" if request.keep_data else "by its address")
+    mesh = wanted.mesh or ("the board's own" if request.keep_data else "the only one here, or a new one")
     profile = wanted.profile or (kind.profile if kind is not None else "its kind's")
     found = [
         (steps.IMAGE, [got, "header, chip, checksums and SHA-256 are checked before anything is written"]),

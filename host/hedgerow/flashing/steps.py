@@ -118,9 +118,10 @@ class Flashing:
         request = self._request
         if request.board is not None:
             self._kind = catalogue.named(request.board)
-        if request.wishes.mesh is not None:
-            self._node.meshes.named(request.wishes.mesh)
-        if request.firmware is not None or (self._kind is not None and not request.keep_data):
+        # Before anything is erased, and the same when an interrupted flash is done again.
+        mesh = self._mesh(None) if request.wishes.mesh is not None or not request.keep_data else None
+        certain = self._kind is not None and self._kind.image_4mb is None
+        if request.firmware is not None or (certain and not request.keep_data):
             self._get_image(None)
         with tempfile.TemporaryDirectory(prefix="hedgerow-flash-") as name:
             self._stage(Path(name))
@@ -129,9 +130,16 @@ class Flashing:
             there_chip = self._ask_chip(port)
             assert self._kind is not None
             kept = there if request.keep_data else None
+            mesh = mesh or self._mesh(kept)
             if not request.keep_data or not self._is_right(found):
                 port = self._write(port, there_chip)
-            return self._fill(Path(name), port, there_chip, kept)
+            return self._fill(Path(name), port, there_chip, kept, mesh)
+
+    def _mesh(self, kept: BoardSettings | None) -> Mesh:
+        mesh, new = provision.mesh_for(self._node, self._request.wishes.mesh, kept, self._now())
+        if new:
+            self._screen.note(f"There was no mesh here yet: this board begins one, called {mesh.name}.")
+        return mesh
 
     def _is_right(self, found: Found | None) -> bool:
         assert self._kind is not None
@@ -212,15 +220,17 @@ class Flashing:
     def _write(self, port: Port, there: Chip) -> Port:
         kind = self._kind
         assert kind is not None
-        small = there.flash_mb and kind.image_for(there.flash_mb) != kind.image
-        if self._image is None or (small and self._request.firmware is None):
+        if self._image is None:
             self._get_image(there.flash_mb or kind.flash_mb)
         assert self._image is not None
+        if there.flash_mb and self._image.flash_mb > there.flash_mb:
+            name, needed = self._image.path.name, self._image.flash_mb
+            raise errors.FlashTooSmall(port=port.device, found=there.flash_mb, board=name, needed=needed)
         with self._screen.step(WRITE) as progress:
             chip.write(kind, ports.moved(port), self._image.path, not self._request.keep_data, progress)
         return port
 
-    def _fill(self, folder: Path, port: Port, there: Chip, kept: BoardSettings | None) -> Result:
+    def _fill(self, folder: Path, port: Port, there: Chip, kept: BoardSettings | None, mesh: Mesh) -> Result:
         """Firmware, settings and main.py for a board that runs MicroPython."""
         kind, request = self._kind, self._request
         assert kind is not None
@@ -231,7 +241,6 @@ class Flashing:
             remembers = onboard.tidy(port, files)
             copied = onboard.copy(port, files, progress)
         with self._screen.step(SETTINGS) as progress:
-            mesh, new = provision.mesh_for(self._node, request.wishes.mesh, kept, self._now())
             made = provision.prepare(
                 self._node,
                 kind,
@@ -256,8 +265,6 @@ class Flashing:
                 (folder / name).write_bytes(made.settings.slot())
                 os.chmod(folder / name, 0o600)
             onboard.copy(port, {f"/{name}": folder / name for name in FILES}, progress)
-        if new:
-            self._screen.note(f"There was no mesh here yet: the board begins one, called {mesh.name}.")
         with self._screen.step(MAIN) as progress:
             onboard.copy(port, {"/main.py": folder / "main.py"}, progress)
         with self._screen.step(TEST) as progress:
