@@ -22,6 +22,7 @@ from hedgerow_board.wire import Wire
 from hedgerow_core import beacon, counts, limits, service
 from hedgerow_core.admission import Admission
 from hedgerow_core.carrier import Carrier
+from hedgerow_core.envelope import decode
 from hedgerow_core.mac import hkdf, hmac_sha256
 from hedgerow_core.manage import GUEST, OWNER
 from hedgerow_core.package import mark_of
@@ -70,6 +71,7 @@ class Board:
         self._wire = Wire(self)
         self.shelf = self._open_shelf()
         self.shelf.admission = Admission(self.shelf.max_bytes)
+        self.shelf.caught = len(settings.care_key) > 0  # maybe: what came may not have run yet
         self._keys: list = []  # of the pairings that hold now
         self.renew()
         standing = 0 if settings.profile == SAVER else limits.STANDING_LINKS
@@ -149,6 +151,10 @@ class Board:
         if self.radio is not None:
             self.radio.refresh()
 
+    def post(self, letter: bytes) -> None:
+        """Put a letter of our own onto the shelf."""
+        self.shelf.put(decode(letter), self.now())
+
     def battery(self) -> int:
         """Percent and one, by the voltage behind a divider; 0 where there is none."""
         pin = self.settings.battery_pin
@@ -176,6 +182,11 @@ class Board:
         except MemoryError:
             self.counts[counts.NO_MEMORY] += 1
         # Where the memory ended within the import, it may be there in part.
+        self.forget(name)
+
+    def forget(self, name: str) -> None:
+        """A module that is seldom needed leaves the heap."""
+        whole = "hedgerow_board." + name
         package = sys.modules["hedgerow_board"]
         if whole in sys.modules:
             del sys.modules[whole]
@@ -242,6 +253,8 @@ class Board:
             self.look()
             if self.probes:
                 self.aside("trace", None, b"")
+            if self.shelf.caught and self.time.clock.certain:
+                self.aside("remote", None, b"")
             if now >= expire:
                 expire = now + _EXPIRE_MS
                 self._each_minute(now)
@@ -254,6 +267,8 @@ class Board:
         clock.tick(now)
         self.renew()
         self.part()
+        if self.settings.next_key and clock.certain and clock.minute(now) >= self.settings.next_at:
+            self.aside("manage", None, b"")
         if self.shelf.expire(now) and self.radio is not None:
             self.radio.refresh()
         if clock.checkpoint_due(now):

@@ -308,7 +308,10 @@ class Radio:
         now = board.now()
         if board.carrier.again(beacon.mac_of(data), address, rssi, now, takes_calls):
             return
-        found = beacon.parse(data, board.settings.mesh_key, address[1:])
+        settings = board.settings
+        found = beacon.parse(data, settings.mesh_key, address[1:])
+        if found is None and settings.next_key and beacon.parse(data, settings.next_key, address[1:]):
+            board.aside("manage", None, b"")  # the others have their new key already
         if found is not None:
             board.carrier.heard(found, address, rssi, now, takes_calls)
         else:

@@ -11,7 +11,7 @@ import machine
 
 from hedgerow_board import settings
 from hedgerow_board.settings import SettingsError
-from hedgerow_core import cbor, limits, manage, service, slots
+from hedgerow_core import cbor, limits, manage, service, sleep, slots
 from hedgerow_core.errors import HedgerowError, PeerError
 from hedgerow_core.mac import hmac_sha256, sha256
 
@@ -34,7 +34,11 @@ _AT_START = ("shelf_count", "profile", "sleep_awake", "sleep_cycle")  # what is 
 
 
 def answer(board: object, line: object, message: bytes) -> bytes:
-    """The answer to MANAGE of the host on ``line``; nothing where the message is another one."""
+    """The answer to MANAGE of the host on ``line``; nothing where the message is another one. Without a
+    message the mesh has its next key from now on."""
+    if not message:
+        _switch(board)
+        return b""
     if message[0] != service.MANAGE:
         return b""
     rights = board.rights(line)
@@ -88,10 +92,8 @@ def _execute(board: object, op: int, more: bytes, rights: int, pairing: bytes) -
         reply = _pair(fields, more, op, pairing if rights == manage.CODE else b"", rights, minute)
     elif op == manage.UNPAIR and len(more) == manage.PAIRING_ID_BYTES:
         reply = _unpair(fields, more)
-    elif op == manage.REKEY and len(more) == 4 + manage.KEY_BYTES and not any(more[:4]):
-        fields["mesh_key"] = more[4:]
-        asyncio.create_task(_restart())
-        reply = bytes((manage.DONE,))
+    elif op == manage.REKEY and len(more) == 4 + manage.KEY_BYTES and any(more[4:]):
+        reply = _rekey(fields, int.from_bytes(more[:4], "big"), more[4:])
     else:
         return bytes((manage.BAD_ARGUMENT,))
     if reply[0] == manage.DONE:
@@ -100,6 +102,29 @@ def _execute(board: object, op: int, more: bytes, rights: int, pairing: bytes) -
         # The answer still leaves over the link of a pairing that is gone.
         asyncio.create_task(_part(board, op == manage.UNPAIR))
     return reply
+
+
+def _rekey(fields: dict, at: int, key: bytes) -> bytes:
+    """Take ``key`` for the mesh at a minute of its clock, 0: now; in place of one that was to come."""
+    fields.pop("next_key", None)
+    fields.pop("next_at", None)
+    if key != fields["mesh_key"]:
+        if at:
+            fields["next_key"], fields["next_at"] = key, at
+        else:
+            fields["mesh_key"] = key
+            asyncio.create_task(_restart())
+    return bytes((manage.DONE,))
+
+
+def _switch(board: object) -> None:
+    store = board.journal.store
+    fields = _kept(store)
+    fields["mesh_key"] = fields.pop("next_key")
+    fields.pop("next_at")
+    _write(store, fields)
+    # Beacons, links and the sketch of the shelf hang on it.
+    machine.reset()
 
 
 def cable(command: bytes) -> bytes:
@@ -180,6 +205,9 @@ def _told(board: object, fields: dict) -> dict:
     found["unique"] = machine.unique_id()
     found["version"] = service.VERSION
     found["free"] = _free_bytes()
+    if fields.get("next_key"):
+        found["next_mesh"] = sha256(b"hedgerow mesh" + fields["next_key"])[:4]
+        found["next_at"] = fields["next_at"]
     found["radio"] = board.radio is not None and board.radio.ble.active()
     return found
 
@@ -207,6 +235,8 @@ def _set(fields: dict, more: bytes) -> int:
             fields.pop(name, None)
         else:
             fields[name] = value
+    if not sleep.valid(fields.get("sleep_awake", 0), fields.get("sleep_cycle", 0)):
+        raise PeerError("a sleep in which nobody meets")
     return again
 
 

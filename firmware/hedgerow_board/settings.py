@@ -38,6 +38,8 @@ Settings = namedtuple(
         "care_key",
         "sleep_awake",
         "sleep_cycle",
+        "next_key",
+        "next_at",
     ),
 )
 
@@ -164,6 +166,8 @@ def parse(slot: bytes) -> "Settings":
         _sized(found, "care_key", 32),
         _number(found, "sleep_awake", 0),
         _number(found, "sleep_cycle", 0),
+        _sized(found, "next_key", 32),
+        _number(found, "next_at", 0),
     )
 
 

@@ -292,7 +292,7 @@ class Shelf:
         return envelope.carried(envelope.hops, max(age, envelope.age))
 
     def under(self, lock: bytes) -> list[bytes]:
-        """Ids of the letters here that may be under ``lock``: the index has 12 bits of it."""
+        """Ids of the letters here that may be under ``lock``, or have such a proof: the index has 12 bits."""
         found = []
         slot = self._index.like(lock)
         while slot >= 0:
@@ -383,15 +383,13 @@ class Shelf:
     def _proved(self, digest: bytes) -> list[int]:
         """Slots of the envelopes that a proof with this hash is about."""
         found = []
-        slot = self._index.like(digest)
-        while slot >= 0:
-            if not index.flags_of(self._index.row(slot)) & index.PROOF:
-                envelope = self._read(slot)
-                if envelope is not None:
-                    known = envelope.proof_hash()
-                    if len(known) >= limits.LOCK_BYTES and digest[: len(known)] == known:
-                        found.append(slot)
-            slot = self._index.like(digest, slot + 1)
+        for identity in self.under(digest):
+            slot = self._index.find(identity)
+            envelope = self._read(slot)
+            if envelope is not None:
+                known = envelope.proof_hash()
+                if len(known) >= limits.LOCK_BYTES and digest[: len(known)] == known:
+                    found.append(slot)
         return found
 
     def _proof_of(self, envelope: Envelope, minute: int) -> int:

@@ -125,7 +125,18 @@ def test_what_is_seldom_needed_lies_apart_and_takes_no_heap_meanwhile():
     folder = firmware() / "hedgerow_board"
     assert {path.name for path in folder.iterdir()} == {
         f"{name}.mpy"
-        for name in ("app", "care", "install", "manage", "sleep", "start", "trace", "update", "view")
+        for name in [
+            "app",
+            "care",
+            "install",
+            "manage",
+            "remote",
+            "sleep",
+            "start",
+            "trace",
+            "update",
+            "view",
+        ]
     }
     for name, words in (
         ("start", b"This board has no settings"),

@@ -21,7 +21,12 @@ _ROOTS = {
     _APP: {f"{_APP}.main"},
     "hedgerow_board.start": {"hedgerow_board.start.begin"},
     "hedgerow_board.care": {"hedgerow_board.care.answer", "hedgerow_core.store.MemoryStore"},
-    "hedgerow_board.manage": {"hedgerow_board.manage.answer", "hedgerow_board.manage.cable"},
+    "hedgerow_board.manage": {
+        "hedgerow_board.manage.answer",
+        "hedgerow_board.manage.cable",
+        "hedgerow_board.manage.execute",
+    },
+    "hedgerow_board.remote": {"hedgerow_board.remote.answer"},
     "hedgerow_board.view": {"hedgerow_board.view.answer"},
     "hedgerow_board.trace": {"hedgerow_board.trace.answer"},
     "hedgerow_board.sleep": {"hedgerow_board.sleep.answer"},
@@ -49,13 +54,14 @@ def firmware(sources: Sources | None = None) -> Path:
         whole = {name: text for name, text in texts.items() if name not in _ROOTS or name == _APP}
         foreign = outside.NAMES | outside.fields(texts.values())
         # Names that are used on the firmware's objects stay as they are there.
-        shared = foreign | _attributes(shrink.bundle(whole, _ROOTS[_APP]))
+        asked = set().union(*(_attributes(texts[module]) for module in _ROOTS if module != _APP))
+        shared = foreign | _attributes(shrink.bundle(whole, _ROOTS[_APP], asked=asked))
         for module, roots in _ROOTS.items():
             if module != _APP:
                 parts = {name: text for name, text in texts.items() if name not in _ROOTS or name == module}
                 files[module] = shrink.bundle(parts, roots, shared)
         foreign = foreign.union(*(_attributes(text) for text in files.values()))
-        files[_APP] = shrink.bundle(whole, _ROOTS[_APP], foreign)
+        files[_APP] = shrink.bundle(whole, _ROOTS[_APP], foreign, asked)
         named = {f"{module.replace('.', '/')}.py": text for module, text in files.items()}
         return {**named, "hedgerow_console.py": console}
 

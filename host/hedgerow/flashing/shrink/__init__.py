@@ -50,15 +50,20 @@ def folded(
     return {name: _text(tree) for name, tree in trees.items()}
 
 
-def bundle(sources: Mapping[str, str], roots: Collection[str], outside: Collection[str] | None = None) -> str:
+def bundle(
+    sources: Mapping[str, str],
+    roots: Collection[str],
+    outside: Collection[str] | None = None,
+    asked: Collection[str] = (),
+) -> str:
     """One module in place of all of ``sources``.
 
     ``roots`` ("module.name") are what the outside uses; ``outside`` are the names of attributes that objects
     from elsewhere have: built-in types, asyncio, and the modules of a board. Without it all names of
-    attributes stay.
+    attributes stay. ``asked`` are the names of methods that others call.
     """
     trees = fold(sources)
-    drop_unnamed(trees, roots)
+    drop_unnamed(trees, roots, asked)
     whole = joined(trees, roots)
     if outside is None:
         return _text(whole)

@@ -6,15 +6,16 @@ from collections.abc import Collection
 from hedgerow.flashing.shrink.trees import DEFINITIONS, Trees, drop_imports, imports_of
 
 
-def drop_unnamed(trees: Trees, roots: Collection[str]) -> None:
-    """Leave out definitions that nothing names, until nothing changes. A class of ``roots`` stays whole."""
+def drop_unnamed(trees: Trees, roots: Collection[str], asked: Collection[str] = ()) -> None:
+    """Leave out definitions that nothing names, until nothing changes. A class of ``roots`` stays whole;
+    others keep the methods called as in ``asked``, too."""
     changed = True
     while changed:
         changed = False
         found = [
             node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.Attribute)
         ]
-        members = {node.attr for node in found}
+        members = {node.attr for node in found}.union(asked)
         dotted = {f"{node.value.id}.{node.attr}" for node in found if isinstance(node.value, ast.Name)}
         wanted = {*roots, *imports_of(trees)}
         for module, tree in list(trees.items()):
