@@ -1,15 +1,21 @@
 """The tools that people use on a board, unmodified, and what tests of them share."""
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from hedgerow.node import Node
 from hedgerow_lab.bare import image
+from hedgerow_lab.bare.board import BareBoard
 from hedgerow_lab.bare.chips import FLASH_BYTES, Chip
+from hedgerow_lab.world import CHILD, TOP, find_aioble
 
 BIN = Path(sys.executable).parent
 PATIENCE_S = 60
+FLASH_S = 120
+KINDS = {"esp32": "esp32-generic", "esp32c3": "esp32-c3-generic", "esp32s3": "esp32-s3-generic"}
 
 
 class Tools:
@@ -49,6 +55,69 @@ def eventually(true, patience_s: float = 10):
         time.sleep(0.02)
 
 
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def with_micropython(chip: Chip) -> bytes:
     """The flash of a board that has MicroPython on it and was never started."""
     return (b"\xff" * chip.image_offset + image.micropython(chip)).ljust(FLASH_BYTES, b"\xff")
+
+
+class Owner:
+    """Somebody with a home, and a computer on which `hedgerow flash` runs."""
+
+    def __init__(self, folder: Path, name: str = "Alice") -> None:
+        self.folder = folder / name
+        self.folder.mkdir()
+        self.home = self.folder / "home"
+        # esptool's own settings for how long it waits: a virtual board answers at once or never.
+        hasty = self.folder / "esptool.cfg"
+        hasty.write_text(
+            "[esptool]\ntimeout = 1\nchip_erase_timeout = 2\nconnect_attempts = 2\nsync_timeout = 0.4\n"
+        )
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HEDGEROW_")},
+            "PYTHONPATH": os.pathsep.join(str(TOP / part) for part in ("shared", "host", "tools")),
+            "HEDGEROW_HOME": str(self.home),
+            "HEDGEROW_TEST_AIOBLE": str(find_aioble() or CHILD / "standin"),
+            "HEDGEROW_TEST_PATIENCE": "0.2",
+            "ESPTOOL_CFGFILE": str(hasty),
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+        }
+        Node.create(self.home, name, os.urandom, now_ms()).close()
+
+    def type(self, *words: str, patience_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
+        return self._run([sys.executable, "-m", "hedgerow.cli", *words], patience_s)
+
+    def flash(self, board: BareBoard, *words: str, script: bool = False) -> subprocess.CompletedProcess[str]:
+        """Flash it, with an image that is quick to send."""
+        firmware = self.folder / f"{board.chip.name}.bin"
+        if not firmware.exists():
+            firmware.write_bytes(image.micropython(board.chip, noise=8_000))
+        begin = [TOP / "flash.sh"] if script else [sys.executable, "-m", "hedgerow.cli", "flash"]
+        given = {"--port": str(board.link), "--board": KINDS[board.chip.name], "--name": "mill"}
+        given["--firmware"] = str(firmware)
+        options = [word for name, value in given.items() if name not in words for word in (name, value)]
+        return self._run([*begin, *options, *words], FLASH_S)
+
+    def pairing_key(self) -> bytes:
+        node = Node.open(self.home, os.urandom, now_ms())
+        try:
+            return node.boards.all()[0].pairing_key
+        finally:
+            node.close()
+
+    def board_url(self, board: BareBoard) -> list[str]:
+        return ["--board", f"serial:{board.link}"]
+
+    def _run(self, command: list[object], patience_s: float) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=patience_s,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from hedgerow.flashing import errors, ports
+from hedgerow.flashing.patience import patience
 from hedgerow.flashing.ports import Port
 
 _BAUD = 115_200
@@ -66,8 +67,8 @@ def wait(port: Port, limit_s: float, progress: Callable[[float], None]) -> Port:
     """Until MicroPython answers; where the board is now. BoardMute, or BootLoop with what the chip says."""
     said = bytearray()
     begin = time.monotonic()
-    while (passed_s := time.monotonic() - begin) < limit_s:
-        progress(passed_s / limit_s)
+    while (passed_s := time.monotonic() - begin) < patience(limit_s):
+        progress(passed_s / patience(limit_s))
         port = ports.moved(port)
         if _ask(port, said):
             return port

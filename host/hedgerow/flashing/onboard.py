@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ _QUIET_S = 60.0
 _BLOCK_BYTES = 4096
 _SPARE_BLOCKS = 8  # folders, and what littlefs needs to write anew
 _TRIES = 2
+_RESET_S = 0.5
 _COPIED = re.compile(r"cp \S+ :(\S+)")
 _FULL = re.compile(r"ENOSPC|Errno 28|no space", re.IGNORECASE)
 
@@ -177,6 +179,8 @@ def tidy(port: Port, files: Mapping[str, Path]) -> bool:
 def restart(port: Port) -> None:
     """CopyFailed."""
     _run(port, ["reset"], _ASK_S)
+    # mpremote leaves the board asleep for 0.1 s before it resets; a Ctrl-C in a frame of ours would end that.
+    time.sleep(_RESET_S)
 
 
 def _asked(port: Port, script: str, **values: object) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hedgerow import errors as all_errors
 from hedgerow.flashing import errors, ports
+from hedgerow.flashing.patience import patience
 from hedgerow.flashing.ports import Port
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
@@ -88,8 +89,8 @@ async def _linked(
     progress: Callable[[float], None],
 ) -> Keeper:
     reason = "no answer"
-    while (passed_s := time.monotonic() - begin) < _LINK_S:
-        progress(passed_s / _LINK_S)
+    while (passed_s := time.monotonic() - begin) < patience(_LINK_S):
+        progress(passed_s / patience(_LINK_S))
         port = ports.moved(port)
         keeper = Keeper(node, f"serial:{port.device}", [key], now, lambda found: None)
         try:

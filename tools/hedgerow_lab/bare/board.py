@@ -50,6 +50,7 @@ class BareBoard:
         self.chip = chip
         self.link = link or lab.workdir / f"{name}.tty"
         self.faults = Faults()
+        self.heard_bytes = 0
         self.on_receive: Callable[[bytes, int], None] | None = None
         self.port: Port | Rfc2217Port | None = None
         assert isinstance(lab.clock, RealClock)
@@ -135,6 +136,8 @@ class BareBoard:
 
     def _start(self, cause: int) -> None:
         found = boot_trouble(self.board.flash_path.read_bytes(), self.chip)
+        if found is None and self.faults.panic:
+            found = "Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled."
         if found is None:
             self.board.power_on(cause)
             return
@@ -174,6 +177,7 @@ class BareBoard:
 
     def write(self, data: bytes) -> None:
         """Bytes from the host."""
+        self.heard_bytes += len(data)
         data, cut = self.faults.on_the_cable(data)
         if cut:
             self._clock.at(self._clock.now_us, self.pull)

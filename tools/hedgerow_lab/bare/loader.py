@@ -42,6 +42,7 @@ class Faults:
     lost_replies: int = 0  # blocks of data whose reply does not arrive
     bad_cells: int = 0  # blocks that are in flash other than they were sent
     mute: bool = False  # the stub says nothing any more, once it runs
+    panic: bool = False  # what is in flash crashes whenever it starts
 
     @property
     def silent(self) -> bool:

@@ -212,6 +212,7 @@ def start(raw):
     names = {"__name__": "__main__"}
     if _run("boot.py", names) and not raw:
         _run("main.py", names)
+    _sys.modules["micropython"].kbd_intr(-1)
     serve(raw, names, lambda: lab.reset(machine.SOFT_RESET | _RAW))
 
 

@@ -1,0 +1,68 @@
+"""flash.sh with the unmodified tools, from a bare board to a letter on its shelf."""
+
+import json
+
+import pytest
+from handling import KINDS, Owner, Tools, eventually
+
+# What a host sends to a board that is flashed whole: where test_flash_faults cuts.
+LEAST_BYTES, MOST_BYTES = 180_000, 400_000
+
+
+@pytest.fixture
+def alice(tmp_path):
+    return Owner(tmp_path)
+
+
+def steps(done):
+    return [json.loads(line)["title"] for line in done.stdout.splitlines() if "step" in json.loads(line)]
+
+
+def shelf_of(owner, board):
+    done = owner.type("board", "status", *owner.board_url(board), "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("chip", KINDS)
+def test_from_a_bare_board_to_a_letter_on_its_shelf(desk, tmp_path, alice, chip):
+    board = desk.board(chip)
+    beacons = []
+    desk.lab.air.advert_watchers.append(lambda name, data: beacons.append(name))
+    done = alice.flash(board, script=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "mill is a board of home now, and its self-test passed." in done.stdout
+    assert "hedgerow:board/1/" in done.stdout and done.stderr == ""
+    assert LEAST_BYTES < board.heard_bytes < MOST_BYTES
+    eventually(lambda: beacons)
+    bob = Owner(tmp_path, "Bob")
+    assert alice.type("add", bob.type("invite").stdout.strip()).returncode == 0
+    done = alice.type("sync", *alice.board_url(board))
+    assert "Gave 1 sealed letter" in done.stdout, done.stdout + done.stderr
+    key = tmp_path / "key"
+    key.write_text(alice.pairing_key().hex())
+    eventually(lambda: "Alice" in bob.type("sync", *bob.board_url(board), "--key-file", str(key)).stdout)
+    desk.do(board.reset)
+    found = shelf_of(alice, board)
+    assert found["name"] == "mill" and not found["safe_mode"]
+
+
+def test_flashing_again_with_keep_data_keeps_letters_keys_and_name(desk, tmp_path, alice):
+    board = desk.board("esp32c3")
+    assert alice.flash(board).returncode == 0
+    key = alice.pairing_key()
+    bob = Owner(tmp_path, "Bob")
+    alice.type("add", bob.type("invite").stdout.strip())
+    assert "Gave 1" in alice.type("sync", *alice.board_url(board)).stdout
+    # Without a word about data it is asked about, and nobody is there to answer.
+    refused = alice.flash(board)
+    assert refused.returncode == 34 and refused.stderr.count("\n") == 1
+    done = alice.flash(board, "--keep-data", "--profile", "relay", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["name"] == "mill" and told["copied_bytes"] == 0
+    assert alice.pairing_key() == key
+    tools = Tools(board.link)
+    assert "1" in tools.mpremote(
+        "exec", "import os; print(len([n for n in os.listdir('/shelf') if os.stat('/shelf/' + n)[6]]))"
+    )
