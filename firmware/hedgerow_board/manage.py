@@ -11,6 +11,7 @@ import machine
 
 from hedgerow_board import settings
 from hedgerow_board.settings import SettingsError
+from hedgerow_board.version import NUMBER
 from hedgerow_core import cbor, limits, manage, service, sleep, slots
 from hedgerow_core.errors import HedgerowError, PeerError
 from hedgerow_core.mac import hmac_sha256, sha256
@@ -204,6 +205,7 @@ def _told(board: object, fields: dict) -> dict:
         found["board"] = sha256(b"hedgerow board" + care_key)[:8]
     found["unique"] = machine.unique_id()
     found["version"] = service.VERSION
+    found["firmware"] = NUMBER
     found["free"] = _free_bytes()
     if fields.get("next_key"):
         found["next_mesh"] = sha256(b"hedgerow mesh" + fields["next_key"])[:4]

@@ -9,6 +9,7 @@ from hedgerow.boards import pairing
 from hedgerow.boards.code import Code
 from hedgerow.boards.managing import Managing, over
 from hedgerow.boards.paired import GUEST, OWNER
+from hedgerow.boards.pairing import in_step
 from hedgerow_core import manage
 from hedgerow_core.clock import EPOCH_MINUTES
 
@@ -98,9 +99,13 @@ def test_an_answer_that_is_lost_leaves_the_new_owner_paired(lab, tmp_path):
     async def main():
         told = await managed(alice, lambda managing: managing.pair(KEY, manage.CODE, ""))
 
+        heard = []
+
         async def deaf(self, key, rights, label, expires=0):
-            await Managing.pair(self, key, rights, label, expires)
-            raise errors.BoardSilent
+            heard.append(await Managing.pair(self, key, rights, label, expires))
+            if len(heard) == 1:
+                raise errors.BoardSilent
+            return heard[-1]
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pairing, "Managing", type("Deaf", (Managing,), {"pair": deaf}))
@@ -145,6 +150,31 @@ def test_who_was_taken_away_does_not_recognise_the_board_any_more_and_the_others
         with pytest.raises(errors.BoardNotInReach):
             await managed(bob, lambda managing: managing.config())
         assert (await managed(alice, lambda managing: managing.config()))["name"] == "mill"
+
+    run(lab.clock, main())
+
+
+def test_an_owner_learns_the_keys_that_the_board_made_when_another_one_went(lab, tmp_path):
+    alice, bob = owner(lab, tmp_path), someone(lab, "Bob", tmp_path)
+
+    async def main():
+        told = await managed(alice, lambda managing: managing.pair(KEY, manage.CODE, ""))
+        await pairs(bob, Code("mill", KEY, told.finding).uri())
+        carol = b"Carol" * 6 + b"!!"
+        await managed(alice, lambda managing: managing.pair(carol, OWNER, "Carol"))
+        again = await managed(alice, lambda managing: managing.unpair(manage.pairing_id(carol)))
+        lab.run_until(lab.now_ms + 5_000)
+        before = bob.node.boards.named("mill")
+        assert before.care_key not in (again.care_key, None) and before.finding != again.finding
+        for _ in range(2):
+            board = bob.node.boards.named("mill")
+            found = await managed(bob, lambda managing, board=board: in_step(bob.node, board, managing))
+            after = bob.node.boards.named("mill")
+            assert (after.care_key, after.finding) == (again.care_key, again.finding)
+            assert after.board_id == found["board"] or board == before
+            assert after.firmware == found["firmware"]
+        listed = await managed(bob, lambda managing: managing.pairings())
+        assert [(one.label, one.rights) for one in listed] == [("", OWNER), ("Bob", OWNER)]
 
     run(lab.clock, main())
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable
+from typing import Any
 
 from hedgerow import errors, links
 from hedgerow.boards.code import Code
@@ -28,6 +29,8 @@ from hedgerow_board.manage import cable
 print("reply", cable(bytes.fromhex("{command}")).hex())
 """
 _REPLY = re.compile(r"reply ([0-9a-f]+)")
+# What a board that restarts says, or one whose address changes.
+_SOON = (errors.BoardSilent, errors.BoardTakesNoCall, errors.PortMissing, errors.PortLost, errors.LinkLost)
 _BACK_S = 30.0
 _AGAIN_S = 1.0
 
@@ -124,6 +127,23 @@ def _keep(node: Node, key: bytes, told: Welcome, now: int, url: str) -> bytes | 
     return None if former is None or former.pairing_key == key else former.pairing_key
 
 
+async def in_step(node: Node, board: Paired, managing: Managing) -> dict[str, Any]:
+    """Ask a board of ours what it is, and write that down. Where another owner took a pairing away since, it
+    has another care key, which it gives with a pairing: so it gets ours once more. The answer."""
+    found = await managing.config()
+    mesh = node.meshes.of_fingerprint(bytes(found.get("mesh", b"")).hex())
+    node.boards.change(
+        board.id, mesh=None if mesh is None else mesh.id, firmware=found.get("firmware", board.firmware)
+    )
+    if board.board_id is None or found.get("board") != board.board_id:
+        own = manage.pairing_id(board.pairing_key)
+        labels = [one.label for one in await managing.pairings() if one.id == own]
+        with contextlib.suppress(errors.TooManyPairings):
+            told = await managing.pair(board.pairing_key, OWNER, labels[0] if labels else "")
+            node.boards.change(board.id, **secrets_of(told))
+    return found
+
+
 def secrets_of(told: Welcome) -> dict[str, object]:
     """What of a welcome is kept, as fields of ``Paired``."""
     board_id = sha256(b"hedgerow board" + told.care_key)[:8]
@@ -140,20 +160,18 @@ async def _finish(
         try:
             await keeper.open()
             break
-        except (errors.BoardSilent, errors.PortMissing, errors.PortLost, errors.LinkLost):
-            # It restarts.
+        except _SOON:
             await keeper.close()
             if loop.time() >= until:
                 raise
             await asyncio.sleep(_AGAIN_S)
     try:
         managing = Managing(over(keeper))
-        found = await managing.config()
-        mesh = node.meshes.of_fingerprint(bytes(found.get("mesh", b"")).hex())
         paired = node.boards.of_key(key)
         if paired is None:
-            raise errors.UnknownBoard(name=found["name"])
-        node.boards.change(paired.id, mesh=None if mesh is None else mesh.id, used_ms=now())
+            raise errors.BoardFailed
+        await in_step(node, paired, managing)
+        node.boards.change(paired.id, used_ms=now())
         if former is not None:
             with contextlib.suppress(errors.NoSuchPairing):
                 told = await managing.unpair(manage.pairing_id(former))

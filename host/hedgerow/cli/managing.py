@@ -129,6 +129,7 @@ def get(context: typer.Context, name: BoardName, as_json: AsJson = False) -> Non
         "mesh": bytes(found.get("mesh", b"")).hex(),
         "mesh_name": None if mesh is None else mesh.name,
         "chip_id": bytes(found.get("unique", b"")).hex(),
+        "firmware": found.get("firmware"),
         "free_bytes": found.get("free"),
     }
     if as_json:
@@ -138,6 +139,7 @@ def get(context: typer.Context, name: BoardName, as_json: AsJson = False) -> Non
         print(f"{key:<14} {_spoken(value)}")
     print(f"{'mesh':<14} {more['mesh_name'] or 'another one'}, fingerprint {more['mesh']}")
     print(f"{'chip':<14} {more['chip_id']}")
+    print(f"{'firmware':<14} number {more['firmware']}")
     print(f"{'flash':<14} {more['free_bytes']:,} bytes free")
 
 

@@ -31,10 +31,18 @@ _ASKED = "-"
 T = TypeVar("T")
 
 
-def managed(node: Node, board: str, ask: Callable[[Managing], Awaitable[T]]) -> T:
-    """What ``ask`` gives while the board is linked."""
-    keeper = keeper_for(node, board, None)
-    return asyncio.run(linked(node, keeper, lambda: ask(Managing(over(keeper)))))
+def managed(node: Node, name: str, ask: Callable[[Managing], Awaitable[T]]) -> T:
+    """What ``ask`` gives while the board is linked. NotOwner where this computer is its guest."""
+    keeper = keeper_for(node, name, None)
+
+    async def go() -> T:
+        managing = Managing(over(keeper))
+        board = node.boards.named(name)
+        if board.owned:
+            await pairing.in_step(node, board, managing)
+        return await ask(managing)
+
+    return asyncio.run(linked(node, keeper, go))
 
 
 def pair(

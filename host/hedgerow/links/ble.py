@@ -247,11 +247,15 @@ async def ways(
     BoardTakesNoCall, and what ``Bluetooth`` raises."""
     bluetooth = bluetooth or radio()
     shown = name or "Your board"
-    found = await bluetooth.find(finding) if finding else None
-    if found is not None:
-        yield await bluetooth.connect(shown, found)
-        return
-    for sighting in (await bluetooth.look())[:_TRIES]:
+    heard: dict[str, Sighting] = {}
+    if finding:
+        async with bluetooth.listening(lambda sighting: heard.update({sighting.device.address: sighting})):
+            found = await bluetooth.find(finding)
+        if found is not None:
+            yield await bluetooth.connect(shown, found)
+            return
+    near = sorted(heard.values(), key=lambda sighting: -sighting.rssi) if finding else await bluetooth.look()
+    for sighting in near[:_TRIES]:
         with contextlib.suppress(errors.BoardTakesNoCall, errors.OtherVersion):
             yield await bluetooth.connect(shown, sighting)
     raise errors.BoardNotInReach(name=shown)
