@@ -1,16 +1,21 @@
 # Hedgerow. Every target sets up what it needs; the second time is quick.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench fuzz aioble clean
+.PHONY: help setup demo test test-board lint bench fuzz aioble clean
 PYTHON ?= python3
 BIN := .venv/bin
 VENV := .cache/venv.stamp
 MICROPYTHON := .cache/micropython.stamp
 NAME :=
+PORT :=
+PORT2 :=
+BOARD :=
+FIRMWARE :=
 SECONDS := 60
 
 help:
 	@echo "make demo    a letter crosses three virtual boards, explained step by step"
 	@echo "make test    all tests, on CPython and on 64-bit and 32-bit MicroPython"
+	@echo "make test-board PORT=/dev/ttyUSB0  erase the board there, flash it, and test it"
 	@echo "make lint    ruff, mypy, the three floors, and what core may use"
 	@echo "make bench   what can be measured; NAME=codec measures it"
 	@echo "make fuzz    damaged bytes for every parser, for SECONDS=60"
@@ -39,6 +44,11 @@ test: setup
 	@$(BIN)/python tools/measure_heap
 	@$(BIN)/python -m pytest tests/core
 	@$(BIN)/python -m pytest tests --ignore tests/core
+
+test-board: setup
+	@test -n "$(PORT)" || { echo "make test-board needs PORT=..., the port of a board that may be erased" >&2; exit 2; }
+	@HEDGEROW_TEST_KIND=$(BOARD) HEDGEROW_TEST_FIRMWARE=$(FIRMWARE) HEDGEROW_TEST_PORT2=$(PORT2) \
+		$(BIN)/python -m pytest tests/boards/test_hardware.py --port $(PORT)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 from hedgerow.node import Node
@@ -15,6 +16,7 @@ from hedgerow_lab.world import CHILD, TOP, find_aioble
 BIN = Path(sys.executable).parent
 PATIENCE_S = 60
 FLASH_S = 120
+AIOBLE = "HEDGEROW_TEST_AIOBLE"
 KINDS = {"esp32": "esp32-generic", "esp32c3": "esp32-c3-generic", "esp32s3": "esp32-s3-generic"}
 
 
@@ -67,46 +69,62 @@ def with_micropython(chip: Chip) -> bytes:
 class Owner:
     """Somebody with a home, and a computer on which `hedgerow flash` runs."""
 
-    def __init__(self, folder: Path, name: str = "Alice") -> None:
+    def __init__(self, folder: Path, name: str = "Alice", hasty: bool = True) -> None:
         self.folder = folder / name
-        self.folder.mkdir()
+        self.folder.mkdir(exist_ok=True)
         self.home = self.folder / "home"
-        # esptool's own settings for how long it waits: a virtual board answers at once or never.
-        hasty = self.folder / "esptool.cfg"
-        hasty.write_text(
-            "[esptool]\ntimeout = 1\nchip_erase_timeout = 2\nconnect_attempts = 2\nsync_timeout = 0.4\n"
-        )
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("HEDGEROW_")},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith("HEDGEROW_") or name == AIOBLE
+            },
             "PYTHONPATH": os.pathsep.join(str(TOP / part) for part in ("shared", "host", "tools")),
             "HEDGEROW_HOME": str(self.home),
-            "HEDGEROW_TEST_AIOBLE": str(find_aioble() or CHILD / "standin"),
+        }
+        if hasty:
+            self.environment |= self._hasty()
+        if not self.home.exists():
+            Node.create(self.home, name, os.urandom, now_ms()).close()
+
+    def _hasty(self) -> dict[str, str]:
+        """A virtual board answers at once or never, and has what there is for aioble."""
+        settings = self.folder / "esptool.cfg"
+        settings.write_text(
+            "[esptool]\ntimeout = 1\nchip_erase_timeout = 2\nconnect_attempts = 2\nsync_timeout = 0.4\n"
+        )
+        return {
+            AIOBLE: str(find_aioble() or CHILD / "standin"),
             "HEDGEROW_TEST_PATIENCE": "0.2",
-            "ESPTOOL_CFGFILE": str(hasty),
+            "ESPTOOL_CFGFILE": str(settings),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
         }
-        Node.create(self.home, name, os.urandom, now_ms()).close()
 
     def type(self, *words: str, patience_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
         return self._run([sys.executable, "-m", "hedgerow.cli", *words], patience_s)
 
     def flash(self, board: BareBoard, *words: str, script: bool = False) -> subprocess.CompletedProcess[str]:
         """Flash it, with an image that is quick to send."""
-        firmware = self.folder / f"{board.chip.name}.bin"
-        if not firmware.exists():
-            firmware.write_bytes(image.micropython(board.chip, noise=8_000))
         begin = [TOP / "flash.sh"] if script else [sys.executable, "-m", "hedgerow.cli", "flash"]
         given = {"--port": str(board.link), "--board": KINDS[board.chip.name], "--name": "mill"}
-        given["--firmware"] = str(firmware)
+        given["--firmware"] = str(self.image_for(board.chip))
         options = [word for name, value in given.items() if name not in words for word in (name, value)]
         return self._run([*begin, *options, *words], FLASH_S)
 
+    def image_for(self, chip: Chip) -> Path:
+        """One that is quick to send."""
+        path = self.folder / f"{chip.name}.bin"
+        if not path.exists():
+            path.write_bytes(image.micropython(chip, noise=8_000))
+        return path
+
     def pairing_key(self) -> bytes:
-        node = Node.open(self.home, os.urandom, now_ms())
-        try:
+        with closing(Node.open(self.home, os.urandom, now_ms())) as node:
             return node.boards.all()[0].pairing_key
-        finally:
-            node.close()
+
+    def mesh_key(self) -> bytes:
+        with closing(Node.open(self.home, os.urandom, now_ms())) as node:
+            return node.meshes.all()[0].key
 
     def board_url(self, board: BareBoard) -> list[str]:
         return ["--board", f"serial:{board.link}"]
