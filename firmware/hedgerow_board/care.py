@@ -127,7 +127,7 @@ def mend(damage: int) -> int:
     try:
         if damage == service.SHELF_FOLDER:
             _clear()
-        elif __file__.startswith("/lib/"):
+        elif __file__[:3] in ("/a/", "/b/") or __file__.startswith("/lib/"):
             return service.FIRMWARE_LIES_THERE
         else:
             _format()

@@ -30,6 +30,7 @@ _NUMBERS = {
     "sleep_cycle": (0, 1_440),
 }
 _TRUTHS = ("trace", "led_low")
+_SIGNER_BYTES = 56  # of the public key that signs updates
 _SECRETS = {"finding": manage.FINDING_BYTES, "care_key": manage.KEY_BYTES}  # and how long they are
 _AT_START = ("shelf_count", "profile", "sleep_awake", "sleep_cycle")  # what is looked at only then
 
@@ -245,6 +246,8 @@ def _set(fields: dict, more: bytes) -> int:
 def _fits(name: object, value: object) -> bool:
     if name == "name":
         return isinstance(value, str) and 0 < len(value.encode()) <= 64
+    if name == "update_key":
+        return isinstance(value, bytes) and len(value) == _SIGNER_BYTES
     if value is None:
         return name == "profile" or name in _NUMBERS or name in _TRUTHS
     if name == "profile":

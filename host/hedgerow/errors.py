@@ -643,6 +643,30 @@ class SignerDamaged(UserError):
     """The signer of {mesh} is damaged: make another one with --new-signer."""
 
 
+class NoLoader(UserError):
+    """{name} was flashed before boards could be updated: flash it once more with ./flash.sh."""
+
+
+class FirmwareNewer(UserError):
+    """{name} runs firmware {theirs}, which is newer than {ours}, what is here: say --downgrade to go back."""
+
+
+class TrustsOther(UserError):
+    """{name} does not trust the signer of {mesh}: say --trust where you are an owner of the board."""
+
+
+class UpdateRefused(UserError):
+    """{name} did not take the update: {reason}."""
+
+
+class UpdateSlow(UserError):
+    """The update was not done within {minutes} minutes: look with --status, or say it again to go on."""
+
+
+class MeshUnclear(UserError):
+    """It is not clear of which mesh the board is: say --mesh NAME, as `hedgerow mesh list` shows them."""
+
+
 class UpdateTooLarge(UserError):
     """A firmware of {size} bytes is too large for an update: flash the board with ./flash.sh."""
 

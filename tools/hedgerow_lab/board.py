@@ -305,6 +305,9 @@ class Board:
                     self._wake_at(until * 1000)
                 elif self._inbox.events:
                     self._wake_at(self._busy_us)
+            elif kind == WATCH:
+                # At once: the board may hang in the same turn.
+                self._watch_ms = int.from_bytes(payload, "little")
             else:
                 turn = self._inbox.turn
                 self._clock.at(when, lambda k=kind, p=payload, t=turn: self._command(k, p, t))  # type: ignore[misc]
@@ -339,8 +342,6 @@ class Board:
             self._reset(cause, reason, after_ms * 1000 if after_ms != NEVER else None)
         elif kind == RTC_MEMORY:
             self._rtc_memory = payload
-        elif kind == WATCH:
-            self._watch_ms = int.from_bytes(payload, "little")
         elif kind in (STOP, NOTE):
             self.note(self.name, "stopped" if kind == STOP else "note", payload.decode(errors="replace"))
 

@@ -1,5 +1,6 @@
 """Updates in the lab: releases of the firmware, who signs them, and a host that brings one to its board."""
 
+import hashlib
 import random
 import re
 import shutil
@@ -12,8 +13,8 @@ from pyhsslms import pyhsslms as hashed
 
 from hedgerow.flashing.build import compile_once, firmware
 from hedgerow.flashing.sources import of_checkout
-from hedgerow.updates.making import envelopes, files_of
-from hedgerow_core import package, service
+from hedgerow.updates.making import MESH_TTL, envelopes, files_of
+from hedgerow_core import envelope, limits, package, service
 from hedgerow_core.envelope import Envelope
 from hedgerow_core.slot_state import decode_state
 from hedgerow_lab.build import TOP
@@ -21,6 +22,7 @@ from hedgerow_lab.courier import Courier, key
 from hedgerow_lab.world import Lab
 
 _ANSWER_MS = 2_000
+_TRIES = 10
 APP = "hedgerow_board/app.mpy"
 
 
@@ -44,14 +46,14 @@ def compiled_app(source: str) -> bytes:
 class Signer:
     """Signs for a mesh of the lab, with a small tree, which takes no time to make."""
 
-    def __init__(self, mesh: str = "meadow") -> None:
-        seed = key("signer", mesh)
+    def __init__(self, mesh: str = "meadow", who: str = "ada") -> None:
+        seed = key("signer", who)
         self._private = hashed.LmsPrivateKey(
             hashed.lms_sha256_m32_h5, hashed.lmots_sha256_n32_w4, SEED=seed, I=seed[:16]
         )
         self.key: bytes = self._private.publicKey().serialize()
-        self._mark = package.mark_of(key("mesh", mesh))
-        self._dice = random.Random(f"updates {mesh}")
+        self.mark = package.mark_of(key("mesh", mesh))
+        self._dice = random.Random(f"updates {mesh} {who}")
 
     def sign(self, message: bytes) -> tuple[int, bytes]:
         """(number of the one-time key, signature)."""
@@ -66,14 +68,38 @@ class Signer:
         downgrade: bool = False,
     ) -> list[Envelope]:
         """The envelopes of an update, the head last."""
-        return envelopes(files, number, self.sign, self._mark, self._dice.randbytes, target, downgrade)
+        return envelopes(files, number, self.sign, self.mark, self._dice.randbytes, target, downgrade)
 
 
 def numbers_of(lab: Lab, couriers: Mapping[str, Courier]) -> dict[str, list[int]]:
-    """What the boards that answer say of their firmware (hedgerow_core.slot_state)."""
-    for courier in couriers.values():
+    """What the boards say of their firmware (hedgerow_core.slot_state); one that restarts has some time."""
+    waiting = {name: courier for name, courier in couriers.items() if lab.boards[name].powered}
+    found: dict[str, list[int]] = {}
+    for courier in waiting.values():
         courier.answers.pop(service.UPDATE_IS, None)
-        courier.ask(bytes((service.UPDATE,)))
-    lab.run_until(lab.now_ms + _ANSWER_MS)
-    found = {name: courier.answers.get(service.UPDATE_IS) for name, courier in couriers.items()}
-    return {name: decode_state(answer)[0] for name, answer in found.items() if answer is not None}
+    for _ in range(_TRIES):
+        for name, courier in waiting.items():
+            if name not in found:
+                courier.ask(bytes((service.UPDATE,)))
+        lab.run_until(lab.now_ms + _ANSWER_MS)
+        for name, courier in waiting.items():
+            answer = courier.answers.get(service.UPDATE_IS)
+            if answer is not None:
+                found[name] = decode_state(answer)[0]
+        if len(found) == len(waiting):
+            break
+    return found
+
+
+def head_of(mark: bytes, head: package.Head) -> Envelope:
+    """The envelope of a head that says what it likes, as a member could make it."""
+    body = head.encode(mark)
+    body += bytes(envelope.padded_body_size(len(body)) - len(body))
+    lock = hashlib.sha256(body).digest()[: limits.LOCK_BYTES]
+    return envelope.make(envelope.BULK, MESH_TTL, lock, body, shared=True)
+
+
+def piece_of(body: bytes) -> Envelope:
+    """The envelope of a piece that nobody signed."""
+    lock = hashlib.sha256(body).digest()[: limits.LOCK_BYTES]
+    return envelope.make(envelope.BULK, MESH_TTL, lock, body)

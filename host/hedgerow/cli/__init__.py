@@ -36,6 +36,7 @@ from hedgerow.cli import (
     scanning,
     store,
     street,
+    updating,
     wiping,
 )
 from hedgerow.cli.terminal import (
@@ -275,6 +276,7 @@ flashing.register(app)
 scanning.register()
 pairing.register()
 managing.register()
+updating.register()
 safety.register(app)
 backups.register(app)
 wiping.register(app)

@@ -102,10 +102,11 @@ def _copy(source, name):
             os.mkdir("/".join(parts[:end]))
         except OSError:
             pass  # it is there
-    with open(source, "rb") as file:
-        content = file.read()
-    with open(name, "wb") as file:
-        file.write(content)
+    with open(source, "rb") as source, open(name, "wb") as file:
+        part = source.read(4096)
+        while part:
+            file.write(part)
+            part = source.read(4096)
 
 
 def _program(path):
