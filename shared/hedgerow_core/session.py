@@ -38,6 +38,7 @@ _NO_SESSION = 3
 _MAC_BYTES = 16
 _HELLO_BYTES = 3 + limits.SESSION_NONCE_BYTES
 _HINT_BYTES = 8
+_ECHO_BYTES = 8
 _REPEAT_MS = 1_000
 OVERHEAD = 3 + limits.TAG_BYTES
 PLAINTEXT_BYTES = limits.FRAME_BYTES - OVERHEAD
@@ -196,15 +197,15 @@ class Session:
             self._receive_reply(frame)
         elif kind == _CONFIRM and self.role == RESPONDER:
             self._receive_confirm(frame)
-        elif kind == _REJECT and self.role == INITIATOR and len(frame) == 2:
-            self._receive_reject(frame[1], now)
+        elif kind == _REJECT and self.role == INITIATOR and len(frame) > 1:
+            self._receive_reject(frame, now)
         else:
             raise PeerError("an unexpected frame")
         return []
 
     def _receive_hello(self, frame: bytes, now: int) -> None:
         if len(frame) < 2 or frame[1] != VERSION:
-            self._out.append(bytes((_REJECT, _OTHER_VERSION)))
+            self._reject(_OTHER_VERSION, frame)
             raise VersionError("the other side speaks another version")
         kind = frame[2] if len(frame) > 2 else 0
         if len(frame) != (_HELLO_BYTES + _HINT_BYTES if kind == PAIR else _HELLO_BYTES):
@@ -215,7 +216,7 @@ class Session:
         theirs = bytes(frame[3:_HELLO_BYTES])
         key = self._key_of(kind, theirs, bytes(frame[_HELLO_BYTES:]))
         if not key:
-            self._out.append(bytes((_REJECT, _WRONG_KEY)))
+            self._reject(_WRONG_KEY, frame)
             raise AuthError("no key for this link")
         nonce = self._fresh_nonce()
         if nonce == theirs:
@@ -257,7 +258,8 @@ class Session:
             raise PeerError("equal nonces")
         keys = _derive(INITIATOR, self._pending_key, self._pending_kind, self._nonce, nonce)
         if not equal(_proof_r(keys), bytes(frame[18:])):
-            if not self._keys:
+            # Who found our key by the hint holds it: this may be the answer to somebody who called before us.
+            if not self._keys and self._pending_kind == MESH:
                 self.close("wrong key")
             raise AuthError("the other side does not hold the key")
         self._reply = bytes(frame)
@@ -272,7 +274,7 @@ class Session:
             self._pending = b""
             self._reply = b""
             self._repeat = None
-            self._out.append(bytes((_REJECT, _WRONG_KEY)))
+            self._reject(_WRONG_KEY, self._hello)
             raise AuthError("the other side does not hold the key")
         self._adopt(pending)
 
@@ -288,13 +290,17 @@ class Session:
         self._expires = self._repeat = None
         self.generation += 1
 
-    def _receive_reject(self, code: int, now: int) -> None:
+    def _reject(self, code: int, hello: bytes) -> None:
+        """Refuse a hello: with its first bytes, for another one may be on its way."""
+        self._out.append(bytes((_REJECT, code)) + bytes(hello[3 : 3 + _ECHO_BYTES]))
+
+    def _receive_reject(self, frame: bytes, now: int) -> None:
+        code = frame[1]
         if self._keys:
             # The other end lost its keys, or somebody says so: try again, keep what we have until it worked.
             if code == _NO_SESSION and not self._hello:
                 self._start(now)
-            return
-        if code != _NO_SESSION:
+        elif code != _NO_SESSION and frame[2:] == self._nonce[:_ECHO_BYTES]:
             self.close(_REASONS.get(code, "refused"))
 
     def _receive_data(self, frame: bytes) -> list[bytes]:

@@ -39,9 +39,10 @@ def test_from_a_bare_board_to_a_letter_on_its_shelf(desk, tmp_path, alice, chip)
     assert alice.type("add", bob.type("invite").stdout.strip()).returncode == 0
     done = alice.type("sync", *alice.board_url(board))
     assert "Gave 1 sealed letter" in done.stdout, done.stdout + done.stderr
-    key = tmp_path / "key"
-    key.write_text(alice.pairing_key().hex())
-    eventually(lambda: "Alice" in bob.type("sync", *bob.board_url(board), "--key-file", str(key)).stdout)
+    # Bob has the cable now, and no key. The letter stays meanwhile.
+    done = bob.type("board", "pair", "--port", str(board.link), "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["owner"], done.stderr
+    eventually(lambda: "Alice" in bob.type("sync", "--board", "mill").stdout)
     desk.do(board.reset)
     found = shelf_of(alice, board)
     assert found["name"] == "mill" and not found["safe_mode"]
@@ -49,9 +50,14 @@ def test_from_a_bare_board_to_a_letter_on_its_shelf(desk, tmp_path, alice, chip)
 
 def test_flashing_again_with_keep_data_keeps_letters_keys_and_name(desk, tmp_path, alice):
     board = desk.board("esp32c3")
-    assert alice.flash(board).returncode == 0
+    done = alice.flash(board)
+    assert done.returncode == 0, done.stderr
     key = alice.pairing_key()
     bob = Owner(tmp_path, "Bob")
+    # With the code that flashing prints; the cable stands for the air.
+    code = next(line.strip() for line in done.stdout.splitlines() if "hedgerow:board/" in line)
+    done = bob.type("board", "pair", "--ble", code, *bob.board_url(board), "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["owner"], done.stderr
     alice.type("add", bob.type("invite").stdout.strip())
     assert "Gave 1" in alice.type("sync", *alice.board_url(board)).stdout
     # Without a word about data it is asked about, and nobody is there to answer.
@@ -62,6 +68,7 @@ def test_flashing_again_with_keep_data_keeps_letters_keys_and_name(desk, tmp_pat
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["name"] == "mill" and told["copied_bytes"] == 0
     assert alice.pairing_key() == key
+    assert bob.type("board", "config", "get", "mill").returncode == 0
     tools = Tools(board.link)
     assert "1" in tools.mpremote(
         "exec", "import os; print(len([n for n in os.listdir('/shelf') if os.stat('/shelf/' + n)[6]]))"
