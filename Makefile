@@ -42,8 +42,7 @@ demo: setup
 test: setup
 	@tools/run_core_tests
 	@$(BIN)/python tools/measure_heap
-	@$(BIN)/python -m pytest tests/core
-	@$(BIN)/python -m pytest tests --ignore tests/core
+	@$(BIN)/python -m pytest tests -n auto --dist worksteal
 
 test-board: setup
 	@test -n "$(PORT)" || { echo "make test-board needs PORT=..., the port of a board that may be erased" >&2; exit 2; }
