@@ -77,6 +77,7 @@ CREATE TABLE shelf (place INTEGER PRIMARY KEY AUTOINCREMENT, record BLOB NOT NUL
     + migrations.GAPS
     + migrations.BLOBS
     + migrations.BOARDS
+    + migrations.CARE
 )
 
 

@@ -12,6 +12,10 @@ from typing import TypeVar
 
 from hedgerow import errors, roles
 from hedgerow.blobs.exchange import Blobs
+from hedgerow.boards.meshes import Meshes
+from hedgerow.boards.paired import Boards
+from hedgerow.care.rekeying import Rekeyings
+from hedgerow.care.sending import Care, CareLock
 from hedgerow.chat import view
 from hedgerow.conversations import Conversations
 from hedgerow.covers import Covers
@@ -72,7 +76,7 @@ class _Invite:
     slot: int
 
 
-_Owner = _Ratchet | _Invite | ResetLock | JoinLock | GroupLock
+_Owner = _Ratchet | _Invite | ResetLock | JoinLock | GroupLock | CareLock
 
 
 def _began(before: Sessions, now: Sessions) -> bool:
@@ -119,6 +123,11 @@ class Desk:
         self.gaps = Gaps(self, database)
         self.blobs = Blobs(self, database)
         self.pings = Pings(database)
+        boards = Boards(database)
+        self.care = Care(
+            database, shelf, boards, self.mailbox.watch, self.proofs, random, self.covers.ttl, self.tell
+        )
+        self.rekeyings = Rekeyings(database, Meshes(database, random), boards, self.care, random)
         self.outdated = False  # our keys were replaced: this desk is to be made anew
         self._chores_ms: int | None = None  # None: at once
         self._stale = False
@@ -153,6 +162,7 @@ class Desk:
         self.outbox.reload()
         self.proofs.reload()
         self.street.reload()
+        self.care.reload()
         self._chores_ms = None
         self._stale = False
 
@@ -174,7 +184,7 @@ class Desk:
         if self._stale:
             self.reload(now)
         anything = self.mailbox.collect(
-            now, lambda envelope: self._came(envelope, now), lambda proof: self.outbox.proof(proof, now)
+            now, lambda envelope: self._came(envelope, now), lambda proof: self.proved(proof, now)
         )
         self.street.work(now)
         self._open_mail(now)
@@ -201,6 +211,11 @@ class Desk:
             if self.gaps.due(now):
                 with self.changing(now):
                     self.gaps.ask(now)
+            if self.care.due(now):
+                with self.changing(now):
+                    self.care.work(now)
+            if self.rekeyings.due(now):
+                self.rekeyings.work(now)
             self.conversations.disappear(now)
             self.conversations.forget_old(now)
             self._renew(now)
@@ -213,6 +228,11 @@ class Desk:
             self._restock(now)
         happened, self._events = self._events, []
         return happened
+
+    def proved(self, proof: bytes, now: int) -> None:
+        """Somebody shows a token or stop."""
+        self.outbox.proof(proof, now)
+        self.care.proof(proof, now)
 
     def _came(self, envelope: Envelope, now: int) -> None:
         self.proofs.answer(envelope)
@@ -474,6 +494,9 @@ class Desk:
             elif isinstance(owner, GroupLock):
                 with self.changing(now):
                     self.groups.letters.open(envelope, owner, now)
+            elif isinstance(owner, CareLock):
+                with self.changing(now):
+                    self.care.open(envelope, owner, now)
             elif isinstance(owner, JoinLock):
                 with self.changing(now):
                     self.devices.welcomed(envelope, now)

@@ -215,6 +215,34 @@ class NotMaker(UserError):
     """The admin secret of {name} is not here: ask who made the mesh."""
 
 
+class NoCareKey(UserError):
+    """{name} takes no commands over the mesh: flash it again, or pair this computer with it as an owner."""
+
+
+class NoCareLeft(UserError):
+    """{name} got as many commands over the mesh as its key allows: flash it again."""
+
+
+class TooManyCommands(UserError):
+    """{name} has not answered 20 commands: `hedgerow care list` shows them, `care cancel` gives one up."""
+
+
+class UnknownCommand(UserError):
+    """There is no command {number} here: `hedgerow care list` shows those of the last 30 days."""
+
+
+class NotAnswered(UserError):
+    """{name} has not answered yet: `hedgerow care list` shows when it does."""
+
+
+class RekeyingAlready(UserError):
+    """Another key for {name} is on its way already: `hedgerow mesh keys` shows which boards have it."""
+
+
+class RekeyTooSoon(UserError):
+    """A mesh needs at least {minutes} minutes to tell all its boards: `--in 1h` is a good choice."""
+
+
 class LastOwner(UserError):
     """This is the last owner: pair another computer first, or erase the board with `hedgerow board wipe`."""
 

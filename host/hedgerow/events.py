@@ -163,4 +163,14 @@ class Letter:
     marks: Marks = Marks()
 
 
-Event = Connected | Received | Heard | Noticed | Joined
+@dataclass(frozen=True)
+class Answered:
+    """The board ``board`` answered command ``number`` of ours; both as in ``hedgerow_core.manage``."""
+
+    board: str
+    number: int
+    command: bytes
+    reply: bytes
+
+
+Event = Connected | Received | Heard | Noticed | Joined | Answered

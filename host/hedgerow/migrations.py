@@ -302,7 +302,9 @@ CREATE TABLE meshes (
     admin BLOB,
     update_key BLOB,
     signer BLOB,
-    made_ms INTEGER NOT NULL
+    made_ms INTEGER NOT NULL,
+    next_key BLOB,
+    next_ms INTEGER
 );
 CREATE TABLE boards (
     id INTEGER PRIMARY KEY,
@@ -320,6 +322,42 @@ CREATE TABLE boards (
     firmware INTEGER,
     paired_ms INTEGER NOT NULL,
     used_ms INTEGER NOT NULL
+);
+"""
+# Since version 8, too: care of boards over the mesh. ``care`` is where we are in the commands of a board,
+# under the care key that ``of`` names. A command has ``number``, ``salt``, ``envelope`` and ``record`` of its
+# last try, which ends at ``over_ms``; ``taken_ms``: its board proved it. ``rekeyed`` are the boards of a mesh
+# whose key ``meshes.next_key`` holds from ``next_ms`` on, with the command that told them.
+CARE = """
+CREATE TABLE care (
+    board INTEGER PRIMARY KEY REFERENCES boards(id) ON DELETE CASCADE,
+    of BLOB NOT NULL,
+    known INTEGER NOT NULL,
+    doubt INTEGER NOT NULL
+);
+CREATE TABLE commands (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    board INTEGER NOT NULL REFERENCES boards(id) ON DELETE CASCADE,
+    command BLOB NOT NULL,
+    reply BLOB,
+    made_ms INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL,
+    number INTEGER,
+    salt BLOB,
+    envelope BLOB,
+    record BLOB,
+    over_ms INTEGER,
+    carried_ms INTEGER,
+    taken_ms INTEGER,
+    answered_ms INTEGER,
+    ended INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE rekeyed (
+    mesh INTEGER NOT NULL REFERENCES meshes(id) ON DELETE CASCADE,
+    board INTEGER NOT NULL REFERENCES boards(id) ON DELETE CASCADE,
+    left_out INTEGER NOT NULL,
+    command INTEGER REFERENCES commands(id) ON DELETE SET NULL,
+    PRIMARY KEY (mesh, board)
 );
 """
 # The keys that boards took before; nobody asked these boards for their names.
@@ -358,7 +396,7 @@ def migrate(connection: sqlite3.Connection, home: Path) -> None:
             connection.execute("UPDATE entries SET kind = 1 WHERE text = ''")
         if version < 7:
             _execute(connection, GAPS + ";" + BLOBS)
-        _execute(connection, BOARDS + _PAIRING_KEYS)
+        _execute(connection, BOARDS + _PAIRING_KEYS + ";" + CARE)
         if version in (1, 2, 3):
             # Behind all columns: what is secret in them is sealed.
             _seal(connection, home)

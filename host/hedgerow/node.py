@@ -14,6 +14,8 @@ from hedgerow import errors, roles
 from hedgerow.blobs.commands import Files
 from hedgerow.boards.meshes import Meshes
 from hedgerow.boards.paired import Boards
+from hedgerow.care.rekeying import Rekeyings
+from hedgerow.care.sending import Care
 from hedgerow.chat import view
 from hedgerow.chat.commands import ChatCommands
 from hedgerow.database import Database, Protect, ShelfStore, Unlock, without_asking
@@ -252,6 +254,7 @@ class Node:
         """A board keeps this envelope: it would survive a loss of power there."""
         self._desk.outbox.acked(identity, now)
         self.street.acked(identity, now)
+        self.care.acked(identity, now)
 
     def declined(self, identity: bytes, now: int) -> None:
         """A board did not keep this envelope."""
@@ -259,7 +262,17 @@ class Node:
 
     def proof(self, proof: bytes, now: int) -> None:
         """A link brought this token or stop."""
-        self._desk.outbox.proof(proof, now)
+        self._desk.proved(proof, now)
+
+    @property
+    def care(self) -> Care:
+        """Commands for boards that are several hops away."""
+        return self._desk.care
+
+    @property
+    def rekeyings(self) -> Rekeyings:
+        """Other keys for whole meshes."""
+        return self._desk.rekeyings
 
     # People
 

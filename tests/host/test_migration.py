@@ -179,7 +179,7 @@ def before_boards(connection):
     """Take back what version 8 brought."""
     connection.execute("CREATE TABLE pairing_keys (key BLOB PRIMARY KEY, used_ms INTEGER NOT NULL)")
     connection.execute("INSERT INTO pairing_keys SELECT pairing_key, used_ms FROM boards ORDER BY id")
-    for table in ("boards", "meshes"):
+    for table in ("rekeyed", "commands", "care", "boards", "meshes"):
         connection.execute(f"DROP TABLE {table}")
 
 

@@ -8,7 +8,7 @@ from hedgerow import errors
 from hedgerow.boards.naming import is_name
 from hedgerow.boards.settings import PROFILES
 from hedgerow.links.keeper import Keeper
-from hedgerow_core import cbor, limits, manage, service
+from hedgerow_core import cbor, limits, manage, service, sleep
 from hedgerow_core.errors import PeerError
 
 Ask = Callable[[bytes], Awaitable[bytes]]
@@ -87,6 +87,18 @@ def setting(name: str, text: str) -> object:
     if not least <= number <= most:
         raise errors.BadSetting(name=name, reason=f"it is a number from {least} to {most}")
     return number
+
+
+def check_sleep(wanted: dict[str, object]) -> None:
+    """BadSetting where these settings would let a board sleep without meeting anybody."""
+    if "sleep_awake" in wanted or "sleep_cycle" in wanted:
+        awake, cycle = wanted.get("sleep_awake") or 0, wanted.get("sleep_cycle") or 0
+        whole = "sleep_awake" in wanted and "sleep_cycle" in wanted
+        if not (whole and isinstance(awake, int) and isinstance(cycle, int) and sleep.valid(awake, cycle)):
+            reason = (
+                f"set both: sleep_awake from {sleep.AWAKE_LEAST} on, and less than sleep_cycle; 0 and 0: none"
+            )
+            raise errors.BadSetting(name="sleep_cycle", reason=reason)
 
 
 class Managing:

@@ -19,6 +19,7 @@ from hedgerow.cli import (
     accounts,
     backups,
     boards,
+    caring,
     chat,
     conversations,
     devices,
@@ -277,6 +278,7 @@ scanning.register()
 pairing.register()
 managing.register()
 updating.register()
+caring.register(app)
 safety.register(app)
 backups.register(app)
 wiping.register(app)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow import errors
-from hedgerow.boards.managing import SETTINGS, Managing, Pairing, setting
+from hedgerow.boards.managing import SETTINGS, Managing, Pairing, check_sleep, setting
 from hedgerow.boards.naming import checked_name
 from hedgerow.boards.paired import Paired
 from hedgerow.cli.board import app as group
@@ -164,6 +164,7 @@ def set_(
         wanted[key] = setting(key, value)
     if "name" in wanted:
         raise errors.BadSetting(name="name", reason="`hedgerow board rename` does that")
+    check_sleep(wanted)
     node = open_node(context)
     board = node.boards.named(name)
     restarts = managed(node, board.name, lambda managing: managing.set_config(wanted))

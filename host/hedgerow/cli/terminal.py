@@ -14,6 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from hedgerow import errors
+from hedgerow.care import words
 from hedgerow.cli import secrets
 from hedgerow.database import Unlock
 from hedgerow.events import (
@@ -27,6 +28,7 @@ from hedgerow.events import (
     GROUP_LEFT,
     INTRODUCED,
     REVOKED,
+    Answered,
     Connected,
     Event,
     Heard,
@@ -129,6 +131,20 @@ def print_event(event: Event, as_json: bool = False) -> None:
             print(f"SOS on the street ({VISIBLE}), from {heard_name(event)}{dated}: {said}", flush=True)
         else:
             print(f"New on the street ({VISIBLE}), from {heard_name(event)}: `hedgerow hear`.", flush=True)
+    elif isinstance(event, Answered):
+        what, result = words.name_of(event.command), words.result_of(event.reply)
+        if as_json:
+            fields = words.fields_of(event.command, event.reply)
+            print_json(
+                event="answered",
+                board=event.board,
+                number=event.number,
+                command=what,
+                result=result,
+                answer=fields,
+            )
+        else:
+            print(f"{event.board} answered command {event.number}, {what}: {result}.", flush=True)
     elif as_json:
         print_json(
             event="received", name=event.name, text=event.text, written_ms=event.written_ms, late=event.late

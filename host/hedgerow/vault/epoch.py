@@ -19,6 +19,8 @@ def begin(database: Database) -> int:
         _begin_groups(database)
         # The other copy may have signed since; a one-time key that signs twice is anybody's.
         database.run("UPDATE meshes SET signer = NULL")
+        # Boards may be ahead of what we know of their commands.
+        database.run("UPDATE care SET doubt = max(doubt, 1)")
         rows = database.rows(
             "SELECT id FROM contacts WHERE connected = 1 AND role != ? ORDER BY id", roles.GROUP
         )

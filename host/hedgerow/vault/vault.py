@@ -54,9 +54,12 @@ LASTING = (
     ("meshes", "key"),
     ("meshes", "admin"),
     ("meshes", "signer"),
+    ("meshes", "next_key"),
     ("boards", "pairing_key"),
     ("boards", "finding"),
     ("boards", "care_key"),
+    ("commands", "command"),
+    ("commands", "reply"),
     ("streets", "key"),
     ("street_letters", "text"),
 )
