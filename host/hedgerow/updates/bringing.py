@@ -1,105 +1,161 @@
-"""Brings updates to boards: what is signed already and lies on the shelf of this computer goes on."""
+"""Brings a release to a board, or through it to its mesh, and sees it through."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 from hedgerow import errors
+from hedgerow.boards.managing import Managing, over
 from hedgerow.boards.meshes import Mesh
+from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
-from hedgerow.updates.delivery import State
-from hedgerow.updates.making import envelopes, manifest_of
-from hedgerow_core import limits, package, slot_state
-from hedgerow_core.errors import PeerError
+from hedgerow.updates.delivery import Delivery, Stage, State, read
+from hedgerow.updates.release import Release
+from hedgerow_core import package, service, slot_state
 from hedgerow_core.mac import sha256
 
-_PREFIX = slot_state.ID_BYTES
+LONGEST_S = 25 * 60  # pieces, the writing, and a trial of 15 minutes
+_LOOK_S = 2.0
+_AGAIN_S = 2.0
+# What no waiting would mend; everything else may be a board that restarts.
+_FOR_GOOD = (
+    *(errors.UpdateRefused, errors.UpdateSlow, errors.WrongPairingKey, errors.NoPairingKey, errors.BadUrl),
+    *(errors.HomeLocked, errors.NoHome, errors.OtherVersion),
+)
+
+T = TypeVar("T")
+Show = Callable[[Stage, float], None]
 
 
-def trusts(state: State, key: bytes) -> bool:
-    """Whether the board takes what is signed under ``key``."""
-    return state.key == sha256(key)[:_PREFIX]
+async def look(keeper: Keeper) -> tuple[State, str]:
+    """What a board that is linked says of its firmware, and its name. NoLoader."""
+    _, name = await keeper.status()
+    try:
+        answer = await keeper.ask(bytes((service.UPDATE,)), service.UPDATE_IS)
+    except errors.BoardSilent:
+        raise errors.NoLoader(name=name) from None  # a firmware from before there were updates
+    return read(answer), name
 
 
-def check(name: str, state: State, number: int, downgrade: bool) -> bool:
-    """Whether there is anything to do. NoLoader, or FirmwareNewer."""
-    if state.slot == slot_state.NO_SLOT:
-        raise errors.NoLoader(name=name)
-    if downgrade or state.number < number:
-        return True
-    if state.number > number:
-        raise errors.FirmwareNewer(name=name, theirs=state.number, ours=number)
-    return False
-
-
-class Release:
-    """A firmware to bring: its ``files`` (path -> content) and ``number``; ``downgrade`` where it may be an
-    older one."""
+class Bringing:
+    """One release for the board of ``keeper``, and with ``everybody`` for its mesh: ``files`` (path ->
+    content) and their ``number``. ``now`` gives unix ms."""
 
     def __init__(
         self,
         node: Node,
-        mesh: Mesh,
+        keeper: Keeper,
+        now: Callable[[], int],
         files: Mapping[str, bytes],
         number: int,
-        random: Callable[[int], bytes],
         downgrade: bool = False,
+        everybody: bool = False,
     ) -> None:
-        self.number = number
-        self.downgrade = downgrade
         self._node = node
-        self._mesh = mesh
+        self._keeper = keeper
+        self._now = now
         self._files = files
-        self._random = random
-        self._mark = package.mark_of(mesh.key)
+        self._number = number
+        self._downgrade = downgrade
+        self._everybody = everybody
 
-    def give(self, target: bytes, next_leaf: int, now: int) -> tuple[int, list[bytes]]:
-        """(one-time key, ids) of the update for ``target``, on this computer's shelf from now on. What was
-        signed before and is there whole goes on. NotTheSigner, NoSigner, SignerSpent, UpdateTooLarge."""
-        there = self._there(target, next_leaf, now)
-        if there is not None:
-            return there
-        made = envelopes(
-            self._files,
-            self.number,
-            lambda manifest: self._node.signers.sign(self._mesh, manifest),
-            self._mark,
-            self._random,
-            target,
-            self.downgrade,
-        )
-        for one in made:
-            self._node.shelf.put(one, now)
-        head = package.decode_head(made[-1].body, self._mark)
-        return head.leaf, [one.id for one in made]
+    async def run(
+        self, show: Show, mesh: str | None = None, trust: bool = False, new_signer: bool = False
+    ) -> tuple[str, State, bool]:
+        """(name of the board, how it is in the end, whether there was anything to do there).
 
-    def forget(self, ids: list[bytes]) -> None:
-        """It has arrived: take it off this computer's shelf."""
-        for identity in ids:
-            self._node.shelf.drop(identity)
+        ``mesh`` signs, else the board's own. NoLoader, FirmwareNewer, TrustsOther, UpdateRefused, UpdateSlow,
+        MeshUnclear, and what signing and links raise.
+        """
 
-    def _there(self, target: bytes, next_leaf: int, now: int) -> tuple[int, list[bytes]] | None:
-        shelf = self._node.shelf
-        wanted = manifest_of(self._files, self.number, self.downgrade, target)
-        key = self._node.signers.key(self._mesh)
-        first = 0
-        while first >= 0 and key is not None:
-            first, envelope = shelf.marked(self._mark, first)
-            if envelope is None:
-                continue
+        async def begin() -> tuple[State, str, Mesh]:
+            its = self._mesh(mesh)
+            return *(await self._trusted(its, trust, new_signer)), its
+
+        state, name, signing = await self._linked(begin)
+        needed = self._needed(name, state)
+        if not needed and not self._everybody:
+            return name, state, False
+        release = Release(self._node, signing, self._files, self._number, os.urandom, self._downgrade)
+        target = package.EVERYBODY if self._everybody else state.board
+        leaf, ids = release.give(target, state.next_leaf, self._now())
+        delivery = Delivery(name, self._number, leaf, state)
+        try:
+            state = await self._deliver(delivery, needed, show)
+        except errors.UpdateRefused:
+            release.forget(ids)
+            raise
+        if not self._everybody:
+            release.forget(ids)
+        return name, state, needed
+
+    async def _linked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        try:
+            await self._keeper.open()
+            if self._keeper.key is not None:
+                self._node.remember_key(self._keeper.key, self._now(), self._keeper.url)
+            return await ask()
+        finally:
+            await self._keeper.close()
+
+    def _mesh(self, wanted: str | None) -> Mesh:
+        """The mesh that is named, the board's own, or the only one here. UnknownMesh, MeshUnclear."""
+        if wanted is not None:
+            return self._node.meshes.named(wanted)
+        key = self._keeper.key
+        its = next((board.mesh for board in self._node.boards.all() if board.pairing_key == key), None)
+        found = self._node.meshes.all()
+        own = [mesh for mesh in found if mesh.id == its]
+        if not own and len(found) != 1:
+            raise errors.MeshUnclear
+        return (own or found)[0]
+
+    async def _trusted(self, mesh: Mesh, trust: bool, new_signer: bool) -> tuple[State, str]:
+        """How the board is, once it trusts the signer of ``mesh``."""
+        key = self._node.signers.renew(mesh) if new_signer else self._node.signers.key(mesh)
+        if key is None or mesh.admin is None:
+            raise errors.NotTheSigner(mesh=mesh.name)
+        state, name = await look(self._keeper)
+        if state.key != sha256(key)[: slot_state.ID_BYTES]:
+            if not trust and not new_signer:
+                raise errors.TrustsOther(name=name, mesh=mesh.name)
+            await Managing(over(self._keeper)).set_config({"update_key": key})
+            state, name = await look(self._keeper)
+        return state, name
+
+    def _needed(self, name: str, state: State) -> bool:
+        if state.slot == slot_state.NO_SLOT:
+            raise errors.NoLoader(name=name)
+        if self._downgrade or state.number < self._number:
+            return True
+        if state.number > self._number:
+            raise errors.FirmwareNewer(name=name, theirs=state.number, ours=self._number)
+        return False
+
+    async def _deliver(self, delivery: Delivery, needed: bool, show: Show) -> State:
+        """Until it runs for good; with nothing to do there, until the board has all of it to hand on."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LONGEST_S
+
+        async def watch() -> State:
+            while loop.time() < until:
+                state, _ = await look(self._keeper)
+                if not needed:
+                    await self._keeper.settle()
+                    return state
+                if delivery.take(state, self._now()) is Stage.DONE:
+                    return state
+                show(delivery.stage, delivery.here / delivery.pieces)
+                await self._keeper.watch(lambda: False, _LOOK_S)
+            raise errors.UpdateSlow(minutes=LONGEST_S // 60)
+
+        while True:
             try:
-                head = package.decode_head(envelope.body, self._mark)
-                if head.leaf < next_leaf or head.target != target:
-                    continue
-                pieces = package.Pieces(head.ids, lambda identity: _body(self._node, identity, now))
-                leaf, manifest = package.open_manifest(key, pieces)
-            except PeerError:
-                continue
-            size = limits.ID_BYTES
-            ids = [head.ids[at : at + size] for at in range(0, len(head.ids), size)]
-            if leaf == head.leaf and manifest == wanted and all(shelf.has(one) for one in ids):
-                return leaf, [*ids, envelope.id]
-        return None
-
-
-def _body(node: Node, identity: bytes, now: int) -> bytes | None:
-    envelope = node.shelf.get(identity, now)
-    return None if envelope is None else envelope.body
+                return await self._linked(watch)
+            except _FOR_GOOD:
+                raise
+            except errors.UserError:
+                if loop.time() >= until:
+                    raise
+            await asyncio.sleep(_AGAIN_S)
