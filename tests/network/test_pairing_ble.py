@@ -1,7 +1,9 @@
 """Pairing over Bluetooth by codes and loans, in virtual time, with a firmware that knows no better."""
 
+import asyncio
+
 import pytest
-from ble_support import MESH, Someone, finding_of, open_lab, pairing_of, run
+from ble_support import MESH, Someone, finding_of, open_lab, pairing_of, run, until
 
 from hedgerow import errors
 from hedgerow.boards import code as codes
@@ -134,6 +136,30 @@ def test_a_loan_serves_until_it_is_over_and_its_guest_manages_nothing(lab, tmp_p
             await pairs(bob, late.uri())
 
     run(lab.clock, main())
+
+
+def test_an_owner_and_a_guest_write_to_each_other_over_one_board_at_the_same_time(lab, tmp_path):
+    alice, bob = owner(lab, tmp_path), someone(lab, "Bob", tmp_path)
+
+    async def main():
+        told = await managed(alice, lambda managing: managing.pair(KEY, GUEST, "Bob"))
+        await pairs(bob, Code("mill", KEY, told.finding, bob.now() + 3_600_000).uri())
+        bob.node.add(alice.node.invite(alice.now()), bob.now())
+        alice.node.boards.add("school", b"s" * 32, alice.now(), finding=b"s" * 16)  # many boards, one host
+        tasks = [asyncio.create_task(who.keeper("ble:mill").keep()) for who in (alice, bob)]
+        await until(lab, lambda: alice.linked and bob.linked)
+        await until(lab, lambda: all(c.connected for who in (alice, bob) for c in who.node.contacts()))
+        for number in range(5):
+            alice.node.send("Bob", f"to Bob {number}", alice.now())
+            bob.node.send("Alice", f"to Alice {number}", bob.now())
+        await until(lab, lambda: len(alice.texts) == len(bob.texts) == 5)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(lab.clock, main())
+    assert (alice.linked, bob.linked) == (2, 1)  # once to lend it
+    assert sorted(bob.texts) == [f"to Bob {number}" for number in range(5)]
 
 
 def test_who_was_taken_away_does_not_recognise_the_board_any_more_and_the_others_find_it(lab, tmp_path):
