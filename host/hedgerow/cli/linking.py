@@ -28,7 +28,7 @@ from hedgerow.node import Node
 _BOARD_OPTION = typer.Option(
     "--board",
     envvar="HEDGEROW_BOARD",
-    help="The board: its name, or serial:/dev/ttyUSB0, serial:socket://HOST:PORT, tcp:HOST:PORT.",
+    help="The board: its name, or where it is: serial:/dev/ttyUSB0, tcp:HOST:PORT or ble:NAME.",
 )
 BoardUrl = Annotated[str, _BOARD_OPTION]
 MaybeBoardUrl = Annotated[str | None, _BOARD_OPTION]

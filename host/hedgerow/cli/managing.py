@@ -18,6 +18,7 @@ from hedgerow_core import manage
 from hedgerow_core.clock import EPOCH_MINUTES
 
 config = typer.Typer(no_args_is_help=True, help="Settings of a board.")
+_UNNAMED = "who flashed it"
 _RIGHTS = {manage.OWNER: "owner", manage.GUEST: "guest", manage.CODE: "one-time code"}
 
 
@@ -85,7 +86,7 @@ def _show_pairings(board: Paired, pairings: list[Pairing], as_json: bool) -> Non
     table = Table("Id", "Who", "Rights", "Until", "", box=None, pad_edge=False)
     for identity, label, rights, ends_ms, this in rows:
         until = "" if ends_ms is None else clock(ends_ms)
-        table.add_row(identity, label, rights, until, "this computer" if this else "")
+        table.add_row(identity, label or _UNNAMED, rights, until, "this computer" if this else "")
     _print(table)
 
 
