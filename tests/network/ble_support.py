@@ -25,9 +25,10 @@ def finding_of(name):
     return name.encode().ljust(16, b"f")
 
 
-def board(lab, name, **more):
+def board(lab, name, source=None, **more):
     return lab.add_board(
         name,
+        source=source,
         settings={
             "name": name,
             "mesh_key": MESH,

@@ -2,18 +2,22 @@
 
 import asyncio
 import json
+import random
 
 import pytest
 from ble_support import Someone, board, finding_of, open_lab, pairing_of, run, until
 from bleak.exc import BleakBluetoothNotAvailableError, BleakDBusError, BleakError
 from bleak.exc import BleakBluetoothNotAvailableReason as Reason
+from support_firmware import patched
 
 from hedgerow import errors, links
 from hedgerow.cli import app, scanning
 from hedgerow.events import Connected
 from hedgerow.links import ble
 from hedgerow.outbox import DELIVERED
+from hedgerow_core import envelope, limits
 from hedgerow_lab.cable_port import CablePort
+from hedgerow_lab.world import Lab, find_aioble
 
 
 async def linked(lab, keepers):
@@ -295,3 +299,45 @@ def test_a_call_that_is_given_up_leaves_no_connection_and_no_scan_behind(tmp_pat
                 assert ann.computer.central.radio.scan is None and ann.computer.central.radio.target is None
 
         run(lab.clock, main())
+
+
+@pytest.mark.parametrize("mtu", [517, None])
+def test_credits_keep_the_packets_that_a_board_has_not_read_below_what_it_can_keep(tmp_path, mtu):
+    keeps = "                if len(self._packets) < _PACKETS:\n"
+    drops = "                if len(self._packets) >= _PACKETS: print('dropped')\n"
+    source = patched(tmp_path / "source", "ble.py", (keeps, drops + keeps))
+    with Lab(1, workdir=tmp_path / "lab", aioble=find_aioble()) as lab:
+        for name in ("mill", "school"):
+            board(lab, name, source=source)
+        lab.hear("mill", "school")
+        ann, bob = (Someone(lab, name, tmp_path, ["mill"], mtu) for name in ("Ann", "Bob"))
+        far = Someone(lab, "Carol", tmp_path, ["school"])
+        ids = [letters(who, count, 900) for who, count in ((ann, 5), (bob, 5), (far, 3))]
+
+        async def main():
+            await asyncio.sleep(3)
+            keepers = [
+                who.keeper("ble:", finding=finding_of(name), keys=[pairing_of(name)])
+                for who, name in ((ann, "mill"), (bob, "mill"), (far, "school"))
+            ]
+            tasks = await linked(lab, keepers)
+            everything = [identity for found in ids for identity in found]
+            for who in (ann, bob, far):
+                await until(lab, lambda who=who: all(map(who.node.shelf.has, everything)), 600)
+            await ended(tasks)
+
+        run(lab.clock, main())
+        assert all(log == [] for log in map(lab.log, lab.boards))
+
+
+def letters(who, count, size):
+    """Sealed letters of others on the shelf of ``who``; their ids."""
+    dice = random.Random(who.name)
+    found = []
+    for _ in range(count):
+        body = dice.randbytes(envelope.padded_body_size(size))
+        lock = dice.randbytes(limits.LOCK_BYTES)
+        made = envelope.make(envelope.NORMAL, envelope.TTL_DEFAULT, lock, body)
+        who.node.shelf.put(made, who.now())
+        found.append(made.id)
+    return found
