@@ -1,6 +1,8 @@
 """The tools that people use on a board, unmodified, and what tests of them share."""
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -14,9 +16,9 @@ from hedgerow_lab.bare.chips import FLASH_BYTES, Chip
 from hedgerow_lab.world import CHILD, TOP, find_aioble
 
 BIN = Path(sys.executable).parent
+HASTY = (sys.executable, Path(__file__).with_name("hasty.py"), find_aioble() or CHILD / "standin")
 PATIENCE_S = 60
 FLASH_S = 120
-AIOBLE = "HEDGEROW_TEST_AIOBLE"
 KINDS = {"esp32": "esp32-generic", "esp32c3": "esp32-c3-generic", "esp32s3": "esp32-s3-generic"}
 
 
@@ -73,12 +75,9 @@ class Owner:
         self.folder = folder / name
         self.folder.mkdir(exist_ok=True)
         self.home = self.folder / "home"
+        self.hedgerow = [*HASTY] if hasty else [sys.executable, "-m", "hedgerow.cli"]
         self.environment = {
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith("HEDGEROW_") or name == AIOBLE
-            },
+            **{name: value for name, value in os.environ.items() if not name.startswith("HEDGEROW_")},
             "PYTHONPATH": os.pathsep.join(str(TOP / part) for part in ("shared", "host", "tools")),
             "HEDGEROW_HOME": str(self.home),
         }
@@ -93,19 +92,14 @@ class Owner:
         settings.write_text(
             "[esptool]\ntimeout = 1\nchip_erase_timeout = 2\nconnect_attempts = 2\nsync_timeout = 0.4\n"
         )
-        return {
-            AIOBLE: str(find_aioble() or CHILD / "standin"),
-            "HEDGEROW_TEST_PATIENCE": "0.2",
-            "ESPTOOL_CFGFILE": str(settings),
-            "XDG_CACHE_HOME": str(self.folder / "cache"),
-        }
+        return {"ESPTOOL_CFGFILE": str(settings), "XDG_CACHE_HOME": str(self.folder / "cache")}
 
     def type(self, *words: str, patience_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
-        return self._run([sys.executable, "-m", "hedgerow.cli", *words], patience_s)
+        return self._run([*self.hedgerow, *words], patience_s)
 
     def flash(self, board: BareBoard, *words: str, script: bool = False) -> subprocess.CompletedProcess[str]:
         """Flash it, with an image that is quick to send."""
-        begin = [TOP / "flash.sh"] if script else [sys.executable, "-m", "hedgerow.cli", "flash"]
+        begin = [self._script()] if script else [*self.hedgerow, "flash"]
         given = {"--port": str(board.link), "--board": KINDS[board.chip.name], "--name": "mill"}
         given["--firmware"] = str(self.image_for(board.chip))
         options = [word for name, value in given.items() if name not in words for word in (name, value)]
@@ -117,6 +111,15 @@ class Owner:
         if not path.exists():
             path.write_bytes(image.micropython(chip, noise=8_000))
         return path
+
+    def _script(self) -> Path:
+        """flash.sh in a copy of the repository whose hedgerow is ours."""
+        tools = self.folder / "copy" / ".venv" / "bin"
+        tools.mkdir(parents=True)
+        words = shlex.join(str(word) for word in self.hedgerow)
+        (tools / "hedgerow").write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        (tools / "hedgerow").chmod(0o755)
+        return Path(shutil.copy(TOP / "flash.sh", self.folder / "copy"))
 
     def pairing_key(self) -> bytes:
         with closing(Node.open(self.home, os.urandom, now_ms())) as node:

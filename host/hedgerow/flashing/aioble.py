@@ -2,7 +2,6 @@
 
 import hashlib
 import http.client
-import os
 import shutil
 import tempfile
 import urllib.request
@@ -30,7 +29,6 @@ SHA256 = {
     "server.py": "6253b57dd3d4fcdad4cc0226c3501fbcc63f7780e48b610f83b0de80f1d5bec4",
 }
 _FILE_BYTES = 1 << 20
-_TEST = "HEDGEROW_TEST_AIOBLE"
 _TIMEOUT_S = 30
 
 
@@ -97,15 +95,10 @@ def kept(folder: Path) -> dict[str, bytes] | None:
 
 
 def obtain(given: Path | None = None) -> dict[str, bytes]:
-    """The files: of the folder that is given, of the cache, or fetched and kept there. $HEDGEROW_TEST_AIOBLE
-    names a folder whose files are taken as they are: the lab's stand-in has no checksums.
+    """The files: of the folder that is given, of the cache, or fetched and kept there.
 
     AiobleOther, AiobleNotFetched, NoRoomHere.
     """
-    if _TEST in os.environ:
-        folder = Path(os.environ[_TEST])
-        folder = folder / "aioble" if (folder / "aioble").is_dir() else folder
-        return {path.name: path.read_bytes() for path in sorted(folder.glob("*.py"))}
     if given is not None:
         found = files_in(given)
         if found is None:

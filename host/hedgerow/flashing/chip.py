@@ -5,15 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from hedgerow.flashing import errors, ports, tool
+from hedgerow.flashing import errors, limits, ports, tool
 from hedgerow.flashing.catalogue import Kind
 from hedgerow.flashing.ports import Port
 
 _BAUD = "460800"
-_LOOK_S = 60.0
-_WRITE_S = 600.0
-_QUIET_S = 30.0  # esptool tells its progress several times a second
-_ERASE_S = 120.0  # it says nothing while the chip erases itself
 _CHIP = re.compile(r"Chip type: +(\S+)")
 # Of a C6 it says the long one of 802.15.4 first.
 _MAC = re.compile(r"MAC: +((?:[0-9a-f]{2}:){5}[0-9a-f]{2})$", re.MULTILINE)
@@ -44,9 +40,9 @@ def look(port: Port) -> Chip:
     """Which chip is at ``port``. NoChip, PortBusy, PortForbidden, PortMissing, TooLong."""
     arguments = ["--port", port.device, "flash-id"]
     try:
-        status, lines = tool.run(tool.ESPTOOL, arguments, _LOOK_S)
+        status, lines = tool.run(tool.ESPTOOL, arguments, limits.LOOK_S)
     except tool.ToolStuck:
-        raise errors.TooLong(step="Asking the chip", limit_s=_LOOK_S) from None
+        raise errors.TooLong(step="Asking the chip", limit_s=limits.LOOK_S) from None
     text = "\n".join(lines)
     found = told(text)
     if status or found is None:
@@ -87,11 +83,11 @@ def write(kind: Kind, port: Port, image: Path, erase: bool, progress: Callable[[
         if found:
             wrote = True
             progress(min(float(found[1]) / 100, 1.0))
-        return _ERASE_S if "rasing" in line else None
+        return limits.ERASE_S if "rasing" in line else None
 
     try:
         status, lines = tool.run(
-            tool.ESPTOOL, writing(kind, port.device, image, erase), _WRITE_S, _QUIET_S, hear
+            tool.ESPTOOL, writing(kind, port.device, image, erase), limits.WRITE_S, limits.WRITE_QUIET_S, hear
         )
     except tool.ToolStuck:
         raise errors.WriteFailed(reason="the board fell silent") from None

@@ -5,8 +5,7 @@ import re
 import time
 from collections.abc import Callable
 
-from hedgerow.flashing import errors, ports
-from hedgerow.flashing.patience import patience
+from hedgerow.flashing import errors, limits, ports
 from hedgerow.flashing.ports import Port
 
 _BAUD = 115_200
@@ -63,12 +62,12 @@ def _ask(port: Port, said: bytearray) -> bool:
     return False
 
 
-def wait(port: Port, limit_s: float, progress: Callable[[float], None]) -> Port:
+def wait(port: Port, progress: Callable[[float], None]) -> Port:
     """Until MicroPython answers; where the board is now. BoardMute, or BootLoop with what the chip says."""
     said = bytearray()
     begin = time.monotonic()
-    while (passed_s := time.monotonic() - begin) < patience(limit_s):
-        progress(passed_s / patience(limit_s))
+    while (passed_s := time.monotonic() - begin) < limits.ANSWER_S:
+        progress(passed_s / limits.ANSWER_S)
         port = ports.moved(port)
         if _ask(port, said):
             return port

@@ -9,12 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hedgerow.flashing import errors, ports, tool
+from hedgerow.flashing import errors, limits, ports, tool
 from hedgerow.flashing.ports import Port
 
-_ASK_S = 60.0
-_COPY_S = 300.0
-_QUIET_S = 60.0
 _BLOCK_BYTES = 4096
 _SPARE_BLOCKS = 8  # folders, and what littlefs needs to write anew
 _TRIES = 2
@@ -164,7 +161,7 @@ def _put(
             progress(sum(sizes[name] for name in done) / max(1, sum(sizes.values())))
             done.append(found[1])
 
-    _run(port, commands, _COPY_S, hear)
+    _run(port, commands, limits.COPY_S, hear)
 
 
 def tidy(port: Port, files: Mapping[str, Path]) -> bool:
@@ -178,7 +175,7 @@ def tidy(port: Port, files: Mapping[str, Path]) -> bool:
 
 def restart(port: Port) -> None:
     """CopyFailed."""
-    _run(port, ["reset"], _ASK_S)
+    _run(port, ["reset"], limits.ASK_S)
     # mpremote leaves the board asleep for 0.1 s before it resets; a Ctrl-C in a frame of ours would end that.
     time.sleep(_RESET_S)
 
@@ -196,7 +193,7 @@ def _asked(port: Port, script: str, **values: object) -> dict[str, Any]:
 
 
 def _exec(port: Port, script: str) -> list[str]:
-    return _run(port, ["exec", script], _ASK_S)
+    return _run(port, ["exec", script], limits.ASK_S)
 
 
 def _run(
@@ -207,7 +204,7 @@ def _run(
     for _ in range(_TRIES):
         try:
             status, lines = tool.run(
-                tool.MPREMOTE, ["connect", port.device, *arguments], limit_s, _QUIET_S, hear
+                tool.MPREMOTE, ["connect", port.device, *arguments], limit_s, limits.COPY_QUIET_S, hear
             )
         except tool.ToolStuck:
             raise errors.TooLong(step="Talking with MicroPython", limit_s=limit_s) from None

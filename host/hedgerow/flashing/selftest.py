@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from hedgerow import errors as all_errors
-from hedgerow.flashing import errors, ports
-from hedgerow.flashing.patience import patience
+from hedgerow.flashing import errors, limits, ports
 from hedgerow.flashing.ports import Port
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
 from hedgerow_core import cbor, manage, service
 from hedgerow_core.errors import PeerError
 
-_LINK_S = 60.0
 _AGAIN_S = 0.5
 _CLOCK_S = 2.5
 _CLOCK_SLACK_S = 2
@@ -89,8 +87,8 @@ async def _linked(
     progress: Callable[[float], None],
 ) -> Keeper:
     reason = "no answer"
-    while (passed_s := time.monotonic() - begin) < patience(_LINK_S):
-        progress(passed_s / patience(_LINK_S))
+    while (passed_s := time.monotonic() - begin) < limits.LINK_S:
+        progress(passed_s / limits.LINK_S)
         port = ports.moved(port)
         keeper = Keeper(node, f"serial:{port.device}", [key], now, lambda found: None)
         try:

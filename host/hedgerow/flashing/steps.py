@@ -34,8 +34,6 @@ from hedgerow.flashing.ports import Port
 from hedgerow.flashing.provision import Provision, Wishes
 from hedgerow.node import Node
 
-_ANSWER_S = 60.0
-
 IMAGE = "Get MicroPython and look at it"
 AIOBLE = f"Get aioble {aioble.VERSION}"
 BUILD = "Compile the firmware"
@@ -235,7 +233,7 @@ class Flashing:
         kind, request = self._kind, self._request
         assert kind is not None
         with self._screen.step(WAIT) as progress:
-            port = console.wait(port, _ANSWER_S, progress)
+            port = console.wait(port, progress)
         files = {f"/{path.relative_to(folder)}": path for path in sorted(folder.rglob("*.mpy"))}
         with self._screen.step(COPY) as progress:
             remembers = onboard.tidy(port, files)

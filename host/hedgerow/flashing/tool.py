@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO
 
-from hedgerow.flashing.patience import patience
-
 ESPTOOL = "esptool"
 MPREMOTE = "mpremote"
 _PLAIN = {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1", "COLUMNS": "200", "TERM": "dumb"}
@@ -51,8 +49,8 @@ def run(
     reader = threading.Thread(target=_read, args=(process.stdout, came), daemon=True)
     reader.start()
     lines: list[str] = []
-    end = time.monotonic() + patience(limit_s)
-    patience_s = None if quiet_s is None else patience(quiet_s)
+    end = time.monotonic() + limit_s
+    patience_s = quiet_s
     try:
         while True:
             left_s = end - time.monotonic()
@@ -64,8 +62,7 @@ def run(
                 return process.wait(timeout=max(0.1, end - time.monotonic())), lines
             if line.strip():
                 lines.append(line.strip())
-            longer_s = hear(line) or quiet_s
-            patience_s = None if longer_s is None else patience(longer_s)
+            patience_s = hear(line) or quiet_s
     except subprocess.TimeoutExpired:
         raise ToolStuck from None
     finally:
