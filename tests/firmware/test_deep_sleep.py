@@ -1,12 +1,13 @@
 """Boards that sleep most of the time, and what they do in the rest of it."""
 
+import tomllib
 from itertools import pairwise
 
 import pytest
 from support_firmware import Cable, quiet, settings
 
 from hedgerow_core import limits, service
-from hedgerow_lab.world import Lab, find_aioble
+from hedgerow_lab.world import TOP, Lab, find_aioble
 
 MINUTE = 60_000
 AWAKE, CYCLE = 2, 15
@@ -68,6 +69,16 @@ def test_a_board_that_knows_the_time_sleeps_outside_of_the_minutes_of_its_mesh(t
         assert share_awake(lab, "a", 15) < 0.5
         assert AWAKE / CYCLE < share_awake(lab, "a", 120) < AWAKE / CYCLE + 0.04
         assert set(lab.boards["a"].causes[1:]) == {4} and quiet(lab)
+
+
+def test_two_boards_are_awake_as_long_as_the_table_of_days_says(tmp_path):
+    figures = tomllib.loads((TOP / "tools/power.toml").read_text())
+    assert (figures["sleep_awake"], figures["sleep_cycle"]) == (AWAKE, CYCLE)
+    with sleepers(tmp_path, "a", "b") as lab:
+        lab.run_until(2_000)
+        visit(lab, "a")
+        lab.run_until(35 * MINUTE)
+        assert share_awake(lab, "b", 180) == pytest.approx(figures["awake_share"], abs=0.01)
 
 
 def test_letters_cross_a_line_of_boards_that_sleep_within_a_cycle(tmp_path):
