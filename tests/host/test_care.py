@@ -11,6 +11,7 @@ from hedgerow import errors
 from hedgerow.boards import meshes
 from hedgerow.care import words
 from hedgerow.cli import app
+from hedgerow.cli.terminal import print_event
 from hedgerow.events import Answered
 from hedgerow.node import Node
 from hedgerow.vault import epoch
@@ -294,6 +295,17 @@ def test_replies_are_read_and_damaged_ones_say_nothing():
         assert words.fields_of(asked, reply) == {} and words.fields_of(STATUS, reply) == {}
     assert words.result_of(b"") == words.result_of(b"\x09") == "unknown answer"
     assert words.name_of(b"") == words.name_of(b"\xff") == "other"
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_answer_that_comes_while_the_computer_is_linked_is_told(as_json, capsys):
+    print_event(Answered("mill", 3, STATUS, bytes((manage.FAILED,))), as_json)
+    told = capsys.readouterr().out
+    if as_json:
+        found = json.loads(told)
+        assert (found["event"], found["number"], found["result"]) == ("answered", 3, "failed")
+    else:
+        assert told == "mill answered command 3, status: failed.\n"
 
 
 def typed(tmp_path, *arguments):

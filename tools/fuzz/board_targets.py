@@ -1,13 +1,15 @@
-"""What is fuzzed of boards on the host: pairing codes, invitations to a mesh, settings."""
+"""What is fuzzed of boards on the host: codes, invitations to a mesh, settings, answers to commands."""
 
 import base64
 import hashlib
+import json
 
 from fuzz.core_targets import holds, refusal, told
 from hedgerow import errors
 from hedgerow.boards import code, meshes
 from hedgerow.boards import settings as board_settings
-from hedgerow_core import cbor, slots
+from hedgerow.care import words
+from hedgerow_core import cbor, manage, service, slots
 from hedgerow_core.errors import HedgerowError
 
 KEY = bytes(range(32))
@@ -56,7 +58,17 @@ def fuzz_board_settings(data: bytes) -> str:
     return told(content)
 
 
+def fuzz_care_reply(data: bytes) -> str:
+    """What a board answered over the mesh, to the command that the first byte names."""
+    command, reply = data[:1] + KEY, data[1:]
+    fields = words.fields_of(command, reply)
+    shown = json.dumps(fields)
+    holds(reply[:1] == bytes((manage.DONE,)) or not fields, "what was not done says something")
+    return told(words.name_of(command), words.result_of(reply), shown)
+
+
 TARGETS = {
+    "care_reply": fuzz_care_reply,
     "board_code": fuzz_board_code,
     "mesh": fuzz_mesh,
     "board_settings": fuzz_board_settings,
@@ -65,6 +77,11 @@ TARGETS = {
 
 def seeds(name: str) -> list[bytes]:
     """Inputs to begin with."""
+    if name == "care_reply":
+        status = bytes((manage.STATUS, manage.DONE)) + service.encode_status((1,) * 13, "mill")
+        config = bytes((manage.CONFIG_GET, manage.DONE)) + cbor.encode({"name": "mill", "mesh": b"m", 5: [1]})
+        others = [bytes((op, 0, 1)) for op in (manage.CONFIG_SET, manage.REKEY, manage.REBOOT, 0)]
+        return [status, status[:-5], config, config[:-1], b"\x09\1", b"\x09", b"\1\0\xa1\xf5\xf5", *others]
     if name == "board_code":
         return [
             b"t" + CODE.uri().encode(),
