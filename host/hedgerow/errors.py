@@ -404,7 +404,7 @@ class NotExpired(UserError):
 
 
 class BadUrl(UserError):
-    """{url} names no way to a board: write serial:DEVICE, serial:socket://HOST:PORT or tcp:HOST:PORT."""
+    """{url} names no way to a board: write serial:DEVICE, ble:NAME or tcp:HOST:PORT."""
 
 
 class PortMissing(UserError):

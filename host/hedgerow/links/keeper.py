@@ -91,6 +91,9 @@ class Keeper:
                     if name:
                         self._node.boards.add(name, keys[0], self._now())
                     return
+                except _HOME_ENDED:
+                    await self.close()
+                    raise
                 except errors.UserError as error:
                     # Over Bluetooth the next one may be ours.
                     refused = error
