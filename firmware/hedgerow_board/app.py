@@ -73,6 +73,7 @@ class Board:
         self.shelf.admission = Admission(self.shelf.max_bytes)
         self.shelf.caught = len(settings.care_key) > 0  # maybe: what came may not have run yet
         self._keys: list = []  # of the pairings that hold now
+        self._guests: list = []  # those of them that are no owner's
         self.renew()
         standing = 0 if settings.profile == SAVER else limits.STANDING_LINKS
         self.carrier = Carrier(self.beacon_id(), self.now(), standing)
@@ -113,7 +114,8 @@ class Board:
         self._sessions += 1
         # The generator is weak while the radio is off, so it is not trusted alone.
         counters = self.journal.starts.to_bytes(4, "big") + self._sessions.to_bytes(4, "big")
-        return Session(role, keys, hmac_sha256(self._seed, counters + os.urandom(16)), self.now())
+        chance = hmac_sha256(self._seed, counters + os.urandom(16))
+        return Session(role, keys, chance, self.now(), self._guests)
 
     def beacon_id(self) -> bytes:
         """A new one."""
@@ -134,7 +136,9 @@ class Board:
     def renew(self) -> None:
         """Pairings came, went or are over: others open links from now on."""
         minute = self.minute()
-        self._keys[:] = [key for _, expires, key in self.settings.pairings if not 0 < expires <= minute]
+        hold = [pairing for pairing in self.settings.pairings if not 0 < pairing[1] <= minute]
+        self._keys[:] = [key for _, _, key in hold]
+        self._guests[:] = [key for rights, _, key in hold if rights != OWNER]
 
     def part(self) -> None:
         """End the links of pairings that do not hold any more."""

@@ -142,17 +142,20 @@ class Link:
     def _renew(self, now: int, events: "list[tuple[str, object]]") -> None:
         if self.session.generation != self._generation:
             self._generation = self.session.generation
-            paired = self.session.kind == PAIR
+            session = self.session
+            paired = session.kind == PAIR
+            # A guest is no host of the board's: it has a share as members have, and does not set the clock.
+            trusted = paired and not session.guest
             if self.peer is not None:
                 self.peer.leave()
             self.peer = Peer(
                 self._shelf,
                 now,
                 self._credit_bytes,
-                SOURCE_HOST if paired else SOURCE_MESH,
-                b"" if paired else self._member,
+                SOURCE_HOST if trusted else SOURCE_MESH,
+                b"" if trusted else session.pairing or self._member,
                 bool(self._ask_ms),
-                None if paired else self.session.role == INITIATOR,
+                None if paired else session.role == INITIATOR,
             )
             events.append(("up", self.session.kind))
 

@@ -40,6 +40,7 @@ _HELLO_BYTES = 3 + limits.SESSION_NONCE_BYTES
 _HINT_BYTES = 8
 _ECHO_BYTES = 8
 _REPEAT_MS = 1_000
+_REFUSALS = 3
 OVERHEAD = 3 + limits.TAG_BYTES
 PLAINTEXT_BYTES = limits.FRAME_BYTES - OVERHEAD
 
@@ -76,8 +77,16 @@ class Session:
     this end's nonces come from. ``pairing`` is the key of kind PAIR that authenticated, else empty.
     """
 
-    def __init__(self, role: int, keys: "dict[int, bytes | list[bytes]]", seed: bytes, now: int) -> None:
+    def __init__(
+        self,
+        role: int,
+        keys: "dict[int, bytes | list[bytes]]",
+        seed: bytes,
+        now: int,
+        guests: "list[bytes] | None" = None,
+    ) -> None:
         self.role = role
+        self._guests = guests or []
         self.pairing = b""
         self.kind = 0
         self.closed = False
@@ -95,6 +104,7 @@ class Session:
         self._pending = b""
         self._pending_kind = 0
         self._pending_key = b""
+        self._refused = 0  # answers that somebody gave who does not hold the key
         self._nonce = b""
         self._hello = b""
         self._reply = b""
@@ -107,6 +117,11 @@ class Session:
     def established(self) -> bool:
         """Whether the other end proved that it holds the key."""
         return bool(self._keys) and not self.closed
+
+    @property
+    def guest(self) -> bool:
+        """Whether the other end holds a pairing that is lent, or a code."""
+        return self.pairing in self._guests
 
     def _fresh_nonce(self) -> bytes:
         self._nonces += 1
@@ -215,6 +230,9 @@ class Session:
             return
         theirs = bytes(frame[3:_HELLO_BYTES])
         key = self._key_of(kind, theirs, bytes(frame[_HELLO_BYTES:]))
+        if not key and kind == PAIR:
+            # Who repeats a hello that was recorded is not to learn by it which board this is.
+            key = hmac_sha256(self._seed, b"nobody")
         if not key:
             self._reject(_WRONG_KEY, frame)
             raise AuthError("no key for this link")
@@ -258,9 +276,12 @@ class Session:
             raise PeerError("equal nonces")
         keys = _derive(INITIATOR, self._pending_key, self._pending_kind, self._nonce, nonce)
         if not equal(_proof_r(keys), bytes(frame[18:])):
-            # Who found our key by the hint holds it: this may be the answer to somebody who called before us.
-            if not self._keys and self._pending_kind == MESH:
+            self._refused += 1
+            if not self._keys and (self._pending_kind == MESH or self._refused >= _REFUSALS):
                 self.close("wrong key")
+            elif self._refused < _REFUSALS:
+                # It may be the answer to somebody who called before us: let ours be said again.
+                self._out.append(self._hello)
             raise AuthError("the other side does not hold the key")
         self._reply = bytes(frame)
         self._out.append(bytes((_CONFIRM,)) + _proof_i(keys))

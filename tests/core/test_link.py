@@ -6,7 +6,8 @@ from hedgerow_core.errors import PeerError
 from hedgerow_core.link import Link, Packets, Stream
 from hedgerow_core.mesh_clock import MeshClock
 from hedgerow_core.peer import SERVICE, Peer
-from hedgerow_core.shelf import Shelf
+from hedgerow_core.session import INITIATOR, MESH, PAIR, RESPONDER, Session
+from hedgerow_core.shelf import SOURCE_HOST, Shelf
 from hedgerow_core.sketch import Sketch
 from hedgerow_core.store import MemoryStore
 from support import KEY, letter, links, run, sessions, shelf
@@ -371,3 +372,19 @@ def test_a_full_board_is_not_given_again_and_again_what_it_would_not_keep():
         # At first what is younger than the oldest there, of which some has to go for the rest.
         assert 60 <= put[0] < 160 and put[1:] == [0, 0]
         assert max([small.get(each, now).age for each in small.ids()]) < 60
+
+
+def test_only_an_owner_sets_the_clock_of_a_board_and_brings_letters_without_a_bound():
+    host = b"owner or guest" * 2 + b"____"
+    for guests in ([], [host]):
+        clock = MeshClock(0, 1_000, True)
+        board = Shelf(MemoryStore(), clock, 0)
+        board.admission = Admission(board.max_bytes)
+        ahead = Shelf(MemoryStore(), MeshClock(0, 1 << 20, True), 0)
+        one = Link(Stream(), Session(INITIATOR, {PAIR: host}, b"seed of a", 0), ahead, 0)
+        keys = {MESH: KEY, PAIR: [host]}
+        two = Link(Stream(), Session(RESPONDER, keys, b"seed of b", 0, guests), board, 0)
+        run(one, two)
+        assert two.established and two.kind == PAIR
+        assert (clock.minute(0) > 1_010) is (not guests)
+        assert (two.peer._source == SOURCE_HOST) is (not guests)

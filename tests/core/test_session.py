@@ -48,8 +48,8 @@ def test_a_wrong_key_ends_both_ends_with_a_reason_and_no_message():
 
 
 def test_a_responder_without_that_kind_of_key_says_so():
-    a = Session(INITIATOR, {PAIR: KEY}, b"a", 0)
-    b = Session(RESPONDER, {MESH: KEY}, b"b", 0)
+    a = Session(INITIATOR, {MESH: KEY}, b"a", 0)
+    b = Session(RESPONDER, {PAIR: KEY}, b"b", 0)
     for frame in a.outgoing():
         assert refuses(b.receive, frame, 0)
     deliver(b, a)
@@ -59,14 +59,25 @@ def test_a_responder_without_that_kind_of_key_says_so():
 HOSTS = [b"alice" * 6 + b"__", b"bob" * 10 + b"__", b"carol" * 6 + b"__"]
 
 
-def paired(host, keys, seed=b"host"):
+def shake(a, b):
+    """Hand frames over until nobody says any more; what is refused is."""
+    said = True
+    while said:
+        said = False
+        for one, other in ((a, b), (b, a)):
+            for frame in one.outgoing():
+                said = True
+                try:
+                    other.receive(frame, 0)
+                except PeerError:
+                    pass
+
+
+def paired(host, keys, seed=b"host", guests=None):
     """A host with the key ``host`` and a board with ``keys``, after the handshake."""
     a = Session(INITIATOR, {PAIR: host}, seed, 0)
-    b = Session(RESPONDER, {MESH: KEY, PAIR: keys}, b"board", 0)
-    try:
-        handshake(a, b)
-    except PeerError:
-        deliver(b, a)
+    b = Session(RESPONDER, {MESH: KEY, PAIR: keys}, b"board", 0, guests)
+    shake(a, b)
     return a, b
 
 
@@ -89,15 +100,16 @@ def test_a_pairing_that_comes_or_goes_counts_at_the_next_hello():
     keys = HOSTS[:1]
     _, b = paired(HOSTS[0], keys)
     late = Session(INITIATOR, {PAIR: HOSTS[1]}, b"late", 0)
-    assert refuses(handshake, late, b)
-    deliver(b, late)
+    shake(late, b)
+    assert late.reason == "wrong key"
     keys.append(HOSTS[1])
     again = Session(INITIATOR, {PAIR: HOSTS[1]}, b"again", 0)
     handshake(again, b)
     assert again.established and b.pairing == HOSTS[1]
     keys.remove(HOSTS[1])
     gone = Session(INITIATOR, {PAIR: HOSTS[1]}, b"gone", 0)
-    assert refuses(handshake, gone, b)
+    shake(gone, b)
+    assert gone.reason == "wrong key"
     # What runs is not touched by that.
     again.send(b"still here")
     assert deliver(again, b) == [b"still here"]
@@ -111,18 +123,51 @@ def test_a_hello_names_nobody_and_no_two_of_a_host_look_alike():
     assert len(Session(INITIATOR, {MESH: HOSTS[0]}, b"seed", 0).outgoing()[0]) == 19
 
 
-def test_a_hint_of_another_nonce_or_of_the_wrong_length_is_refused():
-    board = Session(RESPONDER, {PAIR: HOSTS}, b"board", 0)
+def test_who_repeats_or_forges_a_hello_does_not_learn_whether_the_board_knows_the_pairing():
     first, second = (
         Session(INITIATOR, {PAIR: HOSTS[0]}, seed, 0).outgoing()[0] for seed in (b"first", b"second")
     )
-    for hello in (first[:19] + second[19:], first[:19], first[:-1], first + b"x"):
-        assert refuses(board.receive, hello, 0)
-    assert not board._pending
+    forged = [first[:19] + second[19:]]
     for at in range(3, 27):
         bad = bytearray(first)
         bad[at] ^= 1
-        assert refuses(board.receive, bytes(bad), 0)
+        forged.append(bytes(bad))
+    known = Session(RESPONDER, {PAIR: HOSTS}, b"board", 0)
+    known.receive(first, 0)
+    answer = known.outgoing()[0]
+    forged.append(first)
+    for hello in forged:
+        board = Session(RESPONDER, {PAIR: HOSTS[1:]}, b"board", 0)
+        board.receive(hello, 0)
+        (reply,) = board.outgoing()
+        assert reply[:2] == answer[:2] and len(reply) == len(answer) and reply != answer
+        assert not board.established
+
+
+def test_a_hello_of_the_wrong_length_is_refused():
+    board = Session(RESPONDER, {PAIR: HOSTS}, b"board", 0)
+    hello = Session(INITIATOR, {PAIR: HOSTS[0]}, b"first", 0).outgoing()[0]
+    for bad in (hello[:19], hello[:-1], hello + b"x"):
+        assert refuses(board.receive, bad, 0)
+    assert not board._pending
+
+
+def test_answers_to_somebody_who_called_before_do_not_end_a_call():
+    before = Session(INITIATOR, {PAIR: HOSTS[1]}, b"before", 0)
+    board = Session(RESPONDER, {PAIR: HOSTS}, b"board", 0)
+    deliver(before, board)
+    stale = board.outgoing() * 2
+    a = Session(INITIATOR, {PAIR: HOSTS[0]}, b"host", 0)
+    for reply in stale:
+        assert refuses(a.receive, reply, 0)
+    shake(a, board)
+    assert a.established and board.pairing == HOSTS[0]
+
+
+def test_a_guest_is_told_from_an_owner():
+    for host, guest in ((HOSTS[0], False), (HOSTS[1], True)):
+        _, board = paired(host, HOSTS, guests=HOSTS[1:])
+        assert board.established and board.guest is guest
 
 
 def test_vectors_of_both_kinds_of_handshake():

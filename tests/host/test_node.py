@@ -817,7 +817,7 @@ def test_a_board_of_another_version_is_told(village, monkeypatch):
         def receive(self, data, now):
             for frame in self.stream.receive(data):
                 if frame[1] != 2:
-                    self.out += self.stream.send(b"\x05\x02")
+                    self.out += self.stream.send(b"\x05\x02" + frame[3:11])
 
         def outgoing(self, now):
             out, self.out = self.out, []
@@ -837,7 +837,7 @@ def test_our_side_refuses_a_hello_of_another_version():
     stream = Stream()
     for data in stream.send(b"\x01\x02\x02" + bytes(16)):
         board.receive(data, NOW)
-    assert stream.receive(b"".join(board.outgoing(NOW))) == [b"\x05\x02"]
+    assert stream.receive(b"".join(board.outgoing(NOW))) == [b"\x05\x02" + bytes(8)]
 
 
 def test_a_board_that_does_not_answer_is_told(village):
