@@ -304,7 +304,8 @@ CREATE TABLE meshes (
     signer BLOB,
     made_ms INTEGER NOT NULL,
     next_key BLOB,
-    next_ms INTEGER
+    next_ms INTEGER,
+    former BLOB NOT NULL DEFAULT x''
 );
 CREATE TABLE boards (
     id INTEGER PRIMARY KEY,
@@ -327,7 +328,8 @@ CREATE TABLE boards (
 # Since version 8, too: care of boards over the mesh. ``care`` is where we are in the commands of a board,
 # under the care key that ``of`` names. A command has ``number``, ``salt``, ``envelope`` and ``record`` of its
 # last try, which ends at ``over_ms``; ``taken_ms``: its board proved it. ``rekeyed`` are the boards of a mesh
-# whose key ``meshes.next_key`` holds from ``next_ms`` on, with the command that told them.
+# whose key ``meshes.next_key`` holds from ``next_ms`` on, with the command that told them; ``meshes.former``
+# are the fingerprints of its former keys, 4 bytes each.
 CARE = """
 CREATE TABLE care (
     board INTEGER PRIMARY KEY REFERENCES boards(id) ON DELETE CASCADE,

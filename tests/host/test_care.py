@@ -266,6 +266,7 @@ def test_another_key_for_a_mesh_goes_to_all_its_boards_and_holds_from_its_minute
     command = boards[0].ran[0]
     assert command[0] == manage.REKEY and int.from_bytes(command[1:5]) == at // MINUTE - EPOCH_MINUTES
     assert node.meshes.named("Lane").key == mesh.key != command[5:]
+    assert node.meshes.of_fingerprint(found.fingerprint).key == mesh.key
     # One that is flashed meanwhile is told, too.
     late = owned(node, "late", 8, mesh=mesh.id)
     node.poll(NOW + 2 * MINUTE)
@@ -274,6 +275,9 @@ def test_another_key_for_a_mesh_goes_to_all_its_boards_and_holds_from_its_minute
     node.poll(at + MINUTE)
     assert node.meshes.named("Lane").key == command[5:]
     assert node.rekeyings.of("Lane", at + MINUTE).missing == ["c", "old"]
+    # A board with any of the keys is one of this mesh.
+    for known in (mesh.fingerprint, found.fingerprint):
+        assert node.meshes.of_fingerprint(known).name == "Lane"
     boards[2].meet(node, at + 2 * MINUTE)
     assert node.rekeyings.of("Lane", at + 2 * MINUTE).missing == ["old"]
     assert node.rekeyings.begin("Lane", at + DAY, [], at + DAY - MINUTE).boards["stolen"] == "queued"

@@ -103,8 +103,19 @@ class Meshes:
         return next((mesh for mesh in self.all() if mesh.key == key), None)
 
     def of_fingerprint(self, wanted: str) -> Mesh | None:
-        """The one with this fingerprint, as a board tells it."""
-        return next((mesh for mesh in self.all() if mesh.fingerprint == wanted), None)
+        """The one with this fingerprint, as a board tells it: also that of a key that is to come, or of a
+        former one, which a board that was away still has."""
+        for row in self._database.rows("SELECT name, unseal(next_key) AS next_key, former FROM meshes"):
+            mesh = self.named(row["name"])
+            known = [mesh.fingerprint]
+            if row["next_key"] is not None:
+                known.append(fingerprint(row["next_key"]))
+            former = bytes(row["former"])
+            for at in range(0, len(former), _FINGERPRINT_BYTES):
+                known.append(former[at : at + _FINGERPRINT_BYTES].hex())
+            if wanted in known:
+                return mesh
+        return None
 
     def create(self, name: str, now: int) -> Mesh:
         """A new mesh, whose admin we are. BadBoardName, or MeshNameTaken."""

@@ -134,11 +134,16 @@ class Rekeyings:
             ):
                 board = self._boards.named(row["name"])
                 self._tell(row["id"], board, bytes(row["key"]), row["next_ms"], False, now)
-            self._database.run(
-                "UPDATE meshes SET key = next_key, next_key = NULL WHERE next_key IS NOT NULL"
-                " AND next_ms <= ?",
+            for row in self._database.rows(
+                "SELECT id, unseal(key) AS key, former FROM meshes"
+                " WHERE next_key IS NOT NULL AND next_ms <= ?",
                 now,
-            )
+            ):
+                self._database.run(
+                    "UPDATE meshes SET key = next_key, next_key = NULL, former = ? WHERE id = ?",
+                    bytes(row["former"]) + bytes.fromhex(fingerprint(bytes(row["key"]))),
+                    row["id"],
+                )
 
     def _row(self, mesh: int) -> object:
         return self._database.row("SELECT 1 FROM meshes WHERE id = ? AND next_key IS NOT NULL", mesh)
