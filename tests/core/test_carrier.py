@@ -275,3 +275,16 @@ def test_who_takes_no_calls_is_called_as_soon_as_it_does():
         assert one.meeting(b"mine", 1, now) is None
     assert one.again(MAC, at(LARGE), -60, 10_001, True)
     assert one.meeting(b"mine", 1, 10_001) == at(LARGE)
+
+
+def test_a_link_that_turns_out_to_be_a_hosts_is_none_of_the_mesh_and_takes_no_part_in_its_turns():
+    one = linked(2)
+    one.opened(3, b"\x01laptop", 0)
+    one.forget(3)
+    assert [link[0] for link in one.links] == [1, 2] and not one.stays(3)
+    assert one.to_end(1, 0) == -1
+    one.moved(3, 0)
+    one.ended(3, 0, False)
+    assert [link[0] for link in one.links] == [1, 2]
+    one.opened(4, at(LARGE), 0)
+    assert one.to_end(1, 0) == 4

@@ -388,3 +388,13 @@ def test_only_an_owner_sets_the_clock_of_a_board_and_brings_letters_without_a_bo
         assert two.established and two.kind == PAIR
         assert (clock.minute(0) > 1_010) is (not guests)
         assert (two.peer._source == SOURCE_HOST) is (not guests)
+
+
+def test_packets_have_the_size_that_the_other_end_takes_from_the_moment_it_is_known():
+    packets = Packets(20)
+    short = packets.send(bytes(100))
+    packets.resize(100)
+    assert max(map(len, short)) == 20
+    assert [len(packet) for packet in packets.send(bytes(199))] == [100, 100, 2]
+    other = Packets(20)
+    assert [frame for packet in short for frame in other.receive(packet)] == [bytes(100)]

@@ -174,10 +174,12 @@ def fuzz_beacon(data: bytes) -> str:
         advert = beacon._HEAD + content + beacon._mac(KEY, ADDRESS, content)
     else:
         advert = data[1:]
+    beacon.read(data)
     found = beacon.parse(advert, KEY, ADDRESS)
     if found is None:
         return "nothing"
-    again = beacon.encode(KEY, ADDRESS, found.beacon_id, found.count, found.summary, found.load)
+    said = (found.beacon_id, found.count, found.summary, found.load)
+    again = beacon.encode(KEY, ADDRESS, *said, beacon.for_all(advert))
     holds(again == advert, "a beacon has two encodings")
     return told(advert)
 
@@ -801,7 +803,15 @@ def seeds(name: str) -> list[bytes]:
         return data + [data[0][:-1], data[0] + b"\0", b"\x10" + data[0][1:], b"\x0b" + data[0][1:]]
     if name == "beacon":
         advert = beacon.encode(KEY, ADDRESS, b"beacon", 300, b"sums", 7)
-        return [b"\0" + advert, b"\0" + advert[:-1], b"\0" + advert + b"\0", b"\1" + advert[7:21], b"\1\2"]
+        hosts = beacon.encode(KEY, ADDRESS, b"beacon", 300, b"sums", 7, False)
+        return [
+            b"\0" + advert,
+            b"\0" + hosts,
+            b"\0" + advert[:-1],
+            b"\0" + advert + b"\0",
+            b"\1" + advert[7:21],
+            b"\1\2",
+        ]
     if name == "log":
         kept = journal.added(journal.added(b"", 1, 2, b"one"), 3, 4, b"two")
         whole = encode_log(0, 9, 3, 2, [1] * 6, kept)
