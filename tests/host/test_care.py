@@ -15,7 +15,7 @@ from hedgerow.cli.terminal import print_event
 from hedgerow.events import Answered
 from hedgerow.node import Node
 from hedgerow.vault import epoch
-from hedgerow_core import cbor, envelope, manage, sealed
+from hedgerow_core import cbor, envelope, limits, manage, sealed
 from hedgerow_core.clock import EPOCH_MINUTES, Clock
 from hedgerow_core.shelf import Shelf
 from hedgerow_core.store import MemoryStore
@@ -240,6 +240,18 @@ def test_who_may_not_send_commands_reads_why(node):
         node.care.ask("mill", STATUS, NOW + DAY, NOW)
     node.care.cancel(1, NOW)
     node.care.ask("mill", STATUS, NOW + DAY, NOW)
+
+
+def test_a_key_whose_numbers_are_used_up_says_so_and_stops_nothing_else(node):
+    owned(node, "mill")
+    weir = owned(node, "weir", 2)
+    node.care.ask("mill", STATUS, NOW + 10 * DAY, NOW)
+    node.boards.change(node.boards.named("mill").id, care_next=limits.CARE_NUMBERS - 1)
+    with pytest.raises(errors.NoCareLeft, match="mill"):
+        node.care.ask("mill", STATUS, NOW + DAY, NOW)
+    node.poll(NOW + 4 * DAY)
+    node.care.ask("weir", STATUS, NOW + 5 * DAY, NOW + 4 * DAY)
+    assert len(weir.meet(node, NOW + 4 * DAY)) == 1
 
 
 def test_another_key_for_a_mesh_goes_to_all_its_boards_and_holds_from_its_minute_on(node):

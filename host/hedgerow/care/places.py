@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hedgerow.boards.paired import Boards, Paired
 from hedgerow.database import Database
 from hedgerow_core import limits, sealed
+from hedgerow_core.errors import LimitError
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,6 @@ class Place:
     known: int
     doubt: int
 
-    @property
     def next(self) -> int:
         """The number of the next command. LimitError where none is left."""
         return sealed.choose(self.unused, self.known, self.doubt)
@@ -38,6 +38,15 @@ class Places:
         if row is None:
             return Place(board.care_next, 0, 1)
         return Place(board.care_next, row["known"], row["doubt"])
+
+    def exhausted(self, board: Paired) -> bool:
+        """Whether no number is left for a command."""
+        place = self.of(board)
+        try:
+            place.next()
+        except LimitError:
+            return True
+        return False
 
     def used(self, board: Paired, number: int) -> None:
         """A command got ``number``. One that is tried from far is not used up by that."""

@@ -5,6 +5,7 @@ the command like the others.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hedgerow import errors
@@ -133,7 +134,9 @@ class Rekeyings:
                 " (SELECT board FROM rekeyed WHERE mesh = m.id)"
             ):
                 board = self._boards.named(row["name"])
-                self._tell(row["id"], board, bytes(row["key"]), row["next_ms"], False, now)
+                # It takes no more commands now: later.
+                with suppress(errors.TooManyCommands, errors.NoCareLeft):
+                    self._tell(row["id"], board, bytes(row["key"]), row["next_ms"], False, now)
             for row in self._database.rows(
                 "SELECT id, unseal(key) AS key, former FROM meshes"
                 " WHERE next_key IS NOT NULL AND next_ms <= ?",

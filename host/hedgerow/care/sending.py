@@ -102,12 +102,14 @@ class Care:
 
     def ask(self, name: str, command: bytes, until_ms: int, now: int) -> int:
         """Send ``command`` to the board ``name`` as soon as the one before is answered; its number in the
-        list. UnknownBoard, NotOwner, NoCareKey, TooManyCommands."""
+        list. UnknownBoard, NotOwner, NoCareKey, NoCareLeft, TooManyCommands."""
         board = self._boards.named(name)
         if not board.owned:
             raise errors.NotOwner
         if not board.care_key:
             raise errors.NoCareKey(name=board.name)
+        if self._places.exhausted(board):
+            raise errors.NoCareLeft(name=board.name)
         if len(command) > COMMAND_BYTES:
             raise LimitError("a command above the limit")
         with self._database.transaction():
@@ -139,16 +141,13 @@ class Care:
             self._watch(board)
             return
         row = self._one("c.board = ? AND c.ended = 0 AND c.until_ms > ? ORDER BY c.id LIMIT 1", board.id, now)
-        if row is not None:
+        if row is not None and not self._places.exhausted(board):
             self._send(board, row, now)
         self._watch(self._boards.named(board.name))
 
     def _send(self, board: Paired, row: sqlite3.Row, now: int) -> None:
         """Seal the command under its next number, and put it onto the shelf."""
-        try:
-            number = self._places.of(board).next
-        except LimitError:
-            raise errors.NoCareLeft(name=board.name) from None
+        number = self._places.of(board).next()
         ttl = self._ttl()
         over_ms = min(row["until_ms"], now + envelopes.TTL_MINUTES[ttl] * _MINUTE_MS)
         salt = self._random(sealed.SALT_BYTES)
