@@ -27,7 +27,7 @@ def test_without_a_name_the_names_are_listed_with_one_line_each():
     done = run()
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == list(bench.benches())
-    assert {"bytes", "codec", "frame", "hop", "lab", "ratchet", "shelf"} <= set(bench.benches())
+    assert {"bytes", "codec", "flash", "frame", "hop", "lab", "ratchet", "shelf"} <= set(bench.benches())
     assert all(len(line.split()) > 4 for line in done.stdout.splitlines())
 
 
@@ -38,7 +38,8 @@ def test_an_unknown_name_is_one_sentence():
 
 
 @pytest.mark.parametrize(
-    "name", ["bytes", "codec", "frame", "group", "hop", "lab", "log", "ratchet", "reconcile", "shelf"]
+    "name",
+    ["bytes", "codec", "flash", "frame", "group", "hop", "lab", "log", "ratchet", "reconcile", "shelf"],
 )
 def test_a_bench_prints_one_json_object_a_line(name):
     before = bench.LAST.read_bytes() if bench.LAST.exists() else None

@@ -1,8 +1,9 @@
 """Bare boards on a desk."""
 
 import pytest
-from handling import Tools, with_micropython
+from handling import Tools
 
+from hedgerow_lab.bare import image
 from hedgerow_lab.bare.chips import chip_named
 from hedgerow_lab.bare.desk import Desk
 
@@ -17,6 +18,6 @@ def desk(tmp_path):
 def ready(desk, tmp_path):
     """A board with MicroPython on it, and the tools."""
     flash = tmp_path / "ready.flash"
-    flash.write_bytes(with_micropython(chip_named("esp32c3")))
+    flash.write_bytes(image.installed(chip_named("esp32c3")))
     board = desk.board("esp32c3", flash=flash)
     return board, Tools(board.link)

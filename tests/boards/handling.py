@@ -12,7 +12,7 @@ from pathlib import Path
 from hedgerow.node import Node
 from hedgerow_lab.bare import image
 from hedgerow_lab.bare.board import BareBoard
-from hedgerow_lab.bare.chips import FLASH_BYTES, Chip
+from hedgerow_lab.bare.chips import Chip
 from hedgerow_lab.world import CHILD, TOP, find_aioble
 
 BIN = Path(sys.executable).parent
@@ -61,11 +61,6 @@ def eventually(true, patience_s: float = 10):
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def with_micropython(chip: Chip) -> bytes:
-    """The flash of a board that has MicroPython on it and was never started."""
-    return (b"\xff" * chip.image_offset + image.micropython(chip)).ljust(FLASH_BYTES, b"\xff")
 
 
 class Owner:

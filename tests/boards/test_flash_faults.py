@@ -6,7 +6,7 @@ import time
 
 import pytest
 import serial
-from handling import Owner, eventually, with_micropython
+from handling import Owner, eventually
 from littlefs import LittleFS
 
 from hedgerow.flashing import errors, ports
@@ -132,7 +132,7 @@ def test_a_board_without_room_for_the_firmware(desk, alice, tmp_path):
         for _ in range(chips.FILES_BLOCKS - 12):
             file.write(bytes(chips.SECTOR_BYTES - 100))
     flash = tmp_path / "full.flash"
-    flash.write_bytes(with_micropython(C3)[: chips.FILES_OFFSET] + bytes(files.context.buffer))
+    flash.write_bytes(image.installed(C3)[: chips.FILES_OFFSET] + bytes(files.context.buffer))
     board = desk.board("esp32c3", flash=flash)
     assert_fails(alice.flash(board, "--keep-data"), errors.BoardFull)
     assert_works(board, alice.flash(board))

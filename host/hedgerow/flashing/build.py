@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -78,6 +79,15 @@ def number(sources: Sources | None = None) -> int:
             if isinstance(value, int) and 0 < value < 1 << 31:
                 return value
     raise errors.BuildError(name="version.py", reason="it has no number")
+
+
+def lay_out(folder: Path, library: Path, sources: Sources | None = None) -> None:
+    """All files but the settings, as they go onto a board, below ``folder``; ``library`` holds aioble."""
+    sources = sources or find()
+    shutil.copytree(firmware(sources), folder / "a")
+    shutil.copytree(library, folder / "lib")
+    shutil.copytree(loader(sources), folder / "lib", dirs_exist_ok=True)
+    shutil.copyfile(sources.firmware / "main.py", folder / "main.py")
 
 
 def loader(sources: Sources | None = None) -> Path:

@@ -1,7 +1,6 @@
 """The way from a bare board to one of the mesh, step by step. Each step can be done again."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -161,11 +160,7 @@ class Flashing:
         with self._screen.step(AIOBLE):
             library = aioble.compiled(aioble.obtain(self._request.aioble), self._sources)
         with self._screen.step(BUILD):
-            firmware = build.firmware(self._sources)
-        shutil.copytree(firmware, folder / "a")
-        shutil.copytree(library, folder / "lib")
-        shutil.copytree(build.loader(self._sources), folder / "lib", dirs_exist_ok=True)
-        shutil.copyfile(self._sources.firmware / "main.py", folder / "main.py")
+            build.lay_out(folder, library, self._sources)
 
     def _find_port(self) -> Port:
         with self._screen.step(PORT):

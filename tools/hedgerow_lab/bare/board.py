@@ -21,8 +21,8 @@ from hedgerow_lab.clock import RealClock
 from hedgerow_lab.ports import Port
 from hedgerow_lab.world import CHILD, Lab
 
-# Of a 64-bit interpreter, whose objects are twice as large. It holds the code of the firmware too, since that
-# comes from files; a board without PSRAM has some 160 kB.
+# Of a 64-bit interpreter, whose objects are twice as large: a board without PSRAM has some 160 kB. Code lies
+# in this heap as well, since it comes from files, as on a real board.
 HEAP_BYTES = 320_000
 _PATIENCE_S = 5.0
 _HOLD_US = 20_000  # how long the beginning of what may be esptool's request waits for its end

@@ -57,6 +57,11 @@ def micropython(
     )
 
 
+def installed(chip: Chip) -> bytes:
+    """The flash of a board that has MicroPython on it and was never started."""
+    return (b"\xff" * chip.image_offset + micropython(chip)).ljust(chips.FLASH_BYTES, b"\xff")
+
+
 def _text(size: int) -> bytes:
     line = b"Where code would be, there is this line of the lab's.           "
     return (line * (max(0, size) // len(line) + 1))[: max(4, size) // 4 * 4]
