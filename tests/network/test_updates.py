@@ -1,5 +1,7 @@
 """Updates in the lab: boards that run from files on their flash, and what goes wrong on the way."""
 
+import random
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,9 +9,11 @@ import pytest
 
 from hedgerow.flashing.build import firmware, number
 from hedgerow.updates.making import files_of
-from hedgerow_core import package, service, slot_state
+from hedgerow_core import limits, package, service, slot_state
 from hedgerow_core.envelope import BULK
+from hedgerow_lab.behaviours import PUT, Script
 from hedgerow_lab.courier import Courier, key
+from hedgerow_lab.hostile import Hostile
 from hedgerow_lab.updating import (
     APP,
     Signer,
@@ -252,6 +256,34 @@ def test_forged_heads_of_a_member_delay_the_true_update_and_do_no_more(mesh, new
     assert run_for_good(mesh.run_minutes(12)["a"], NEW)
 
 
+class Forger(Script):
+    """A member that puts an update of its own on every link."""
+
+    def __init__(self, update: list) -> None:
+        Script.__init__(self, random.Random(1), Counter())
+        self._update = update
+
+    def opened(self, now: int) -> list[bytes]:
+        messages = []
+        for one in self._update:
+            data = one.encode()
+            for part, at in enumerate(range(0, len(data), limits.SERVICE_BYTES)):
+                last = 0x80 if at + limits.SERVICE_BYTES >= len(data) else 0
+                messages.append(bytes((PUT, part | last)) + data[at : at + limits.SERVICE_BYTES])
+        return messages
+
+
+def test_a_member_of_the_mesh_that_forges_an_update_gets_nothing_run_and_holds_up_no_true_one(mesh, newer):
+    forged = Signer(who="mallory").update({APP: compiled_app("raise RuntimeError('theirs')")}, NEW)
+    eve = Hostile(mesh.lab, "eve", key("mesh", "meadow"), 1, lambda: Forger(forged))
+    mesh.lab.hear("eve", "a")
+    mesh.minutes(3)
+    assert eve.talks
+    stays_old(mesh, slot_state.NOT_SIGNED)
+    mesh.couriers["a"].bring(mesh.signer.update(newer, NEW))
+    assert run_for_good(mesh.run_minutes(8)["a"], NEW)
+
+
 def test_an_update_with_another_number_than_its_head_says_is_not_written(mesh, newer):
     *pieces, last = mesh.signer.update(newer, NEW)
     head = package.decode_head(last.body, mesh.signer.mark)
@@ -333,7 +365,7 @@ def test_a_board_whose_firmware_is_damaged_starts_the_other_folder(tmp_path, new
 
 
 def test_the_power_may_go_at_any_time_of_an_update(tmp_path, newer):
-    names = "abcdefghijkl"
+    names = "abcdefgh"
     mesh = Mesh(tmp_path, names, apart=True)
     mesh.begin()
     update = mesh.signer.update(newer, NEW)
@@ -342,10 +374,34 @@ def test_the_power_may_go_at_any_time_of_an_update(tmp_path, newer):
         courier.bring(update)
     for at, name in enumerate(names):
         # From the arrival of the pieces over the writing of the folder to the trial.
-        cut = begun + 4_000 + at * 9_000 + at * 137
+        cut = begun + 4_000 + at * 13_000 + at * 137
         mesh.lab.at(cut, lambda name=name: mesh.lab.power_off(name))
         mesh.lab.at(cut + 2_000, lambda name=name: mesh.lab.power_on(name))
     mesh.minutes(3)
+    states = mesh.run_minutes(14)
+    assert {name: state[:3] for name, state in states.items()} == {name: [NEW, 1, 0] for name in names}
+    mesh.close()
+
+
+def test_the_power_may_go_at_any_time_of_the_writing(tmp_path, newer):
+    names = "abcdefgh"
+    mesh = Mesh(tmp_path, names, apart=True)
+    mesh.begin()
+    update = mesh.signer.update(newer, NEW)
+    for courier in mesh.couriers.values():
+        courier.bring(update[:-1])
+    mesh.lab.run_until(mesh.lab.now_ms + 40_000)
+    # All pieces are there: with the head each board begins when it is asked.
+    for courier in mesh.couriers.values():
+        courier.bring(update[-1:])
+    mesh.lab.run_until(mesh.lab.now_ms + 3_000)
+    begun = mesh.lab.now_ms
+    for at, name in enumerate(names):
+        cut = begun + 300 + at * 1_050 + at * 37
+        mesh.lab.at(cut, lambda name=name: mesh.lab.power_off(name))
+        mesh.lab.at(cut + 2_000, lambda name=name: mesh.lab.power_on(name))
+        mesh.couriers[name].ask(bytes((service.UPDATE,)))
+    mesh.minutes(2)
     states = mesh.run_minutes(14)
     assert {name: state[:3] for name, state in states.items()} == {name: [NEW, 1, 0] for name in names}
     mesh.close()
