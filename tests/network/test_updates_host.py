@@ -82,6 +82,7 @@ def test_an_update_over_bluetooth_is_seen_through_to_its_end(street, newer):
         slot_state.SLOT_B,
         True,
     )
+    assert street.ann.node.boards.named("mill").firmware == NEW
     stages = [stage for stage, _ in street.shown]
     assert stages[0] is Stage.GIVING and stages[-1] is Stage.TRYING
     assert all(0 <= part <= 1 for _, part in street.shown)

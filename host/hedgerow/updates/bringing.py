@@ -88,6 +88,9 @@ class Bringing:
             raise
         if not self._everybody:
             release.forget(ids)
+        known = next((one for one in self._node.boards.all() if one.pairing_key == self._keeper.key), None)
+        if known is not None:
+            self._node.boards.change(known.id, firmware=state.number)
         return name, state, needed
 
     async def _linked(self, ask: Callable[[], Awaitable[T]]) -> T:
