@@ -1,5 +1,6 @@
 """Meshes and boards as a home keeps them, and the texts by which they pass from one person to another."""
 
+import asyncio
 import os
 from contextlib import closing
 
@@ -10,7 +11,7 @@ from people_support import NOW, source
 from vault_support import cheap
 
 from hedgerow import errors
-from hedgerow.boards import code, meshes
+from hedgerow.boards import code, console, meshes, pairing
 from hedgerow.boards.code import Code
 from hedgerow.boards.naming import numbered
 from hedgerow.boards.settings import BoardSettings
@@ -159,3 +160,65 @@ def test_a_code_of_another_shape_is_damaged(content):
 def test_a_code_of_a_later_version_says_so():
     with pytest.raises(errors.PairingCodeVersion):
         code.parse(Code("mill", KEY, b"f" * 16).uri().replace("/1/", "/2/"))
+
+
+class Wire:
+    """A port whose other end says what it is told to, each time something is written."""
+
+    packet_bytes = None
+
+    def __init__(self, *said):
+        self.written = b""
+        self._said = list(said)
+        self._unread = asyncio.Queue()
+
+    async def write(self, data):
+        self.written += data
+        for at, (when, answer) in enumerate(self._said):
+            if self.written.endswith(when):
+                del self._said[at]
+                self._unread.put_nowait(answer)
+                return
+
+    async def read(self):
+        return await self._unread.get()
+
+    async def close(self):
+        pass
+
+
+PROMPT = (b"\r\x01", b"\r\nraw REPL; CTRL-B to exit\r\n>")
+
+
+@pytest.mark.parametrize(
+    "said, error",
+    [
+        ((), errors.NoConsole),
+        ((PROMPT,), errors.NoConsole),
+        (
+            (PROMPT, (b"\x04", b"OK\x04Traceback\r\nImportError: no such\r\n\x04>")),
+            errors.BoardWithoutManaging,
+        ),
+        ((PROMPT, (b"\x04", b"OKsomething else\x04\x04>")), errors.NoConsole),
+        ((PROMPT, (b"\x04", b"OKreply 04\x04\x04>")), errors.TooManyPairings),
+        ((PROMPT, (b"\x04", b"OKreply 02\x04\x04>")), errors.OtherVersion),
+        ((PROMPT, (b"\x04", b"OKreply 00ff\x04\x04>")), errors.OtherVersion),
+        ((PROMPT, (b"\x04", b"OKreply 09\x04\x04>")), errors.OtherVersion),
+    ],
+)
+def test_whatever_is_on_the_cable_it_is_one_sentence_and_the_board_is_started_again(
+    node, monkeypatch, said, error
+):
+    wire = Wire(*said)
+
+    async def opened(url):
+        return wire
+
+    monkeypatch.setattr("hedgerow.links.open", opened)
+    monkeypatch.setattr(console, "_SILENCE_S", 0.01)
+    monkeypatch.setattr(console, "_ANSWER_S", 0.05)
+    monkeypatch.setattr(console, "_PART_S", 0.0)
+    with pytest.raises(error):
+        asyncio.run(pairing.by_cable(node, "serial:x", "Alice", lambda: NOW, None))
+    assert node.boards.all() == []
+    assert (b"machine.reset()" in wire.written) == (PROMPT in said)

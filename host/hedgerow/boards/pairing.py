@@ -28,9 +28,13 @@ sys.path += ["/a", "/b"]
 from hedgerow_board.manage import cable
 print("reply", cable(bytes.fromhex("{command}")).hex())
 """
-_REPLY = re.compile(r"reply ([0-9a-f]+)")
-# What a board that restarts says, or one whose address changes.
-_SOON = (errors.BoardSilent, errors.BoardTakesNoCall, errors.PortMissing, errors.PortLost, errors.LinkLost)
+_REPLY = re.compile(r"reply ((?:[0-9a-f]{2})+)\b")
+_REFUSALS = (errors.NotOwner, errors.OtherVersion, errors.BoardFailed, errors.TooManyPairings)
+# What a board that restarts says, or one whose address changes; a port that has just come back is nobody's.
+_SOON = (
+    *(errors.BoardSilent, errors.BoardTakesNoCall, errors.LinkLost),
+    *(errors.PortMissing, errors.PortLost, errors.PortForbidden, errors.PortBusy),
+)
 _BACK_S = 30.0
 _AGAIN_S = 1.0
 
@@ -48,18 +52,19 @@ async def by_cable(node: Node, url: str, label: str, now: Callable[[], int], mak
         await console.enter()
         try:
             printed = await console.run(_SCRIPT.format(command=(bytes((manage.PAIR,)) + record).hex()))
+            found = _REPLY.search(printed)
+            if found is None:
+                raise errors.NoConsole
+            told = welcome(data_of(bytes.fromhex(found[1]), *_REFUSALS))
+            # Before the restart: native USB goes with it.
+            former = _keep(node, key, told, now(), url)
         except errors.ConsoleFailed as error:
-            await console.reset()
             raise errors.BoardWithoutManaging(reason=error.details["reason"]) from None
-        found = _REPLY.search(printed)
-        if found is None:
-            raise errors.NoConsole
-        await console.reset()
+        finally:
+            with contextlib.suppress(errors.PortLost):
+                await console.reset()
     finally:
         await port.close()
-    refusals = (errors.NotOwner, errors.OtherVersion, errors.BoardFailed, errors.TooManyPairings)
-    told = welcome(data_of(bytes.fromhex(found[1]), *refusals))
-    former = _keep(node, key, told, now(), url)
     return await _finish(node, key, former, make(url, key, told.finding), now)
 
 
