@@ -44,6 +44,7 @@ _HEAP_BYTES_A_LETTER = 19  # a row of the index
 _HEAP_BYTES_ELSE = 30_000  # radio, cable, three links and what is left for collecting garbage in time
 _LETTERS_LEAST = 100
 _GARBAGE_BYTES = 4_096  # that are collected at the latest: more leave no large piece of a small heap free
+_ROOM_MS = 1_500  # in which links that are given up leave the heap
 _IN_MEMORY = 20  # letters, where the flash cannot be used
 
 
@@ -176,8 +177,9 @@ class Board:
             self.counts[counts.LOW_WATER] = free
         return free
 
-    def aside(self, name: str, line: object, message: bytes) -> None:
-        """Let a module that is seldom needed answer a message; then it leaves the heap."""
+    def aside(self, name: str, line: object, message: bytes, last: bool = False) -> None:
+        """Let a module that is seldom needed answer a message; then it leaves the heap. For a host there is
+        another try, the ``last``."""
         whole = "hedgerow_board." + name
         try:
             found = __import__(whole, None, None, (name,)).answer(self, line, message)
@@ -185,8 +187,27 @@ class Board:
                 line.link.service(found)
         except MemoryError:
             self.counts[counts.NO_MEMORY] += 1
+            if not last and line is not None and line.link.kind == PAIR:
+                self._make_room(name, line, message)
         # Where the memory ended within the import, it may be there in part.
         self.forget(name)
+
+    def _make_room(self, name: str, line: object, message: bytes) -> None:
+        """Links to neighbours give way to what a host asks; they come back by themselves."""
+        for other in self.lines:
+            if other.link.kind == MESH:
+                other.lost()
+        try:
+            asyncio.create_task(self._again(name, line, message))
+        except MemoryError:
+            pass  # the host asks again
+
+    async def _again(self, name: str, line: object, message: bytes) -> None:
+        await asyncio.sleep_ms(_ROOM_MS)
+        gc.collect()
+        if line.link.established:
+            self.aside(name, line, message, True)
+            line.wake()
 
     def forget(self, name: str) -> None:
         """A module that is seldom needed leaves the heap."""

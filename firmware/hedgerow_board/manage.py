@@ -19,17 +19,23 @@ from hedgerow_core.mac import hmac_sha256, sha256
 _LAST_WORDS_MS = 500  # for an answer to reach the host
 _BLINK_MS = 125
 _PIN_MAX = 48
-_PROFILES = ("relay", "balanced", "saver", "private")
-_NUMBERS = {
-    "shelf_count": (0, limits.BOARD_LETTERS),
-    "battery_pin": (-1, _PIN_MAX),
-    "battery_ratio": (100, 10_000),
-    "led_pin": (-1, _PIN_MAX),
-    "button_pin": (-1, _PIN_MAX),
-    "sleep_awake": (0, 1_440),
-    "sleep_cycle": (0, 1_440),
-}
-_TRUTHS = ("trace", "led_low")
+# Short texts become names that never leave the heap, and their table grows in large pieces: here they are
+# parts of longer ones.
+_WORDS = (
+    "relay balanced saver private led_pin led_low trace next_mesh mesh unique version firmware free radio"
+)
+_PROFILES = _WORDS.split()[:4]
+_COUNTS = "shelf_count battery_pin battery_ratio led_pin button_pin sleep_awake sleep_cycle"
+_PIN = (-1, _PIN_MAX)
+_MINUTES = (0, 1_440)
+_NUMBERS = dict(
+    zip(
+        _COUNTS.split(),
+        ((0, limits.BOARD_LETTERS), _PIN, (100, 10_000), _PIN, _PIN, _MINUTES, _MINUTES),
+    )
+)
+_LED = _WORDS.split()[4:6]
+_TRUTHS = _WORDS.split()[5:7]
 _SIGNER_BYTES = 56  # of the public key that signs updates
 _SECRETS = {"finding": manage.FINDING_BYTES, "care_key": manage.KEY_BYTES}  # and how long they are
 _AT_START = ("shelf_count", "profile", "sleep_awake", "sleep_cycle")  # what is looked at only then
@@ -82,10 +88,10 @@ def _execute(board: object, op: int, more: bytes, rights: int, pairing: bytes) -
             asyncio.create_task(_restart())
         return bytes((manage.DONE, again))
     if op == manage.LOCATE and len(more) == 1:
-        pin = fields.get("led_pin", -1)
+        pin = fields.get(_LED[0], -1)
         if pin < 0:
             return bytes((manage.FAILED,))
-        asyncio.create_task(_blink(pin, fields.get("led_low") is True, more[0]))
+        asyncio.create_task(_blink(pin, fields.get(_LED[1]) is True, more[0]))
         return bytes((manage.DONE,))
     if op == manage.PAIRINGS and not more:
         return bytes((manage.DONE,)) + manage.encode_pairings(_first(fields) + _records(fields))
@@ -148,6 +154,10 @@ def cable(command: bytes) -> bytes:
 
 
 def _kept(store: object) -> dict:
+    try:
+        return settings.fields(slots.content(settings.newest()))
+    except SettingsError:
+        pass  # only then, for the copy takes a large piece of the heap
     buffer = bytearray(limits.SETTINGS_BYTES)
     try:
         copy = bytes(buffer[: store.get_blob("settings", buffer)])
@@ -157,13 +167,14 @@ def _kept(store: object) -> dict:
 
 
 def _write(store: object, fields: dict) -> object:
-    """Write the settings; as the firmware has them. SettingsError where they are wrong or too many."""
+    """Write the settings, which leave ``fields`` to make room; as the firmware has them. SettingsError where
+    they are wrong or too many."""
     content = cbor.encode(fields)
-    if len(slots.seal(0, content)) > limits.SETTINGS_BYTES:
+    fields.clear()
+    if len(content) + len(slots.seal(0, b"")) > limits.SETTINGS_BYTES:
         raise SettingsError("too many settings")
     found = settings.parse(slots.seal(0, content))
-    settings.save(content)
-    store.set_blob("settings", settings.newest())
+    store.set_blob("settings", settings.save(content))
     store.commit()
     return found
 
@@ -200,18 +211,22 @@ def _told(board: object, fields: dict) -> dict:
     for name, value in fields.items():
         if name in ("name", "profile") or name in _NUMBERS or name in _TRUTHS:
             found[name] = value
-    found["mesh"] = sha256(b"hedgerow mesh" + fields["mesh_key"])[:4]
+    values = [
+        sha256(b"hedgerow mesh" + fields["mesh_key"])[:4],
+        machine.unique_id(),
+        service.VERSION,
+        NUMBER,
+        _free_bytes(),
+        board.radio is not None and board.radio.ble.active(),
+    ]
+    for name, value in zip(_WORDS.split()[8:], values):
+        found[name] = value
     care_key = fields.get("care_key")
     if care_key:
         found["board"] = sha256(b"hedgerow board" + care_key)[:8]
-    found["unique"] = machine.unique_id()
-    found["version"] = service.VERSION
-    found["firmware"] = NUMBER
-    found["free"] = _free_bytes()
     if fields.get("next_key"):
-        found["next_mesh"] = sha256(b"hedgerow mesh" + fields["next_key"])[:4]
         found["next_at"] = fields["next_at"]
-    found["radio"] = board.radio is not None and board.radio.ble.active()
+        found[_WORDS.split()[7]] = sha256(b"hedgerow mesh" + fields["next_key"])[:4]
     return found
 
 
@@ -305,6 +320,7 @@ def _pair(fields: dict, record: bytes, op: int, code: bytes, rights: int, minute
         return bytes((manage.NO_ROOM,))
     kept.append(wanted)
     _put(fields, kept)
+    kept = None  # it makes room
     if not _owned(fields):
         return bytes((manage.REFUSED,))
     # Boards that were flashed with an earlier version have none.

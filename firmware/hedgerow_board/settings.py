@@ -1,5 +1,6 @@
 """What a board was provisioned with: a CBOR map, kept in two files so that one of them is always whole."""
 
+import os
 from collections import namedtuple
 
 from hedgerow_board.places import SETTINGS
@@ -77,16 +78,13 @@ def fields(data: bytes) -> dict:
     return found
 
 
-def _slots(paths: tuple) -> list:
-    """What is in the files; nothing where there is no such file, or no file system."""
-    found = []
-    for path in paths:
-        try:
-            with open(path, "rb") as file:
-                found.append(file.read(limits.SETTINGS_BYTES))
-        except OSError:
-            found.append(b"")
-    return found
+def _slot(path: str) -> bytes:
+    """What is in the file; nothing where there is no such file, or no file system."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(min(os.stat(path)[6], limits.SETTINGS_BYTES))
+    except OSError:
+        return b""
 
 
 def _write(path: str, slot: bytes) -> None:
@@ -100,20 +98,31 @@ def newest(copy: bytes = b"", paths: tuple = SETTINGS) -> bytes:
     ``copy`` is a slot from elsewhere, which serves where neither file does. SettingsError, with the sentence
     to show, where there are none.
     """
-    found = _slots(paths)
-    at = slots.newest(found)
-    slot = copy if at < 0 else found[at]
+    slot = copy
+    best = -1
+    damaged = []
+    empty = True
+    for path in paths:
+        # One after the other: a board has little room.
+        found = _slot(path)
+        empty = empty and not found
+        number = slots.generation(found)
+        if number < 0:
+            damaged.append(path)
+        elif number > best:
+            best = number
+            slot = found
+        found = b""
     if slots.generation(slot) < 0:
-        if any(found):
+        if not empty:
             raise SettingsError("The settings of this board are damaged: flash it again with ./flash.sh.")
         raise SettingsError("This board has no settings: flash it with ./flash.sh.")
     parse(slot)
-    for path, other in zip(paths, found):
-        if slots.generation(other) < 0:
-            try:
-                _write(path, slot)
-            except OSError:
-                pass  # there is one that can be read
+    for path in damaged:
+        try:
+            _write(path, slot)
+        except OSError:
+            pass  # there is one that can be read
     return slot
 
 
@@ -177,9 +186,12 @@ def _bytes(value: object) -> bytes:
     return value
 
 
-def save(content: bytes, paths: tuple = SETTINGS) -> None:
-    """Write new settings over the older ones. OSError where the flash refuses; then the former ones hold."""
-    found = _slots(paths)
-    at = slots.newest(found)
-    generation = 0 if at < 0 else slots.generation(found[at])
-    _write(paths[1 if at == 0 else 0], slots.seal(generation + 1, content))
+def save(content: bytes, paths: tuple = SETTINGS) -> bytes:
+    """Write new settings over the older ones; the slot. OSError where the flash refuses; then the former ones
+    hold."""
+    first = slots.generation(_slot(paths[0]))
+    second = slots.generation(_slot(paths[1]))
+    slot = slots.seal(max(first, second, 0) + 1, content)
+    # The older one; the first of equal ones holds.
+    _write(paths[1 if 0 <= first >= second else 0], slot)
+    return slot

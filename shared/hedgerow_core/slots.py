@@ -16,7 +16,7 @@ def seal(generation: int, content: bytes) -> bytes:
 
 def generation(slot: bytes) -> int:
     """The generation of a slot; -1 where the slot is damaged or empty."""
-    if len(slot) < _HEAD or crc32(slot[4:]) & 0xFFFFFFFF != int.from_bytes(slot[:4], "big"):
+    if len(slot) < _HEAD or crc32(memoryview(slot)[4:]) & 0xFFFFFFFF != int.from_bytes(slot[:4], "big"):
         return -1
     return int.from_bytes(slot[4:_HEAD], "big")
 
