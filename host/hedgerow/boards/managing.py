@@ -63,8 +63,19 @@ def label_of(name: str) -> str:
     return name.encode()[: limits.LABEL_BYTES].decode(errors="ignore").strip()
 
 
-def setting(name: str, text: str) -> object:
-    """The value of a setting as people write it; None for its default. BadSetting."""
+def settings_of(texts: list[str]) -> dict[str, object]:
+    """Settings as people write them, each "name=value"; None for a default. BadSetting."""
+    wanted: dict[str, object] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise errors.BadSetting(name=text, reason="write SETTING=VALUE")
+        wanted[name] = _setting(name, value)
+    _check_sleep(wanted)
+    return wanted
+
+
+def _setting(name: str, text: str) -> object:
     if name not in SETTINGS:
         raise errors.BadSetting(name=name, reason=f"the settings are {', '.join(SETTINGS)}")
     if text == _DEFAULT and name != "name":
@@ -89,7 +100,7 @@ def setting(name: str, text: str) -> object:
     return number
 
 
-def check_sleep(wanted: dict[str, object]) -> None:
+def _check_sleep(wanted: dict[str, object]) -> None:
     """BadSetting where these settings would let a board sleep without meeting anybody."""
     if "sleep_awake" in wanted or "sleep_cycle" in wanted:
         awake, cycle = wanted.get("sleep_awake") or 0, wanted.get("sleep_cycle") or 0

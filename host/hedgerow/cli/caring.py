@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow import errors
-from hedgerow.boards.managing import check_sleep, setting
+from hedgerow.boards.managing import settings_of
 from hedgerow.care import rekeying, words
 from hedgerow.care.rekeying import Rekeying
 from hedgerow.care.words import Command
@@ -139,13 +139,7 @@ def set_(
     as_json: AsJson = False,
 ) -> None:
     """Change settings of a board, as `hedgerow board config set` does within reach."""
-    wanted: dict[str, object] = {}
-    for text in values:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise errors.BadSetting(name=text, reason="write SETTING=VALUE")
-        wanted[key] = setting(key, value)
-    check_sleep(wanted)
+    wanted = settings_of(values)
     command = bytes((manage.CONFIG_SET,)) + cbor.encode(wanted)
     _ask(context, name, command, how_long, board, key_file, wait, as_json)
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow import errors
-from hedgerow.boards.managing import SETTINGS, Managing, Pairing, check_sleep, setting
+from hedgerow.boards.managing import SETTINGS, Managing, Pairing, settings_of
 from hedgerow.boards.naming import checked_name
 from hedgerow.boards.paired import Paired
 from hedgerow.cli.board import app as group
@@ -157,15 +157,9 @@ def set_(
     as_json: AsJson = False,
 ) -> None:
     """Change settings of a board. Those that it looks at only at its start make it restart."""
-    wanted: dict[str, object] = {}
-    for text in values:
-        key, equals, value = text.partition("=")
-        if not equals:
-            raise errors.BadSetting(name=text, reason="write SETTING=VALUE")
-        wanted[key] = setting(key, value)
+    wanted = settings_of(values)
     if "name" in wanted:
         raise errors.BadSetting(name="name", reason="`hedgerow board rename` does that")
-    check_sleep(wanted)
     node = open_node(context)
     board = node.boards.named(name)
     restarts = managed(node, board.name, lambda managing: managing.set_config(wanted))
