@@ -293,7 +293,8 @@ CREATE TABLE pieces_due (
 # Since version 8: meshes whose key is here, and boards that we are paired with. ``admin`` is known to who
 # made the mesh, ``signer`` is the state of the private key that ``update_key`` belongs to; ``rights`` as in
 # hedgerow_core.manage; ``url`` is where the board was last, ``kind`` which file of boards/ describes it;
-# ``care_next`` is the number of the next sealed command.
+# ``care_next`` is the number of the next sealed command; ``unique_id`` is the address of the chip that was
+# flashed here.
 BOARDS = """
 CREATE TABLE meshes (
     id INTEGER PRIMARY KEY,
@@ -321,6 +322,7 @@ CREATE TABLE boards (
     kind TEXT,
     url TEXT,
     firmware INTEGER,
+    unique_id BLOB,
     paired_ms INTEGER NOT NULL,
     used_ms INTEGER NOT NULL
 );

@@ -101,6 +101,11 @@ class Node:
         self._database.close()
 
     @property
+    def home(self) -> Path:
+        """The folder that holds it all."""
+        return self._database.home
+
+    @property
     def vault(self) -> Vault:
         """The keys of this home."""
         return self._database.vault

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.flashing import chip, console, errors, ports, selftest, tool
+from hedgerow.flashing import chip, console, errors, onboard, ports, selftest, tool
 from hedgerow.flashing.catalogue import named
 
 TOP = Path(__file__).resolve().parents[2]
@@ -261,6 +261,21 @@ def test_each_check_of_the_self_test_is_a_sentence(place, value, words):
     else:
         config[place] = value
     assert words in selftest.wrong(tuple(first), later, 2, config, "24:0a:c4:00:00:01")
+
+
+def test_no_key_of_a_board_gets_into_a_sentence(monkeypatch):
+    answer = '{"settings": ["' + "c0ffee" * 40 + '"]}'
+    for lines, reason in (
+        (["mpremote: the port is gone.", answer], "mpremote: the port is gone"),
+        ([answer], "mpremote said nothing"),
+        (["c0ffee" * 40 + '"', ""], "mpremote said nothing"),
+        ([], "mpremote said nothing"),
+    ):
+        monkeypatch.setattr(tool, "run", lambda *_, lines=lines: (1, lines))
+        monkeypatch.setattr(ports, "check", lambda port: None)
+        with pytest.raises(errors.CopyFailed) as failed:
+            onboard.look(ports.Port("/dev/ttyUSB0"))
+        assert f"({reason})" in str(failed.value)
 
 
 # Exit codes

@@ -5,6 +5,8 @@ import json
 import pytest
 from handling import KINDS, Owner, Tools, eventually
 
+from hedgerow_lab.bare.chips import APP_OFFSET
+
 # What a host sends to a board that is flashed whole: where test_flash_faults cuts.
 LEAST_BYTES, MOST_BYTES = 180_000, 400_000
 
@@ -63,6 +65,13 @@ def test_flashing_again_with_keep_data_keeps_letters_keys_and_name(desk, tmp_pat
     # Without a word about data it is asked about, and nobody is there to answer.
     refused = alice.flash(board)
     assert refused.returncode == 34 and refused.stderr.count("\n") == 1
+    # MicroPython was half written when the cable was pulled: the board tells nothing until it is whole again.
+    desk.do(board.pull)
+    with board.board.flash_path.open("r+b") as flash:
+        flash.seek(APP_OFFSET + 2_000)
+        flash.write(bytes(2_000))
+    desk.do(board.plug_in)
+    assert board.mode == "nothing"
     done = alice.flash(board, "--keep-data", "--profile", "relay", "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])

@@ -110,6 +110,16 @@ def test_a_damaged_copy_is_fetched_again(pages, tmp_path):
     assert fetched(tmp_path) == first
 
 
+@pytest.mark.parametrize("note", [None, b"", b"12ab"])
+def test_a_copy_whose_checksum_was_not_written_down_is_fetched_again(pages, tmp_path, note):
+    first = fetched(tmp_path)
+    first.path.write_bytes(images_support.whole(5) + b"\xff")
+    path = first.path.with_suffix(".sha256")
+    path.unlink() if note is None else path.write_bytes(note)
+    assert fetched(tmp_path) == first
+    assert path.read_text().strip() == first.sha256
+
+
 def test_what_is_no_image_is_not_kept(pages, tmp_path):
     (pages / "ESP32_GENERIC_C3-20250415-v1.25.0.bin").write_bytes(b"moved")
     with pytest.raises(errors.ImageDamaged):

@@ -19,6 +19,8 @@ from hedgerow_core.clock import EPOCH_MINUTES
 NOW = 1_800_000_000_000
 TINY = catalogue.named("unexpectedmaker-tinys3")
 XIAO = catalogue.named("seeed-xiao-esp32s3")
+FIRST, SECOND = "24:0a:c4:00:00:01", "24:0a:c4:00:00:02"
+NAMES = ("pairing_key", "finding", "care_key")
 
 
 @pytest.fixture
@@ -28,16 +30,23 @@ def node(tmp_path):
     made.close()
 
 
-def prepare(node, kind=TINY, there=None, default="board-0001", remembers=True, **wishes):
+def prepare(
+    node, kind=TINY, there=None, default="board-0001", remembers=True, chip=FIRST, shown=None, **wishes
+):
     wished = Wishes(**wishes)
     mesh, _ = provision.mesh_for(node, wished.mesh, there, NOW)
     made = provision.prepare(node, kind, mesh, wished, there, default, remembers, os.urandom, NOW)
-    provision.remember(node, made, mesh, kind, 7, "serial:/dev/ttyUSB0", NOW)
+    url = "serial:/dev/ttyUSB0"
+    provision.remember(node, made, mesh, kind, 7, url, chip, there or shown, NOW)
     return made
 
 
 def records(made):
-    return manage.decode_records(made.settings.pairings)
+    return records_in(made.settings)
+
+
+def records_in(found):
+    return manage.decode_records(found.pairings)
 
 
 def test_a_new_board_begins_a_mesh_and_has_what_its_kind_has(node):
@@ -49,7 +58,7 @@ def test_a_new_board_begins_a_mesh_and_has_what_its_kind_has(node):
     assert (found.profile, found.trace) == ("relay", True)
     assert found.led_pin is None  # an addressable one is no plain LED
     assert settings.parse(found.content()) == found
-    blinking = prepare(node, XIAO, name="gate").settings
+    blinking = prepare(node, XIAO, name="gate", chip=SECOND).settings
     assert (blinking.led_pin, blinking.led_low, blinking.battery_pin) == (21, True, None)
 
 
@@ -67,15 +76,69 @@ def test_this_computer_owns_the_board_and_another_one_pairs_once_with_the_code(n
     assert (told.name, told.key, told.finding) == ("mill", key, made.settings.finding)
 
 
-def test_a_board_that_is_flashed_again_under_its_name_has_its_keys_again_but_a_new_code(node):
+def test_a_board_that_was_erased_has_other_keys_and_its_place_in_the_list(node):
     first, again = prepare(node, name="mill"), prepare(node, name="mill")
-    assert len(node.boards.all()) == 1
-    for name in ("pairing_key", "finding", "mesh_key"):
-        assert getattr(first.settings, name) == getattr(again.settings, name)
+    (row,) = node.boards.all()
+    assert row.pairing_key == again.key == again.settings.pairing_key and row.name == "mill"
+    assert row.finding == again.settings.finding and row.unique_id == bytes.fromhex("240ac4000001")
+    for name in NAMES:
+        assert getattr(first.settings, name) != getattr(again.settings, name)
+    assert first.settings.mesh_key == again.settings.mesh_key
     assert records(first) != records(again)
-    other = prepare(node, name="gate")
+    other = prepare(node, name="gate", chip=SECOND)
     assert other.key != first.key and len(node.boards.all()) == 2
     assert len(node.meshes.all()) == 1
+
+
+@pytest.mark.parametrize("chip", [SECOND, ""])
+def test_a_board_in_place_of_a_stolen_one_has_its_name_and_none_of_its_keys(node, chip):
+    stolen = prepare(node, name="mill").settings
+    made = prepare(node, name="mill", chip=chip, remembers=False)
+    assert made.settings.name == "mill"
+    known = {getattr(stolen, name) for name in NAMES} | {key for _, _, key, _ in records_in(stolen)}
+    found = {getattr(made.settings, name) for name in NAMES} | {key for _, _, key, _ in records(made)}
+    assert not known & found
+    assert node.boards.named("mill").pairing_key == made.key
+    # It has to be left out of a new mesh key.
+    assert node.boards.named("mill 2").care_key == stolen.care_key
+
+
+def test_a_board_that_was_paired_elsewhere_is_known_by_what_it_shows_before_it_is_erased(node):
+    shown = prepare(node, name="mill", chip="").settings
+    made = prepare(node, name="mill", chip=SECOND, shown=shown)
+    (row,) = node.boards.all()
+    assert row.pairing_key == made.key != shown.pairing_key
+    # The same keys on a chip that is another one: somebody copied them.
+    copied = prepare(node, name="mill", shown=made.settings)
+    assert {board.name for board in node.boards.all()} == {"mill", "mill 2"}
+    assert copied.key != made.key
+
+
+def test_a_chip_has_one_place_in_the_list_whatever_keys_it_had(node):
+    prepare(node, name="mill")
+    there = prepare(node, name="gate", chip="").settings
+    kept = prepare(node, there=there)
+    (row,) = node.boards.all()
+    assert (row.name, row.pairing_key) == ("gate", kept.key) and kept.key == there.pairing_key
+
+
+def test_a_board_of_a_friend_keeps_its_name(node):
+    node.boards.add("mill", b"f" * 32, NOW, rights=manage.GUEST)
+    made = prepare(node, name="mill")
+    assert node.boards.named("mill").pairing_key == b"f" * 32
+    assert node.boards.named("mill 2").pairing_key == made.key
+
+
+def test_what_later_versions_know_stays_and_so_does_a_mesh_key_that_is_to_come(node):
+    first = prepare(node, name="mill").settings
+    there = first.changed(next_key=b"n" * 32, next_at=77, update_leaf=5, others={"future": [1, "x"]})
+    there = settings.parse(there.content())
+    kept = settings.parse(prepare(node, there=there).settings.content())
+    assert (kept.next_key, kept.next_at, kept.update_leaf) == (b"n" * 32, 77, 5)
+    assert kept.others == {"future": [1, "x"]}
+    node.meshes.create("lane", NOW)
+    moved = prepare(node, there=there, mesh="lane").settings
+    assert (moved.next_key, moved.next_at, moved.update_leaf) == (None, None, 5)
 
 
 def test_a_board_without_a_name_has_one_by_its_address(node):
@@ -112,8 +175,8 @@ def test_a_board_that_forgot_which_commands_it_ran_never_hears_them_again(node):
 
 def test_a_board_that_another_computer_flashed_gets_a_pairing_for_this_one(node):
     mesh = node.meshes.create("lane", NOW)
-    full = b"".join(manage.encode_record(manage.GUEST, 0, bytes((n,)) * 32, "x") for n in range(1, 7))
-    there = settings.BoardSettings("mill", mesh.key, pairing_key=b"k" * 32, pairings=full)
+    guests = [manage.encode_record(manage.GUEST, 0, bytes((n,)) * 32, "x") for n in range(1, 7)]
+    there = settings.BoardSettings("mill", mesh.key, pairing_key=b"k" * 32, pairings=b"".join(guests[:4]))
     made = prepare(node, there=there)
     assert made.settings.pairing_key == b"k" * 32
     owner, *rest = records(made)
@@ -121,6 +184,19 @@ def test_a_board_that_another_computer_flashed_gets_a_pairing_for_this_one(node)
     assert len(rest) == 5 and rest[-1][0] == manage.CODE
     assert len(made.settings.finding) == 16 and len(made.settings.care_key) == 32
     assert prepare(node, there=made.settings).key == made.key
+
+
+@pytest.mark.parametrize(("ours", "guests"), [(False, 5), (True, 6)])
+def test_nobody_loses_a_pairing_because_a_board_is_full(node, ours, guests):
+    mesh = node.meshes.create("lane", NOW)
+    full = [manage.encode_record(manage.GUEST, 0, bytes((n,)) * 32, "x") for n in range(guests)]
+    if ours:
+        node.boards.add("mill", b"k" * 32, NOW)
+    there = settings.BoardSettings("mill", mesh.key, pairing_key=b"k" * 32, pairings=b"".join(full))
+    with pytest.raises(errors.NoPairingLeft, match="board unpair"):
+        prepare(node, there=there)
+    made = prepare(node, there=there.changed(pairings=b"".join(full[1:])))
+    assert len(records(made)) == 6
 
 
 def test_of_several_meshes_one_is_named_or_the_boards_own(node):

@@ -153,3 +153,32 @@ def test_after_a_wipe_a_new_account_can_be_made_in_the_folder(village):
     village.nodes[BOB].add(village.nodes[ALICE].invite(village.now), village.now)
     village.exchange()
     assert len(village.nodes[BOB].contacts()) == 2
+
+
+def test_keys_that_a_flash_left_behind_are_wiped_too(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    os.link(home_file(home, "flash-left"), tmp_path / "block")
+    with wipe.folder(home) as folder:
+        assert folder.parent == home and folder.stat().st_mode & 0o077 == 0
+        (folder / "settings.a").write_bytes(b"another key")
+        os.link(folder / "settings.a", tmp_path / "other block")
+    assert not folder.exists() and b"another key" not in (tmp_path / "other block").read_bytes()
+    assert wipe.there(home), "a flash that goes on beside this one"
+    assert wipe.wipe(home) == [] and not home.exists()
+    assert b"mesh key" not in (tmp_path / "block").read_bytes()
+
+
+def test_the_next_flash_takes_what_one_that_was_killed_left_long_ago(tmp_path):
+    left = home_file(tmp_path, "flash-left")
+    os.link(left, tmp_path / "block")
+    os.utime(left.parent, (0, 0))
+    with wipe.folder(tmp_path):
+        pass
+    assert not left.parent.exists() and b"mesh key" not in (tmp_path / "block").read_bytes()
+
+
+def home_file(home, folder):
+    (home / folder).mkdir()
+    (home / folder / "settings.a").write_bytes(b"mesh key")
+    return home / folder / "settings.a"

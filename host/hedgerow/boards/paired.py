@@ -25,6 +25,7 @@ _PLAIN = (
     "kind",
     "url",
     "firmware",
+    "unique_id",
     "paired_ms",
     "used_ms",
 )
@@ -45,6 +46,7 @@ class Paired:
     kind: str | None
     url: str | None
     firmware: int | None
+    unique_id: bytes | None
     paired_ms: int
     used_ms: int
     pairing_key: bytes = field(repr=False)

@@ -1,5 +1,6 @@
 """What a board's settings files hold (docs/protocol.md, "Settings"), made and read on the host."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
 from hedgerow import errors
@@ -12,6 +13,7 @@ PROFILES = ("relay", "balanced", "saver", "private")
 NO_PIN = -1
 _KEY_BYTES = 32
 _SLOT_HEAD_BYTES = 8
+_OTHERS = "others"
 
 
 @dataclass(frozen=True)
@@ -35,17 +37,25 @@ class BoardSettings:
     button_pin: int | None = None
     sleep_awake: int | None = None
     sleep_cycle: int | None = None
+    next_key: bytes | None = field(default=None, repr=False)  # the mesh key from minute ``next_at`` on
+    next_at: int | None = None
+    update_leaf: int | None = None
+    # What later versions know: it stays.
+    others: Mapping[str, object] = field(default_factory=dict, repr=False)
 
     def content(self) -> bytes:
         """The CBOR map. BadBoardName, or BadSetting."""
         checked_name(self.name)
-        sizes = {"mesh_key": _KEY_BYTES, "pairing_key": _KEY_BYTES, "care_key": _KEY_BYTES, "finding": 16}
+        sizes = dict.fromkeys(("mesh_key", "pairing_key", "care_key", "next_key"), _KEY_BYTES) | {
+            "finding": 16
+        }
         for name, size in sizes.items():
             value = getattr(self, name)
             if value is not None and len(value) != size:
                 raise errors.BadSetting(name=name, reason=f"it has {len(value)} bytes, not {size}")
-        found = {one.name: getattr(self, one.name) for one in fields(self)}
-        content = cbor.encode({name: value for name, value in found.items() if value is not None})
+        found = {name: getattr(self, name) for name in _KNOWN}
+        known = {name: value for name, value in found.items() if value is not None}
+        content = cbor.encode({**self.others, **known})
         if len(content) > limits.SETTINGS_BYTES - _SLOT_HEAD_BYTES:
             raise errors.BadSetting(name="settings", reason=f"{len(content)} bytes are too many")
         return content
@@ -59,15 +69,18 @@ class BoardSettings:
         return replace(self, **values)  # type: ignore[arg-type]
 
 
+_KNOWN = tuple(one.name for one in fields(BoardSettings) if one.name != _OTHERS)
+
+
 def parse(content: bytes) -> BoardSettings:
-    """Read a CBOR map; fields of later versions are left out. PeerError where it is damaged."""
+    """Read a CBOR map. PeerError where it is damaged."""
     found = cbor.decode(content)
     if not isinstance(found, dict):
         raise PeerError("damaged settings")
-    known = {one.name: found[one.name] for one in fields(BoardSettings) if one.name in found}
+    known = {name: found[name] for name in _KNOWN if name in found}
     if not isinstance(known.get("name"), str) or not isinstance(known.get("mesh_key"), bytes):
         raise PeerError("damaged settings")
-    return BoardSettings(**known)
+    return BoardSettings(**known, others={name: found[name] for name in found if name not in _KNOWN})
 
 
 def newest(files: list[bytes]) -> tuple[int, BoardSettings] | None:

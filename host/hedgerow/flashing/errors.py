@@ -219,6 +219,12 @@ class ToolBroken(FlashError):
     code = 40
 
 
+class NoPairingLeft(FlashError):
+    """{name} has all {most} pairings that fit: `hedgerow board unpair` makes room; or omit --keep-data."""
+
+    code = 41
+
+
 class Stopped(FlashError):
     """Stopped at the step "{step}": the same command completes it."""
 

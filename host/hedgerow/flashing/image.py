@@ -110,8 +110,8 @@ def fetched(kind: Kind, name: str | None, progress: Progress, folder: Path | Non
     folder = folder or cache_folder()
     path = folder / address.rpartition("/")[2]
     note = path.with_suffix(".sha256")
-    expected = note.read_text().strip() if note.exists() else None
-    if not path.exists() or (expected is not None and _sum_of(path) != expected):
+    expected = _noted(note)
+    if expected is None or not path.exists() or _sum_of(path) != expected:
         data = _download(address, progress)
         found = hashlib.sha256(data).hexdigest()
         if expected is not None and found != expected:
@@ -121,10 +121,18 @@ def fetched(kind: Kind, name: str | None, progress: Progress, folder: Path | Non
             raise errors.ImageDamaged(path=address, reason=reason)
         if chip != kind.chip:
             raise errors.ImageOtherChip(path=address, found=chip, chip=kind.chip, image=path.name)
-        _keep(path, data)
         if expected is None:
             _keep(note, found.encode() + b"\n")
+        _keep(path, data)
     return fitting(from_file(path), kind)
+
+
+def _noted(note: Path) -> str | None:
+    """The checksum of the first download; None where it was not written down whole."""
+    try:
+        return checked_sum(note.read_text(errors="replace"))
+    except (OSError, errors.NotASum):
+        return None
 
 
 def _sum_of(path: Path) -> str:
@@ -137,7 +145,10 @@ def _keep(path: Path, data: bytes) -> None:
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(data)
+        with open(unfinished, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(unfinished, path)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -17,6 +17,8 @@ _SPARE_BLOCKS = 8  # folders, and what littlefs needs to write anew
 _TRIES = 2
 _RESET_S = 0.5
 _COPIED = re.compile(r"cp \S+ :(\S+)")
+# Answers of our scripts, which hold keys, whole or in part.
+_ANSWER = re.compile(r"[{}]|[0-9a-fA-F]{16}")
 _FULL = re.compile(r"ENOSPC|Errno 28|no space", re.IGNORECASE)
 
 # Folders of the firmware. What else lies in them, and where earlier versions had theirs, goes.
@@ -213,7 +215,13 @@ def _run(
         if _FULL.search("\n".join(lines)):
             raise errors.BoardFull(free="too few", needed="more")
     ports.check(port)
-    reason = lines[-1].strip().rstrip(".:!") if lines else "mpremote said nothing"
+    reason = _reason(lines)
     if any("No module named" in line for line in lines):
         raise errors.ToolBroken(tool=tool.MPREMOTE, reason=reason)
     raise errors.CopyFailed(reason=reason)
+
+
+def _reason(lines: list[str]) -> str:
+    """Why mpremote failed, in its own words; never what a script of ours had answered before."""
+    plain = [line for line in lines if line.strip() and not _ANSWER.search(line)]
+    return plain[-1].strip().rstrip(".:!") if plain else "mpremote said nothing"

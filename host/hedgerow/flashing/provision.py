@@ -1,6 +1,5 @@
 """Which mesh a board becomes part of, and what its settings hold: its keys outlast a flash."""
 
-import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -8,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from hedgerow.boards import settings as files
 from hedgerow.boards.code import Code
 from hedgerow.boards.meshes import Mesh
+from hedgerow.boards.naming import numbered
 from hedgerow.boards.paired import OWNER, Paired
 from hedgerow.boards.settings import BoardSettings
-from hedgerow.errors import BoardNameTaken
 from hedgerow.flashing import errors
 from hedgerow.flashing.catalogue import Kind
 from hedgerow.flashing.onboard import Found
@@ -81,13 +80,17 @@ def prepare(
     now: int,
 ) -> Provision:
     """Settings for a board. ``there``: those that it keeps, as far as nothing else is wished, with its other
-    pairings. A board has its keys again when it is flashed again under its name; but that of its care only
-    where it ``remembers`` which commands it ran: else it would run them again. BadBoardName."""
+    pairings. Keys that it does not keep are new ones: whoever stole a board of that name has the former. That
+    of its care stays only where it ``remembers`` which commands it ran: else it would run them again.
+    BadBoardName, or NoPairingLeft."""
+    check_room(node, there)
     name = wishes.name or (there.name if there is not None else default_name)
-    known = _known(node, name, mesh, there)
+    own = _own(node, there)
     base = there or _fresh(kind, mesh, name)
-    key = random(manage.KEY_BYTES) if known is None else known.pairing_key
-    finding = base.finding or (known and known.finding) or random(manage.FINDING_BYTES)
+    if base.mesh_key != mesh.key:
+        base = replace(base, next_key=None, next_at=None)  # another key of the mesh that it leaves
+    key = random(manage.KEY_BYTES) if own is None else own.pairing_key
+    finding = base.finding or random(manage.FINDING_BYTES)
     one_time = random(manage.KEY_BYTES)
     ends = now // 60_000 + CODE_DAYS * 1_440 - EPOCH_MINUTES
     records = [record for record in _records(base) if record[0] != manage.CODE]
@@ -95,8 +98,8 @@ def prepare(
         base = replace(base, pairing_key=key)
     elif base.pairing_key != key and all(record[2] != key for record in records):
         # Another computer flashed it.
-        records = [(manage.OWNER, 0, key, _label(node.name)), *records[: limits.PAIRINGS - 2]]
-    records = [*records[: limits.PAIRINGS - 1], (manage.CODE, ends, one_time, _CODE_LABEL)]
+        records = [(manage.OWNER, 0, key, _label(node.name)), *records]
+    records = [*records, (manage.CODE, ends, one_time, _CODE_LABEL)]
     changed = replace(
         base,
         name=name,
@@ -125,16 +128,32 @@ def _fresh(kind: Kind, mesh: Mesh, name: str) -> BoardSettings:
     )
 
 
-def _known(node: Node, name: str, mesh: Mesh, there: BoardSettings | None) -> Paired | None:
-    """The board in our table: by a key that it has, or by its name."""
+def check_room(node: Node, there: BoardSettings | None) -> None:
+    """NoPairingLeft where a board that keeps ``there`` has no room for us and a new code."""
+    if there is None:
+        return
+    others = sum(record[0] != manage.CODE for record in _records(there))
+    ours = there.pairing_key is not None and _own(node, there) is None
+    if others + ours + 1 > limits.PAIRINGS:
+        raise errors.NoPairingLeft(name=there.name, most=limits.PAIRINGS)
+
+
+def _own(node: Node, there: BoardSettings | None) -> Paired | None:
+    """The board in our table by a key that it showed."""
     keys = set() if there is None else {there.pairing_key, *(record[2] for record in _records(there))}
+    return next((board for board in node.boards.all() if board.pairing_key in keys and board.owned), None)
+
+
+def _former(node: Node, key: bytes, shown: BoardSettings | None, unique_id: bytes | None) -> Paired | None:
+    """The row of the board that was flashed: by its key, the chip's address, or a key that it had before."""
+    found = node.boards.of_key(key)
+    if found is not None:
+        return found
     for board in node.boards.all():
-        if board.pairing_key in keys and board.owned:
+        if unique_id is not None and board.unique_id == unique_id and board.owned:
             return board
-    for board in node.boards.all():
-        if board.name == name and board.mesh == mesh.id and board.owned:
-            return board
-    return None
+    found = _own(node, shown)
+    return found if found is not None and None in (found.unique_id, unique_id) else None
 
 
 def _records(settings: BoardSettings) -> list[tuple[int, int, bytes, str]]:
@@ -150,14 +169,32 @@ def _label(name: str) -> str:
 
 
 def remember(
-    node: Node, provision: Provision, mesh: Mesh, kind: Kind, firmware: int, url: str, now: int
-) -> Paired:
+    node: Node,
+    provision: Provision,
+    mesh: Mesh,
+    kind: Kind,
+    firmware: int,
+    url: str,
+    address: str,
+    shown: BoardSettings | None,
+    now: int,
+) -> tuple[Paired, str | None]:
     """Write down what this computer needs to talk with the board; before the board has it, so that it is not
-    lost when the cable is pulled."""
+    lost when the cable is pulled. ``address`` is the chip's, "" where nobody knows; ``shown`` is what the
+    board held before. (its row, how another board of the mesh is called now that had its name)."""
     care_key = provision.settings.care_key or b""
-    former = node.boards.of_key(provision.key)
+    unique_id = bytes.fromhex(address.replace(":", "")) or None
+    former = _former(node, provision.key, shown, unique_id)
+    name = provision.settings.name
+    for other in node.boards.all():
+        again = unique_id is not None and other.unique_id == unique_id
+        if again and former is not None and other.id != former.id:
+            node.boards.forget(other.id)  # the chip has other keys now
+    renamed = _make_room(node, name, mesh, former)
+    if former is not None:
+        node.boards.change(former.id, pairing_key=provision.key)
     board = node.boards.add(
-        provision.settings.name,
+        name,
         provision.key,
         now,
         mesh=mesh.id,
@@ -169,7 +206,18 @@ def remember(
         kind=kind.name,
         firmware=firmware,
         url=url,
+        unique_id=unique_id,
     )
-    with contextlib.suppress(BoardNameTaken):
-        node.boards.rename(board.id, provision.settings.name)
-    return next(one for one in node.boards.all() if one.id == board.id)
+    taken = {other.name for other in node.boards.all() if other.id != board.id}
+    node.boards.rename(board.id, numbered(name, taken))
+    return node.boards.of_number(board.id), renamed
+
+
+def _make_room(node: Node, name: str, mesh: Mesh, former: Paired | None) -> str | None:
+    """Number another board of the mesh that is called so; its new name. It stays: it may have been stolen,
+    and has to be left out of a new mesh key."""
+    names = {board.name.casefold(): board for board in node.boards.all()}
+    holder = names.get(name.casefold())
+    if holder is None or holder == former or not holder.owned or holder.mesh != mesh.id:
+        return None
+    return node.boards.rename(holder.id, numbered(name, set(names)))

@@ -1,6 +1,5 @@
 """The way from a bare board to one of the mesh, step by step. Each step can be done again."""
 
-import os
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -32,6 +31,7 @@ from hedgerow.flashing.onboard import Found
 from hedgerow.flashing.ports import Port
 from hedgerow.flashing.provision import Provision, Wishes
 from hedgerow.node import Node
+from hedgerow.vault import wipe
 
 IMAGE = "Get MicroPython and look at it"
 AIOBLE = f"Get aioble {aioble.VERSION}"
@@ -123,20 +123,36 @@ class Flashing:
         with tempfile.TemporaryDirectory(prefix="hedgerow-flash-") as name:
             self._stage(Path(name))
             port = self._find_port()
-            found, there = self._look(port)
+            found, shown = self._look(port)
+            if request.keep_data and found is not None:
+                mesh = self._kept_by(port, shown, mesh)
             there_chip = self._ask_chip(port)
             assert self._kind is not None
-            kept = there if request.keep_data else None
-            mesh = mesh or self._mesh(kept)
             if not request.keep_data or not self._is_right(found):
                 port = self._write(port, there_chip)
-            return self._fill(Path(name), port, there_chip, kept, mesh)
+            with self._screen.step(WAIT) as progress:
+                port = console.wait(port, progress)
+            if request.keep_data and found is None:
+                # What did not answer before does now; nothing was erased.
+                found, shown = self._look(port, silent_before=True)
+                mesh = self._kept_by(port, shown, mesh)
+            assert mesh is not None
+            return self._fill(Path(name), port, there_chip, shown, mesh)
 
     def _mesh(self, kept: BoardSettings | None) -> Mesh:
         mesh, new = provision.mesh_for(self._node, self._request.wishes.mesh, kept, self._now())
         if new:
             self._screen.note(f"There was no mesh here yet: this board begins one, called {mesh.name}.")
         return mesh
+
+    def _kept_by(self, port: Port, kept: BoardSettings | None, mesh: Mesh | None) -> Mesh:
+        """The mesh of a board that keeps what it has. SeveralMeshes, NoPairingLeft."""
+        try:
+            provision.check_room(self._node, kept)
+            return mesh or self._mesh(kept)
+        except errors.FlashError:
+            onboard.restart(port)  # it goes on as before
+            raise
 
     def _is_right(self, found: Found | None) -> bool:
         assert self._kind is not None
@@ -174,14 +190,17 @@ class Flashing:
         self._screen.note(f"The board is at {port.device}.")
         return port
 
-    def _look(self, port: Port) -> tuple[Found | None, BoardSettings | None]:
-        """(what runs there, its settings where it is of a mesh of ours). OtherMesh, LettersThere."""
+    def _look(self, port: Port, silent_before: bool = False) -> tuple[Found | None, BoardSettings | None]:
+        """(what runs there, its settings where it is of a mesh of ours). OtherMesh, LettersThere; CopyFailed
+        only where it was ``silent_before``."""
         with self._screen.step(LOOK):
-            if not console.answers(port):
+            if not silent_before and not console.answers(port):
                 return None, None
             try:
                 found = onboard.look(port)
             except errors.CopyFailed:
+                if silent_before:
+                    raise
                 return None, None
         settings = provision.settings_in(found)
         if settings is None:
@@ -223,12 +242,10 @@ class Flashing:
             chip.write(kind, ports.moved(port), self._image.path, not self._request.keep_data, progress)
         return port
 
-    def _fill(self, folder: Path, port: Port, there: Chip, kept: BoardSettings | None, mesh: Mesh) -> Result:
-        """Firmware, settings and main.py for a board that runs MicroPython."""
+    def _fill(self, folder: Path, port: Port, there: Chip, shown: BoardSettings | None, mesh: Mesh) -> Result:
+        """Firmware, settings and main.py for a board that runs MicroPython; ``shown`` is what it had."""
         kind, request = self._kind, self._request
         assert kind is not None
-        with self._screen.step(WAIT) as progress:
-            port = console.wait(port, progress)
         files = {f"/{path.relative_to(folder)}": path for path in sorted(folder.rglob("*.mpy"))}
         with self._screen.step(COPY) as progress:
             remembers = onboard.tidy(port, files)
@@ -239,25 +256,31 @@ class Flashing:
                 kind,
                 mesh,
                 request.wishes,
-                kept,
+                shown if request.keep_data else None,
                 default_name(there),
                 remembers,
                 self._random,
                 self._now(),
             )
-            board = provision.remember(
+            board, renamed = provision.remember(
                 self._node,
                 made,
                 mesh,
                 kind,
                 build.number(self._sources),
                 f"serial:{port.device}",
+                there.address,
+                shown,
                 self._now(),
             )
-            for name in FILES:
-                (folder / name).write_bytes(made.settings.slot())
-                os.chmod(folder / name, 0o600)
-            onboard.copy(port, {f"/{name}": folder / name for name in FILES}, progress)
+            with wipe.folder(self._node.home) as secret:
+                for name in FILES:
+                    (secret / name).write_bytes(made.settings.slot())
+                onboard.copy(port, {f"/{name}": secret / name for name in FILES}, progress)
+        if renamed is not None:
+            self._screen.note(
+                f"Another board was called {board.name}: it is called {renamed} here from now on."
+            )
         with self._screen.step(MAIN) as progress:
             onboard.copy(port, {"/main.py": folder / "main.py"}, progress)
         with self._screen.step(TEST) as progress:

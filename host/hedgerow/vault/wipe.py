@@ -7,8 +7,11 @@ which is 2 kB; what a passphrase protected needs that, too.
 
 import base64
 import os
+import shutil
+import tempfile
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hedgerow.database import DATABASE_FILE, Database
@@ -21,6 +24,8 @@ from hedgerow_core.errors import HedgerowError
 _ENDS = ("", "-wal", "-shm", "-journal")
 _NAMES = (DATABASE_FILE, backup.TEMPORARY)
 _OTHERS = ("locked", "reminded")
+_FOLDER = "flash-"  # and what ``folder`` made
+_LEFT_S = 3_600
 _LEAST_BYTES = 8
 _CHUNK = 1 << 20
 
@@ -85,10 +90,37 @@ def wipe(home: Path) -> list[Path]:
             if found.kind == keystore.KEYRING:
                 system_keyring.erase(found.home_id)
     left = [path for path in _files(home) if not _erase(path)]
+    for path in _folders(home):
+        shutil.rmtree(path, ignore_errors=True)
     sync_folder(home)
     with suppress(OSError):
         home.rmdir()
     return left
+
+
+@contextmanager
+def folder(home: Path) -> Iterator[Path]:
+    """For files with keys that another program has to read; overwritten at the end, and so are those that a
+    process which was killed left there an hour ago or earlier."""
+    for path in _folders(home):
+        with suppress(OSError):
+            if path.stat().st_mtime < time.time() - _LEFT_S:
+                _erase_folder(path)
+    made = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=home))
+    try:
+        yield made
+    finally:
+        _erase_folder(made)
+
+
+def _erase_folder(path: Path) -> None:
+    for file in path.iterdir():
+        _erase(file)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _folders(home: Path) -> list[Path]:
+    return sorted(home.glob(f"{_FOLDER}*"))
 
 
 def _slot_files(home: Path) -> tuple[SlotFile, SlotFile]:
@@ -98,6 +130,8 @@ def _slot_files(home: Path) -> tuple[SlotFile, SlotFile]:
 def _files(home: Path) -> Iterator[Path]:
     for file in _slot_files(home):
         yield from file.paths
+    for folder in _folders(home):
+        yield from sorted(folder.iterdir())
     for name in (*(name + end for name in _NAMES for end in _ENDS), *_OTHERS):
         yield home / name
 
