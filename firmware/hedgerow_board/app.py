@@ -67,6 +67,7 @@ class Board:
         self.update: list | None = None  # (hedgerow_board.update)
         self.trial = journal.trial  # whether this firmware has still to show that it runs well
         self._mark = mark_of(settings.mesh_key)
+        self._marked = 0  # where to look for it on the shelf
         self._seed = seed
         self._sessions = 0
         self._wire = Wire(self)
@@ -300,8 +301,20 @@ class Board:
             clock.checkpointed(now)
             self.shelf.checkpoint(now)
         self.time.save(now)
-        if self.trial or self.shelf.marked(self._mark)[1] is not None:
+        if self.trial or self._update_here():
             self.aside("update", None, b"")
+
+    def _update_here(self) -> bool:
+        """Whether there is a head of an update. Some looks at a time: letters may begin as it does."""
+        for _ in range(limits.UPDATE_HEADS):
+            after, found = self.shelf.marked(self._mark, self._marked)
+            if found is not None:
+                self._marked = after - 1
+                return True
+            self._marked = max(after, 0)
+            if not self._marked:
+                break
+        return False
 
     async def run(self) -> None:
         """Until the escape on the cable."""

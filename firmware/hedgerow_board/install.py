@@ -1,7 +1,7 @@
 """Installs one update that is on the shelf; imported for it, and forgotten afterwards.
 
-The signature is checked before anything is written, every file once more on the flash. Power may go at any
-time: the folder that runs stays as it is.
+The signature and every file are checked before anything is written, every file once more on the flash. Power
+may go at any time: the folder that runs stays as it is.
 """
 
 import asyncio
@@ -68,6 +68,16 @@ async def _installed(board: object, slot: int, key: bytes, told: tuple, ids: byt
         return slot_state.OTHER_FORMAT
     if (manifest.number, leaf, manifest.flags, manifest.target) != told:
         return slot_state.NOT_SIGNED  # the head is somebody else's
+    try:
+        at = manifest.start
+        for _, size, digest in manifest.files:
+            found = hashlib.sha256()
+            await _each(pieces, at, size, found.update)
+            if found.digest() != digest:
+                return slot_state.NOT_SIGNED  # the pieces are
+            at += size
+    except HedgerowError:
+        return slot_state.NOT_SIGNED
     folder = trial.FOLDERS[1 - slot]
     try:
         if _blocks(manifest.files) > _free(folder):
@@ -137,14 +147,19 @@ async def _write(folder: str, path: str, size: int, pieces: object, at: int) -> 
         except OSError:
             pass  # it is there
     with open(folder + "/" + path, "wb") as file:
-        end = at + size
-        while at < end:
-            part = pieces.read(at, min(end - at, package.PIECE_BYTES - at % package.PIECE_BYTES))
-            if not part:
-                raise PeerError("an update that is too short")
-            file.write(part)
-            at += len(part)
-            await asyncio.sleep_ms(_PAUSE_MS)
+        await _each(pieces, at, size, file.write)
+
+
+async def _each(pieces: object, at: int, size: int, take: object) -> None:
+    """Hand ``size`` bytes of the update from ``at`` on to ``take``. PeerError where there are fewer."""
+    end = at + size
+    while at < end:
+        part = pieces.read(at, min(end - at, package.PIECE_BYTES - at % package.PIECE_BYTES))
+        if not part:
+            raise PeerError("an update that is too short")
+        take(part)
+        at += len(part)
+        await asyncio.sleep_ms(_PAUSE_MS)
 
 
 async def _digest(path: str) -> bytes:

@@ -97,5 +97,6 @@ UPDATE_PIECES = 120  # that one head names: 120 kB of firmware
 UPDATE_FILES = 32
 UPDATE_MANIFEST_BYTES = 2_048
 UPDATE_PATH_BYTES = 64
+UPDATE_LEAVES = 1 << 10  # one-time keys of the largest tree
 UPDATE_HEADS = 8  # that a board looks at in one go
 UPDATE_TRIES = 3  # of one update, where only the power went

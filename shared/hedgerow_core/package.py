@@ -63,6 +63,8 @@ def decode_head(body: bytes, mark: bytes) -> Head:
         raise PeerError("a damaged head of an update")
     number = int.from_bytes(body[at : at + 4], "big")
     leaf = int.from_bytes(body[at + 4 : at + 8], "big")
+    if leaf >= limits.UPDATE_LEAVES:
+        raise PeerError("a signature that nobody can make")
     return Head(number, leaf, body[at + 8], body[at + 9 : at + 9 + TARGET_BYTES], ids)
 
 

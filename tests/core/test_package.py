@@ -29,6 +29,9 @@ def test_a_head_that_is_cut_or_of_another_mesh_is_refused():
     assert refuses(package.decode_head, body, package.mark_of(b"other"))
     assert refuses(package.decode_head, MARK + b"\2" + body[17:], MARK)
     assert refuses(package.decode_head, body[:34] + b"\0" + body[35:], MARK)
+    for leaf, good in ((1_023, True), (1_024, False)):
+        body = package.Head(7, leaf, 0, bytes(8), bytes(8)).encode(MARK)
+        assert refuses(package.decode_head, body, MARK) != good
 
 
 def test_the_largest_head_fits_into_an_envelope_and_no_larger_one_is_made():

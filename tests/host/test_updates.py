@@ -165,6 +165,20 @@ def test_an_update_that_is_on_the_shelf_already_is_not_signed_again(node):
     assert given(node, b"board id")[1] == leaf + 4
 
 
+def test_a_signed_update_whose_files_a_member_changed_on_the_way_is_signed_anew(node):
+    release, leaf, ids = given(node)
+    shelf, mark = node.shelf, package.mark_of(node.meshes.named("meadow").key)
+    last = shelf.get(ids[-2], NOW)
+    forged = envelope.make(envelope.BULK, 13, bytes(limits.LOCK_BYTES), bytes(len(last.body)))
+    head = package.decode_head(shelf.get(ids[-1], NOW).body, mark)
+    body = package.Head(7, leaf, 0, head.target, head.ids[:-8] + forged.id).encode(mark)
+    body += bytes(envelope.padded_body_size(len(body)) - len(body))
+    release.forget(ids[-2:])
+    for one in (forged, envelope.make(envelope.BULK, 13, bytes(limits.LOCK_BYTES), body, shared=True)):
+        shelf.put(one, NOW)
+    assert release.give(package.EVERYBODY, 0, NOW)[0] == leaf + 1
+
+
 def test_a_firmware_above_the_bound_is_refused_in_one_sentence(node):
     mesh = node.meshes.create("meadow", NOW)
     node.signers.key(mesh)

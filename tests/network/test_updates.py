@@ -6,10 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from littlefs import LittleFS
 
 from hedgerow.flashing.build import firmware, number
 from hedgerow.updates.making import files_of
-from hedgerow_core import limits, package, service, slot_state
+from hedgerow_core import envelope, limits, package, service, slot_state
 from hedgerow_core.envelope import BULK
 from hedgerow_lab.behaviours import PUT, Script
 from hedgerow_lab.courier import Courier, key
@@ -106,6 +107,13 @@ class Mesh:
             self.minutes(1)
             states = self.states()
         return states
+
+    def folders(self, name: str = "a") -> list[str]:
+        """What lies at the top of a board's flash."""
+        flash = LittleFS(block_size=4_096, block_count=FLASH_BLOCKS, mount=False)
+        flash.context.buffer = bytearray(self.lab.boards[name].flash_path.read_bytes())
+        flash.mount()
+        return flash.listdir("/")
 
     def close(self) -> None:
         self.lab.close()
@@ -206,6 +214,20 @@ def test_an_update_signed_by_somebody_else_is_not_written(mesh, newer):
     stays_old(mesh, slot_state.NOT_SIGNED)
 
 
+def test_an_update_by_the_mesh_is_found_behind_letters_whose_locks_begin_as_its_mark_does(mesh, newer):
+    mark = mesh.signer.mark
+    letters = []
+    for count in range(20):
+        lock = mark[:2] + bytes((count,)) * (limits.LOCK_BYTES - 2)
+        letters.append(envelope.make(envelope.NORMAL, 13, lock, bytes(envelope.padded_body_size(100))))
+    mesh.couriers["a"].bring(letters)
+    mesh.minutes(1)
+    mesh.couriers["a"].bring(mesh.signer.update(newer, NEW))
+    # Nobody asks it.
+    mesh.minutes(7)
+    assert run_for_good(mesh.state(), NEW)
+
+
 def test_an_update_of_another_mesh_is_not_even_looked_at(mesh, newer):
     mesh.couriers["a"].bring(Signer("valley", who="ada").update(newer, NEW))
     mesh.minutes(2)
@@ -229,9 +251,9 @@ def pieces_changed(mesh: Mesh, files: dict[str, bytes], change) -> list:
         (lambda bodies: [bodies[0][:-1], *bodies[1:]], slot_state.NOT_SIGNED),
         (lambda bodies: [bytes(len(bodies[0])), *bodies[1:]], slot_state.NOT_SIGNED),
         (lambda bodies: bodies[:2], slot_state.NOT_SIGNED),
-        (lambda bodies: bodies[:20], slot_state.NOT_WRITTEN),
-        (lambda bodies: [*bodies[:20], bodies[20][:500], *bodies[21:]], slot_state.NOT_WRITTEN),
-        (lambda bodies: [*bodies[:20], bytes(1_004), *bodies[21:]], slot_state.NOT_WRITTEN),
+        (lambda bodies: bodies[:20], slot_state.NOT_SIGNED),
+        (lambda bodies: [*bodies[:20], bodies[20][:500], *bodies[21:]], slot_state.NOT_SIGNED),
+        (lambda bodies: [*bodies[:20], bytes(1_004), *bodies[21:]], slot_state.NOT_SIGNED),
     ],
     ids=["cut signature", "no signature", "cut manifest", "cut files", "cut piece", "changed piece"],
 )
@@ -241,6 +263,7 @@ def test_an_update_whose_pieces_a_member_cut_or_changed_is_not_run_and_the_true_
     mesh.couriers["a"].bring(pieces_changed(mesh, newer, change))
     mesh.minutes(3)
     stays_old(mesh, failure)
+    assert "b" not in mesh.folders()
     mesh.couriers["a"].bring(mesh.signer.update(newer, NEW))
     assert run_for_good(mesh.run_minutes(8)["a"], NEW)
 

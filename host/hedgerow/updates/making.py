@@ -23,6 +23,11 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
+def content_of(files: Mapping[str, bytes]) -> bytes:
+    """What follows the manifest."""
+    return b"".join(files[path] for path in sorted(files))
+
+
 def manifest_of(files: Mapping[str, bytes], number: int, downgrade: bool, target: bytes) -> bytes:
     """What is to be signed."""
     listed = [(path, len(data), hashlib.sha256(data).digest()) for path, data in sorted(files.items())]
@@ -44,7 +49,7 @@ def envelopes(
     hops = _LAST_HOP if direct else random(1)[0] % _FIRST_HOPS
     manifest = manifest_of(files, number, downgrade, target)
     leaf, signature = sign(manifest)
-    content = b"".join(files[path] for path in sorted(files))
+    content = content_of(files)
     found = []
     for body in package.pieces_of(signature + len(manifest).to_bytes(2, "big") + manifest + content):
         lock = random(limits.LOCK_BYTES)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from hedgerow.boards.meshes import Mesh
 from hedgerow.node import Node
-from hedgerow.updates.making import envelopes, manifest_of
+from hedgerow.updates.making import content_of, envelopes, manifest_of
 from hedgerow_core import limits, package
 from hedgerow_core.errors import PeerError
 
@@ -58,6 +58,7 @@ class Release:
     def _there(self, target: bytes, next_leaf: int, now: int) -> tuple[int, list[bytes]] | None:
         shelf = self._node.shelf
         wanted = manifest_of(self._files, self.number, self.downgrade, target)
+        content = content_of(self._files)
         key = self._node.signers.key(self._mesh)
         first = 0
         while first >= 0 and key is not None:
@@ -70,11 +71,14 @@ class Release:
                     continue
                 pieces = package.Pieces(head.ids, lambda identity: _body(self._node, identity, now))
                 leaf, manifest = package.open_manifest(key, pieces)
+                start = package.decode_manifest(manifest, key).start
+                # A member may have put pieces of its own behind a true signature.
+                whole = pieces.read(start, len(content)) == content
             except PeerError:
                 continue
             size = limits.ID_BYTES
             ids = [head.ids[at : at + size] for at in range(0, len(head.ids), size)]
-            if leaf == head.leaf and manifest == wanted and all(shelf.has(one) for one in ids):
+            if whole and leaf == head.leaf and manifest == wanted and all(shelf.has(one) for one in ids):
                 return leaf, [*ids, envelope.id]
         return None
 

@@ -12,10 +12,10 @@ from pyhsslms import pyhsslms as hashed
 from hedgerow import errors
 from hedgerow.boards.meshes import Mesh
 from hedgerow.database import Database
-from hedgerow_core import cbor
+from hedgerow_core import cbor, limits
 from hedgerow_core.errors import PeerError
 
-SIGNATURES = 1 << 10
+SIGNATURES = limits.UPDATE_LEAVES
 _HEIGHT = hashed.lms_sha256_m32_h10
 # 500 hashes for a board to verify and 2,508 bytes; with 8 bits it would be 4,300 and 1,452.
 _WIDTH = hashed.lmots_sha256_n32_w4
