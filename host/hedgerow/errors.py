@@ -255,6 +255,10 @@ class PairingCodeUsed(UserError):
     """{name} does not take this code: it was used, or a newer one was made; ask its owner for another."""
 
 
+class PairingUnfinished(UserError):
+    """{name} may have taken this computer as an owner, but went before it said so: give the code again."""
+
+
 class LoanOver(UserError):
     """The loan of {name} is over: ask its owner for another code."""
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import sys
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -187,6 +189,27 @@ class Wire:
         pass
 
 
+@pytest.mark.parametrize("slot, first", [(None, "/a"), (0, "/a"), (1, "/b")])
+def test_the_firmware_that_a_board_runs_is_the_one_that_pairs_by_the_cable(monkeypatch, capsys, slot, first):
+    class Store:
+        def __init__(self, name):
+            assert name == "hedgerow"
+
+        def get_i32(self, key):
+            if slot is None:
+                raise OSError
+            return {"slot": slot}[key]
+
+    manage_there = SimpleNamespace(cable=lambda command: sys.path[len(before) :][0].encode() + command)
+    monkeypatch.setitem(sys.modules, "esp32", SimpleNamespace(NVS=Store))
+    monkeypatch.setitem(sys.modules, "hedgerow_board", SimpleNamespace(manage=manage_there))
+    monkeypatch.setitem(sys.modules, "hedgerow_board.manage", manage_there)
+    before = list(sys.path)
+    monkeypatch.setattr(sys, "path", before.copy())
+    exec(pairing._SCRIPT.format(command="06"), {})
+    assert capsys.readouterr().out == f"reply {first.encode().hex()}06\n"
+
+
 PROMPT = (b"\r\x01", b"\r\nraw REPL; CTRL-B to exit\r\n>")
 
 
@@ -220,5 +243,7 @@ def test_whatever_is_on_the_cable_it_is_one_sentence_and_the_board_is_started_ag
     monkeypatch.setattr(console, "_PART_S", 0.0)
     with pytest.raises(error):
         asyncio.run(pairing.by_cable(node, "serial:x", "Alice", lambda: NOW, None))
-    assert node.boards.all() == []
+    # Whether the board took the key is known where it said anything of use.
+    unsure = PROMPT in said and error is errors.NoConsole
+    assert [board.used_ms for board in node.boards.all()] == ([0] if unsure else [])
     assert (b"machine.reset()" in wire.written) == (PROMPT in said)

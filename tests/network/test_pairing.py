@@ -3,6 +3,8 @@
 import pytest
 from cli_support import Street
 
+from hedgerow import errors
+from hedgerow.boards import pairing
 from hedgerow.boards.meshes import Mesh, fingerprint, invitation
 from hedgerow_core import manage
 from hedgerow_lab.world import Lab, find_aioble
@@ -164,6 +166,34 @@ def test_a_cable_that_is_pulled_at_any_byte_leaves_a_board_that_pairs_the_next_t
         assert bob.does("board", "pair", "--port", "serial:mill")[0]["owner"]
         assert bob.does("board", "unpair", "mill", "--yes")
     assert others_of(alice, "mill") == {"": "owner", "Alice": "owner"}
+
+
+def test_a_cable_that_is_pulled_before_the_answer_leaves_one_pairing_the_next_time(
+    street, tmp_path, monkeypatch
+):
+    alice, bob = street.person("Alice", tmp_path), street.person("Bob", tmp_path)
+    alice.does("board", "pair", "--port", "serial:mill")
+    ran = []
+
+    class Pulled(pairing.Console):
+        async def run(self, script):
+            ran.append(await super().run(script))
+            raise errors.PortLost(url="serial:mill")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pairing, "Console", Pulled)
+        assert "serial:mill is gone" in bob.refused("board", "pair", "--port", "serial:mill")
+    assert "reply 00" in ran[0] and others_of(alice, "mill") == {
+        "": "owner",
+        "Alice": "owner",
+        "Bob": "owner",
+    }
+    rows = bob.shows("board", "list").splitlines()
+    assert len(rows) == 2 and "never" in rows[1]
+    assert bob.does("board", "pair", "--port", "serial:mill")[0]["name"] == "mill"
+    listed = bob.does("board", "list", "--who", "mill")
+    assert [one["label"] for one in listed] == ["", "Alice", "Bob"]
+    assert [one["name"] for one in bob.does("board", "list")] == ["mill"]
 
 
 def test_a_board_has_room_for_seven_and_says_so(street, tmp_path):

@@ -12,7 +12,8 @@ from hedgerow.boards.code import Code
 from hedgerow.boards.managing import Managing, over
 from hedgerow.boards.paired import GUEST, OWNER
 from hedgerow.boards.pairing import in_step
-from hedgerow_core import manage
+from hedgerow.links.keeper import Keeper
+from hedgerow_core import manage, service
 from hedgerow_core.clock import EPOCH_MINUTES
 
 KEY = b"one-time key of the test's code."
@@ -114,6 +115,84 @@ def test_an_answer_that_is_lost_leaves_the_new_owner_paired(lab, tmp_path):
             paired = await pairs(bob, Code("mill", KEY, told.finding).uri())
         assert paired.owned and bob.node.boards.named("mill") == paired
         assert (await managed(bob, lambda managing: managing.config()))["name"] == "mill"
+
+    run(lab.clock, main())
+
+
+def losing(patch, then=lambda: None):
+    """The packet that answers MANAGE PAIR is lost, once, and ``then`` happens."""
+    lost = []
+
+    def take(self, link, data):
+        for name, value in link.receive(data, self._now()):
+            if name == "service" and value[0] == service.MANAGE_IS and not lost:
+                lost.append(value)
+                then()
+            elif name == "service":
+                self._answers[value[0]] = value
+
+    patch.setattr(Keeper, "_take", take)
+    return lost
+
+
+def test_a_packet_that_is_lost_with_the_answer_to_a_code_leaves_the_new_owner_paired(lab, tmp_path):
+    alice, bob = owner(lab, tmp_path), someone(lab, "Bob", tmp_path)
+
+    async def main():
+        told = await managed(alice, lambda managing: managing.pair(KEY, manage.CODE, ""))
+        with pytest.MonkeyPatch.context() as patch:
+            lost = losing(patch)
+            paired = await pairs(bob, Code("mill", KEY, told.finding).uri())
+        assert lost and paired.owned and bob.node.boards.all() == [paired] and len(paired.care_key) == 32
+        listed = await managed(bob, lambda managing: managing.pairings())
+        assert [(one.label, one.rights) for one in listed] == [("", OWNER), ("Bob", OWNER)]
+
+    run(lab.clock, main())
+
+
+@pytest.mark.parametrize("how", ["Ctrl-C", "out of reach"])
+def test_who_is_cut_short_at_the_answer_to_a_code_completes_it_with_the_same_code(lab, tmp_path, how):
+    alice, bob = owner(lab, tmp_path), someone(lab, "Bob", tmp_path)
+
+    async def main():
+        told = await managed(alice, lambda managing: managing.pair(KEY, manage.CODE, ""))
+        code = Code("mill", KEY, told.finding)
+        with pytest.MonkeyPatch.context() as patch:
+            task = asyncio.current_task()
+            lost = losing(patch, task.cancel if how == "Ctrl-C" else lambda: lab.power_off("mill"))
+            with pytest.raises((asyncio.CancelledError, errors.PairingUnfinished)):
+                await pairs(bob, code.uri())
+        assert lost
+        if how == "Ctrl-C":
+            task.uncancel()
+        else:
+            lab.power_on("mill")
+        (kept,) = bob.node.boards.all()
+        assert kept.used_ms == 0
+        paired = await pairs(bob, code.uri())
+        assert paired.owned and paired.used_ms and bob.node.boards.all() == [paired]
+        assert paired.pairing_key == kept.pairing_key
+        listed = await managed(bob, lambda managing: managing.pairings())
+        assert [(one.label, one.rights) for one in listed] == [("", OWNER), ("Bob", OWNER)]
+
+    run(lab.clock, main())
+
+
+def test_a_code_whose_command_was_lost_is_good_for_another_try(lab, tmp_path):
+    alice, bob = owner(lab, tmp_path), someone(lab, "Bob", tmp_path)
+
+    async def main():
+        told = await managed(alice, lambda managing: managing.pair(KEY, manage.CODE, ""))
+
+        async def gone(self, key, rights, label, expires=0):
+            raise errors.BoardGone(name="mill")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pairing, "Managing", type("Gone", (Managing,), {"pair": gone}))
+            with pytest.raises(errors.BoardGone):
+                await pairs(bob, Code("mill", KEY, told.finding).uri())
+        assert bob.node.boards.all() == []
+        assert (await pairs(bob, Code("mill", KEY, told.finding).uri())).owned
 
     run(lab.clock, main())
 

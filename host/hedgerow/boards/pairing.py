@@ -24,15 +24,22 @@ MakeKeeper = Callable[[str, bytes, bytes | None], Keeper]
 _SCRIPT = """
 import gc, sys
 gc.collect()
-sys.path += ["/a", "/b"]
+from esp32 import NVS
+try:
+    slot = NVS("hedgerow").get_i32("slot")
+except OSError:
+    slot = 0
+sys.path += ["/b", "/a"] if slot == 1 else ["/a", "/b"]
 from hedgerow_board.manage import cable
 print("reply", cable(bytes.fromhex("{command}")).hex())
 """
 _REPLY = re.compile(r"reply ((?:[0-9a-f]{2})+)\b")
 _REFUSALS = (errors.NotOwner, errors.OtherVersion, errors.BoardFailed, errors.TooManyPairings)
+# Answers after which a board surely has no key of ours.
+_DECIDED = (errors.NotOwner, errors.OtherVersion, errors.TooManyPairings)
 # What a board that restarts says, or one whose address changes; a port that has just come back is nobody's.
 _SOON = (
-    *(errors.BoardSilent, errors.BoardTakesNoCall, errors.LinkLost),
+    *(errors.BoardSilent, errors.BoardTakesNoCall, errors.BoardGone, errors.LinkLost),
     *(errors.PortMissing, errors.PortLost, errors.PortForbidden, errors.PortBusy),
 )
 _BACK_S = 30.0
@@ -44,12 +51,15 @@ async def by_cable(node: Node, url: str, label: str, now: Callable[[], int], mak
 
     NoConsole, BoardWithoutManaging, TooManyPairings; and as the link.
     """
-    key = node.new_key()
+    begun = _begun(node, url=url)
+    key = node.new_key() if begun is None else begun.pairing_key
     record = manage.encode_record(OWNER, 0, key, label_of(label))
     port = await links.open(url)
     try:
         console = Console(port)
         await console.enter()
+        # Before the board has the key: its answer may get lost.
+        paired = begun or node.boards.add(_name(node, ""), key, now(), url=url, used_ms=0)
         try:
             printed = await console.run(_SCRIPT.format(command=(bytes((manage.PAIR,)) + record).hex()))
             found = _REPLY.search(printed)
@@ -59,7 +69,11 @@ async def by_cable(node: Node, url: str, label: str, now: Callable[[], int], mak
             # Before the restart: native USB goes with it.
             former = _keep(node, key, told, now(), url)
         except errors.ConsoleFailed as error:
+            node.boards.forget(paired.id)
             raise errors.BoardWithoutManaging(reason=error.details["reason"]) from None
+        except _DECIDED:
+            node.boards.forget(paired.id)
+            raise
         finally:
             with contextlib.suppress(errors.PortLost):
                 await console.reset()
@@ -88,37 +102,58 @@ async def by_code(
             finding=finding,
             url=url,
         )
-    key = node.new_key()
-    # Before anybody is asked: an answer may get lost.
-    paired = node.boards.add(_name(node, code.name), key, now(), finding=finding, url=url)
+    begun = _begun(node, finding=finding)
+    key = node.new_key() if begun is None else begun.pairing_key
+    # Before anybody is asked: the answer may get lost, and who tries once more completes it.
+    paired = begun or node.boards.add(_name(node, code.name), key, now(), finding=finding, url=url, used_ms=0)
     told = former = None
+    trouble: errors.UserError = errors.PairingCodeUsed(name=code.name)
+    asked = False
     try:
         keeper = make(url, code.key, finding)
         try:
             await keeper.open()
+            asked = True
             told = await Managing(over(keeper)).pair(key, OWNER, label)
         finally:
             await keeper.close()
-    except errors.BoardSilent:
-        pass  # whether it heard us shows below
     except (errors.WrongPairingKey, errors.NotOwner):
-        node.boards.forget(paired.id)
-        raise errors.PairingCodeUsed(name=code.name) from None
-    except BaseException:
-        node.boards.forget(paired.id)
-        raise
+        if begun is None:
+            node.boards.forget(paired.id)
+            raise trouble from None
+        # The board may have taken our key the last time.
+    except BaseException as error:
+        # Once the board was asked, only a link with our key shows whether it took that.
+        if isinstance(error, _DECIDED) if asked else begun is None:
+            node.boards.forget(paired.id)
+        if not asked or not isinstance(error, errors.UserError) or isinstance(error, _DECIDED):
+            raise
+        trouble = error
     if told is not None:
         former = _keep(node, key, told, now(), url)
     try:
         return await _finish(node, key, former, make(url, key, told.finding if told else finding), now)
     except errors.WrongPairingKey:
         node.boards.forget(paired.id)
-        raise errors.PairingCodeUsed(name=code.name) from None
+        raise trouble from None
+    except (*_SOON, errors.BoardNotInReach):
+        if told is None:
+            raise errors.PairingUnfinished(name=code.name) from None
+        raise
 
 
-def _name(node: Node, wanted: str) -> str:
+def _begun(node: Node, **what: object) -> Paired | None:
+    """A pairing that was begun and not finished: so long, its row was never used."""
+    for board in node.boards.all():
+        if not board.used_ms and all(getattr(board, name) == value for name, value in what.items()):
+            return board
+    return None
+
+
+def _name(node: Node, wanted: str, own: Paired | None = None) -> str:
+    """``wanted`` as no other row than ``own`` has it."""
     cleaned = "".join(c for c in wanted if c not in ":/").strip() or "board"
-    return numbered(cleaned, {board.name for board in node.boards.all()})
+    return numbered(cleaned, {board.name for board in node.boards.all() if board != own})
 
 
 def _keep(node: Node, key: bytes, told: Welcome, now: int, url: str) -> bytes | None:
@@ -127,8 +162,11 @@ def _keep(node: Node, key: bytes, told: Welcome, now: int, url: str) -> bytes | 
     former, own = node.boards.of_board(fields["board_id"]), node.boards.of_key(key)
     if former is not None and own is not None and former.id != own.id:
         node.boards.forget(own.id)
-    name = own.name if own is not None else _name(node, told.name)
-    node.boards.add(name, key, now, rights=OWNER, expires_ms=None, url=url, **fields)
+    begun = None if former is not None else own
+    name = _name(node, told.name, begun)
+    board = node.boards.add(name, key, now, rights=OWNER, expires_ms=None, url=url, **fields)
+    if begun is not None and not begun.used_ms:
+        node.boards.rename(board.id, name)
     return None if former is None or former.pairing_key == key else former.pairing_key
 
 

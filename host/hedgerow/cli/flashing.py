@@ -197,7 +197,7 @@ def _show(node: Node, result: steps.Result, as_json: bool) -> None:
         f"{shown(result.board.name)} is a board of {shown(result.mesh.name)} now, and its self-test passed."
     )
     print(f"Exchange letters with `hedgerow sync --board {shlex.quote(shown(result.board.name))}`.\n")
-    print("One more computer becomes an owner with this code, with `hedgerow board pair --ble`, the first")
+    print("One more computer becomes an owner with this code, by `hedgerow board pair --ble -`, the first")
     print(f"that has it, within {CODE_DAYS} days:\n")
     print(drawn(drawn_code(code.for_qr())))
     print(code.uri())

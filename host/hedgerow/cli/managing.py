@@ -63,7 +63,13 @@ def list_(
         table = Table("Name", "Mesh", "Rights", "Where", "Last used", box=None, pad_edge=False)
         for board in boards:
             mesh = meshes.get(board.mesh or 0, "")
-            table.add_row(board.name, mesh, _rights(board), board.address, clock(board.used_ms))
+            table.add_row(
+                board.name,
+                mesh,
+                _rights(board),
+                board.address,
+                clock(board.used_ms) if board.used_ms else "never",
+            )
         _print(table)
 
 

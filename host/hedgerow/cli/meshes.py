@@ -56,7 +56,7 @@ def create(
         print("`hedgerow backup` keeps a copy. Boards that are flashed with --mesh belong to it.")
 
 
-@app.command(epilog="Example: hedgerow mesh join 'hedgerow:mesh/1/hGlN...'")
+@app.command(epilog="Example: hedgerow mesh join -")
 def join(
     context: typer.Context,
     uri: Annotated[
@@ -105,7 +105,7 @@ def show(
         print_json(**_fields(mesh, boards), invitation=text, qr=for_qr(text))
     elif qr:
         sys.stdout.write(drawn(drawn_code(for_qr(text))))
-        print("`hedgerow mesh join` takes what it says.")
+        print("`hedgerow mesh join -` takes what it says.")
     else:
         print(text)
 
@@ -121,7 +121,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
         for mesh, names in meshes:
             print_json(**_fields(mesh, names))
     elif not meshes:
-        print("No mesh is here: `hedgerow mesh create NAME` makes one, `hedgerow mesh join` takes one in.")
+        print("No mesh is here: `hedgerow mesh create NAME` makes one, `hedgerow mesh join -` takes one in.")
     else:
         table = Table("Name", "Fingerprint", "Made here", "Boards", box=None, pad_edge=False)
         for mesh, names in meshes:

@@ -191,7 +191,7 @@ def _show_code(
     sys.stdout.write(drawn(drawn_code(made.for_qr())))
     print(made.uri())
     what = "Whoever has it uses" if rights == manage.GUEST else "The first who has it owns"
-    print(f"{what} {board.name}, with `hedgerow board pair --ble`; it ends at {clock(end * 60_000)}.")
+    print(f"{what} {board.name}, with `hedgerow board pair --ble -`; it ends at {clock(end * 60_000)}.")
 
 
 def register() -> None:
