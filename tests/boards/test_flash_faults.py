@@ -46,7 +46,7 @@ def assert_fails(done, error, began=None):
 
 def assert_works(board, done):
     assert done.returncode == 0, done.stdout + done.stderr
-    assert board.mode == "MicroPython"
+    eventually(lambda: board.mode == "MicroPython")
 
 
 def firmware(tmp_path, content):
