@@ -218,7 +218,7 @@ def boots(quick: bool) -> None:
     from hedgerow_lab.powercut.life import Bench
     from hedgerow_lab.powercut.plan import Plan
 
-    blocks = flash_bytes_of("esp32-s3") // BLOCK_BYTES
+    blocks = flash_bytes_of("esp32-s3-generic") // BLOCK_BYTES
     for name, count in (("1k", 60 if quick else 1000), ("4k", 240 if quick else 4000)):
         told = {}
         for store in ("board", "files"):
