@@ -88,7 +88,7 @@ class Board:
     def _open_shelf(self) -> Shelf:
         """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on
         carrying, but loses its letters with its power, and acknowledges none."""
-        count = self.settings.shelf_count or _letters()
+        count = min(self.settings.shelf_count or limits.BOARD_LETTERS, _letters())
         now = self.now()
         most = min(count * _BYTES_A_LETTER, _room())
         if self.damage == service.SOUND and not self.journal.safe:
@@ -166,8 +166,11 @@ class Board:
         pin = self.settings.battery_pin
         if pin < 0:
             return 0
-        adc = machine.ADC(pin, atten=machine.ADC.ATTN_11DB)
-        cell_uv = adc.read_uv() * self.settings.battery_ratio // 100
+        try:
+            adc = machine.ADC(pin, atten=machine.ADC.ATTN_11DB)
+            cell_uv = adc.read_uv() * self.settings.battery_ratio // 100
+        except (ValueError, OSError):
+            return 0  # settings may name a pin that this chip does not have
         return min(max((cell_uv - _EMPTY_UV) * 100 // (_FULL_UV - _EMPTY_UV), 0), 100) + 1
 
     def look(self) -> int:
@@ -190,6 +193,9 @@ class Board:
             self.counts[counts.NO_MEMORY] += 1
             if not last and line is not None and line.link.kind == PAIR:
                 self._make_room(name, line, message)
+        except Exception as error:
+            # The flash is full, or refuses, most likely: the rest goes on.
+            self.journal.note(name + ": " + repr(error))
         # Where the memory ended within the import, it may be there in part.
         self.forget(name)
 

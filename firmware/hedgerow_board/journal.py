@@ -44,13 +44,16 @@ class Journal:
             return b""
 
     def note(self, text: str) -> None:
-        """Write ``text`` down."""
+        """Write ``text`` down, where the storage takes it."""
         kept = self.kept()
         journal = added(kept, self.starts, self.uptime_s(), text.encode())
         if journal != kept:
             # Each write costs a part of a block of flash.
-            self.store.set_blob("journal", journal)
-            self.store.commit()
+            try:
+                self.store.set_blob("journal", journal)
+                self.store.commit()
+            except OSError:
+                pass  # what goes on is worth more
 
     def trouble(self, error: object) -> None:
         """Write down why this start ends. Raises nothing: the reset that follows is worth more."""

@@ -91,7 +91,11 @@ def _execute(board: object, op: int, more: bytes, rights: int, pairing: bytes) -
         pin = fields.get(_LED[0], -1)
         if pin < 0:
             return bytes((manage.FAILED,))
-        asyncio.create_task(_blink(pin, fields.get(_LED[1]) is True, more[0]))
+        try:
+            led = machine.Pin(pin, machine.Pin.OUT)
+        except ValueError:
+            return bytes((manage.FAILED,))
+        asyncio.create_task(_blink(led, fields.get(_LED[1]) is True, more[0]))
         return bytes((manage.DONE,))
     if op == manage.PAIRINGS and not more:
         return bytes((manage.DONE,)) + manage.encode_pairings(_first(fields) + _records(fields))
@@ -100,6 +104,8 @@ def _execute(board: object, op: int, more: bytes, rights: int, pairing: bytes) -
         reply = _pair(fields, more, op, pairing if rights == manage.CODE else b"", rights, minute)
     elif op == manage.UNPAIR and len(more) == manage.PAIRING_ID_BYTES:
         reply = _unpair(fields, more)
+        if reply[0] == manage.DONE and more == manage.pairing_id(pairing):
+            reply = bytes((manage.DONE,))  # who goes gets no keys of who stays
     elif op == manage.REKEY and len(more) == 4 + manage.KEY_BYTES and any(more[4:]):
         reply = _rekey(fields, int.from_bytes(more[:4], "big"), more[4:])
     else:
@@ -180,7 +186,10 @@ def _write(store: object, fields: dict) -> object:
 
 
 def _keep(board: object, store: object, fields: dict) -> None:
+    former = board.settings.care_key
     board.settings = _write(store, fields)
+    if board.settings.care_key != former:
+        board.shelf.caught = True  # commands under another key have other locks
 
 
 async def _restart() -> None:
@@ -196,8 +205,7 @@ async def _part(board: object, hides: bool) -> None:
         board.radio.rotate_at = 0
 
 
-async def _blink(pin: int, low: bool, seconds: int) -> None:
-    led = machine.Pin(pin, machine.Pin.OUT)
+async def _blink(led: object, low: bool, seconds: int) -> None:
     for _ in range(seconds * 1_000 // _BLINK_MS // 2):
         led.value(0 if low else 1)
         await asyncio.sleep_ms(_BLINK_MS)
@@ -253,9 +261,22 @@ def _set(fields: dict, more: bytes) -> int:
             fields.pop(name, None)
         else:
             fields[name] = value
+            if name[-4:] == "_pin" and value >= 0:
+                _try_pin(name, value)
     if not sleep.valid(fields.get("sleep_awake", 0), fields.get("sleep_cycle", 0)):
         raise PeerError("a sleep in which nobody meets")
     return again
+
+
+def _try_pin(name: str, pin: int) -> None:
+    """PeerError where this chip has no such pin, or measures no voltage there."""
+    try:
+        if name == "battery_pin":
+            machine.ADC(pin, atten=machine.ADC.ATTN_11DB)
+        else:
+            machine.Pin(pin)
+    except (ValueError, OSError):
+        raise PeerError("a wrong pin")
 
 
 def _fits(name: object, value: object) -> bool:
@@ -330,7 +351,7 @@ def _pair(fields: dict, record: bytes, op: int, code: bytes, rights: int, minute
 
 def _welcome(fields: dict) -> bytes:
     finding, care_key = fields.get("finding", b""), fields.get("care_key", b"")
-    return bytes((manage.DONE,)) + manage.encode_welcome(fields["name"], finding, care_key)
+    return bytes((manage.DONE,)) + manage.encode_welcome(fields.get("name", "board"), finding, care_key)
 
 
 def _unpair(fields: dict, identity: bytes) -> bytes:

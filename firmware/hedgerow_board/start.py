@@ -4,6 +4,7 @@
 nothing and levels its wear. A start costs it three numbers.
 """
 
+import errno
 import os
 import time
 
@@ -78,8 +79,15 @@ def _try(folder: str) -> None:
     """OSError where ``folder`` cannot be listed or written."""
     os.listdir(folder + "/")
     path = folder + "/probe"
-    with open(path, "wb") as file:
-        file.write(b"?")
+    try:
+        with open(path, "wb") as file:
+            file.write(b"?")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        # Full is not damaged. There may be a file of no bytes now, or none.
+        if "probe" not in os.listdir(folder + "/"):
+            return
     os.remove(path)
 
 

@@ -83,7 +83,8 @@ M_BEHIND_MINUTES = 60  # who is further behind us has lost more than we did, and
 
 # Care
 CARE_WINDOW = 8  # commands that a board looks for from its next one on
-CARE_NUMBERS = 1 << 31  # commands that one key has
+CARE_NUMBERS = (1 << 31) - 1  # commands that one key has: the number behind the last one fits into NVS
+CARE_FORGERIES = 8  # under the lock of a command that a board looks at in one go
 
 # A board's memory of its troubles, and its settings
 JOURNAL_BYTES = 1_024

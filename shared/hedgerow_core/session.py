@@ -305,8 +305,7 @@ class Session:
         self._received = -1
         self._pending = b""
         self.kind = self._pending_kind
-        if self.kind == PAIR:
-            self.pairing = self._pending_key
+        self.pairing = self._pending_key if self.kind == PAIR else b""
         self._hello = b"" if self.role == INITIATOR else self._hello
         self._expires = self._repeat = None
         self.generation += 1

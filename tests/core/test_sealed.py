@@ -83,6 +83,28 @@ def test_a_forgery_under_the_lock_of_a_command_does_not_hide_it():
     assert next_of(on) == (0, 1_000, b"saltsalt", b"\x09")
 
 
+def test_many_forgeries_are_let_go_a_few_at_a_time_and_the_command_is_found_behind_them():
+    on = shelf(5)
+    real = command(0)
+    for number in range(3 * limits.CARE_FORGERIES):
+        on.put(envelope.make(envelope.NORMAL, 10, real.lock, bytes(40 + number)), 0)
+    on.put(real, 0)
+    found = None
+    looks = 0
+    while found is None:
+        on.caught = False
+        held = on.count()
+        found = next_of(on)
+        assert held - on.count() <= limits.CARE_FORGERIES
+        assert found is not None or on.caught, "what waits behind the forgeries would never be looked for"
+        looks += 1
+    assert found == (0, 1_000, b"saltsalt", b"\x09") and looks <= 4
+    on.caught = False
+    while next_of(on, 1) is not None or on.caught:
+        on.caught = False
+    assert not on.caught
+
+
 def test_a_command_whose_lifetime_or_priority_a_carrier_changed_is_not_opened():
     real = command(0)
     for priority, ttl, shared in ((envelope.URGENT, 10, False), (envelope.NORMAL, 15, False), (0, 10, True)):

@@ -164,6 +164,15 @@ def test_answers_to_somebody_who_called_before_do_not_end_a_call():
     assert a.established and board.pairing == HOSTS[0]
 
 
+def test_a_link_that_becomes_one_of_the_mesh_has_no_pairing_any_more():
+    a, b = paired(HOSTS[0], HOSTS)
+    shake(a, b)
+    assert b.pairing == HOSTS[0]
+    member = Session(INITIATOR, {MESH: KEY}, b"member", 0)
+    shake(member, b)
+    assert b.kind == MESH and b.pairing == b""
+
+
 def test_a_guest_is_told_from_an_owner():
     for host, guest in ((HOSTS[0], False), (HOSTS[1], True)):
         _, board = paired(host, HOSTS, guests=HOSTS[1:])

@@ -2,6 +2,7 @@
 
 import sys
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ steps = st.lists(
 @pytest.fixture(scope="module")
 def firmware():
     """What executes commands, without a board around it."""
-    sys.modules["machine"] = SimpleNamespace()
+    sys.modules["machine"] = SimpleNamespace(Pin=MagicMock(), ADC=MagicMock())
     try:
         from hedgerow_board import manage as found
 

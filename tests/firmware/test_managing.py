@@ -4,7 +4,7 @@ import pytest
 from support_firmware import PAIRING, Cable, open_lab, quiet, settings
 
 from hedgerow.boards.meshes import fingerprint
-from hedgerow_core import cbor, limits, manage, service
+from hedgerow_core import cbor, limits, manage, sealed, service
 from hedgerow_core.manage import (
     BAD_ARGUMENT,
     CODE,
@@ -144,6 +144,9 @@ def test_a_setting_of_the_start_restarts_the_board_after_its_answer(mill):
         {"shelf_count": True},
         {"battery_pin": -2},
         {"battery_pin": "4"},
+        {"battery_pin": 5},  # no voltage is measured there
+        {"led_pin": 45},
+        {"button_pin": 40},
         {"trace": 1},
         {"later": 1},
         {7: 1},
@@ -192,6 +195,34 @@ def test_a_board_blinks_where_it_has_a_lamp_and_says_so_where_it_has_none(mill):
     assert owner.command(manage.LOCATE, b"\x01") == (FAILED, b"")
 
 
+def test_settings_that_name_pins_which_a_chip_does_not_have_take_no_board_off_the_air(tmp_path):
+    with open_lab(tmp_path) as lab:
+        wrong = {"battery_pin": 5, "led_pin": 45}
+        lab.add_board("mill", settings={**settings("mill"), **wrong})
+        lab.add_board("barn", settings=settings("barn"))
+        lab.hear("mill", "barn")
+        owner = Owner(lab, "mill")
+        (sent,) = owner.put()
+        far = Cable(lab, "barn")
+        lab.run_until(30_000, lambda: far.shelf.has(sent))
+        assert far.shelf.has(sent)
+        assert owner.command(manage.LOCATE, b"\x01") == (FAILED, b"")
+        assert owner.ask(bytes((service.COUNTS,)))[0] == service.COUNTS_IS
+        assert owner.status()["starts"] == 1 and quiet(lab)
+
+
+def test_a_shelf_that_is_larger_than_the_memory_does_not_keep_a_board_from_starting(tmp_path):
+    with open_lab(tmp_path) as lab:
+        wanted = {"shelf_count": limits.BOARD_LETTERS}
+        lab.add_board("mill", settings={**settings("mill"), **wanted}, heap_bytes=260_000)
+        owner = Owner(lab, "mill")
+        (sent,) = owner.put()
+        lab.run_until(10_000)
+        assert owner.acked() == {sent}
+        state = owner.status()
+        assert (state["starts"], state["too_large"]) == (1, 0) and state["free"] > 40_000
+
+
 def test_status_by_management_is_what_the_service_tells(mill):
     owner = mill.at(PAIRING)
     status, data = owner.command(manage.STATUS)
@@ -234,6 +265,14 @@ def test_a_link_of_a_pairing_that_was_taken_away_ends_after_the_answer(mill):
     assert owner.unheard() and mill.refuses(PAIRING)
 
 
+def test_an_owner_that_takes_itself_away_gets_no_keys_of_those_who_stay(mill):
+    assert mill.at(PAIRING).pair(ALICE)[0] == DONE
+    assert mill.at(ALICE).command(manage.UNPAIR, manage.pairing_id(ALICE)) == (DONE, b"")
+    assert mill.refuses(ALICE)
+    found = mill.at(PAIRING).config()
+    assert found["board"] != sealed.board_id(b"c" * 32)
+
+
 def test_a_guest_exchanges_letters_and_manages_nothing(mill):
     assert mill.at(PAIRING).pair(BOB, GUEST, label="Bob")[0] == DONE
     guest = mill.at(BOB)
@@ -241,12 +280,8 @@ def test_a_guest_exchanges_letters_and_manages_nothing(mill):
     mill.wait(3)
     assert guest.acked() == {sent}
     assert guest.status()["held"] == 1 and guest.log()[0]
-    assert guest.ask(bytes((service.COUNTS,)))[0] == service.COUNTS_IS
-    # The key of the street would outlive the loan.
-    guest.link.service(bytes((service.STREET,)))
-    guest._pump()
-    mill.wait(3)
-    assert not any(name == "service" and value[0] == service.STREET_IS for name, value in guest.events)
+    for kind in (service.STREET, service.COUNTS):
+        assert guest.ask(bytes((kind,)))[0] == kind + 1
     record = manage.encode_record(OWNER, 0, CAROL, "")
     for op, more in (
         (manage.CONFIG_GET, b""),
@@ -263,7 +298,7 @@ def test_a_guest_exchanges_letters_and_manages_nothing(mill):
     assert guest.repair(service.EVERYTHING) == service.NOT_ALLOWED
     assert guest.command(manage.STATUS)[0] == DONE
     # But it may give its own pairing back.
-    assert guest.command(manage.UNPAIR, manage.pairing_id(BOB))[0] == DONE
+    assert guest.command(manage.UNPAIR, manage.pairing_id(BOB)) == (DONE, b""), "a guest got keys of owners"
     assert mill.refuses(BOB) and mill.refuses(CAROL) and not mill.refuses(PAIRING)
     assert mill.at(PAIRING).status()["starts"] == 1
 

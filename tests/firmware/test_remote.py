@@ -3,7 +3,7 @@
 import pytest
 from support_firmware import MESH, PAIRING, Cable, open_lab, patched, quiet, settings
 
-from hedgerow_core import cbor, manage, sealed, service, slots
+from hedgerow_core import cbor, envelope, manage, sealed, service, slots
 from hedgerow_lab.world import Lab, find_aioble
 
 MINUTE = 60_000
@@ -118,10 +118,9 @@ def test_a_command_that_is_replayed_by_a_member_changes_nothing(tmp_path):
 
 
 def test_a_command_whose_power_goes_after_its_number_was_stored_never_runs(tmp_path):
-    cut = "        _run(board, key, *found)\n"
-    before = (
-        "        if board.journal.starts == 1:\n            import machine\n            machine.reset()\n"
-    )
+    cut = "            _run(board, key, *found)\n"
+    before = "            if board.journal.starts == 1:\n                import machine\n"
+    before += "                machine.reset()\n"
     source = patched(tmp_path / "source", "remote.py", (cut, before + cut))
     with line_of(tmp_path / "lab", "a", source=source) as lab:
         lab.run_until(2_000)
@@ -150,6 +149,89 @@ def test_a_command_that_lay_there_while_the_board_was_off_runs_when_it_starts(tm
         assert admin.reply("b", 0, late) == bytes((manage.REFUSED,))  # its time was over
         assert admin.reply("b", 1 << 20, asked)[0] == manage.DONE
         assert quiet(lab)
+
+
+def test_no_reply_over_the_mesh_gives_new_keys_to_who_knows_the_former_ones(tmp_path):
+    with line_of(tmp_path, "a", "b") as lab:
+        lab.run_until(2_000)
+        admin = Admin(lab, "a")
+        commands = (
+            (manage.PAIR, manage.encode_record(manage.OWNER, 0, NEW, "new")),
+            (manage.NEW_CODE, manage.encode_record(manage.CODE, 0, NEW, "")),
+            (manage.UNPAIR, manage.pairing_id(PAIRING)),
+        )
+        for number, command in enumerate(commands):
+            asked = admin.command("b", number, *command)
+            assert admin.reply("b", number, asked) == bytes((manage.REFUSED,))
+        asked = admin.command("b", 3, manage.PAIRINGS)
+        reply = admin.reply("b", 3, asked)
+        (kept,) = manage.decode_pairings(reply[1:])
+        assert kept[2] == manage.pairing_id(PAIRING) and quiet(lab)
+
+
+def test_a_board_hears_commands_under_a_care_key_that_was_renewed_over_a_link(tmp_path):
+    with line_of(tmp_path, "a") as lab:
+        lab.run_until(2_000)
+        admin = Admin(lab, "a")
+        before = admin.command("a", 0, manage.STATUS)
+        assert admin.reply("a", 0, before)[0] == manage.DONE
+        record = manage.encode_record(manage.OWNER, 0, NEW, "")
+        assert admin.ask(bytes((service.MANAGE, manage.PAIR)) + record)[1] == manage.DONE
+        gone = manage.pairing_id(NEW)
+        told = admin.ask(bytes((service.MANAGE, manage.UNPAIR)) + gone)
+        key = manage.decode_welcome(told[2:])[2]
+        asked = sealed.seal(key, sealed.DOWN, 1, 1_000, bytes((manage.STATUS,)), bytes(8))
+        admin.give(asked)
+        lock = sealed.lock(key, sealed.UP, 1)
+        lab.run_until(lab.now_ms + MINUTE, lambda: any(admin._under(lock)))
+        assert any(admin._under(lock)) and quiet(lab)
+
+
+def test_forgeries_under_the_lock_of_a_command_are_let_go_and_the_command_runs(tmp_path):
+    with line_of(tmp_path, "a") as lab:
+        lab.run_until(2_000)
+        admin = Admin(lab, "a")
+        lock = sealed.lock(care_key("a"), sealed.DOWN, 0)
+        forged = [envelope.make(envelope.NORMAL, 10, lock, bytes((n,)) * 77) for n in range(20)]
+        for one in forged:
+            admin.give(one)
+        asked = admin.command("a", 0, manage.STATUS)
+        assert admin.reply("a", 0, asked)[0] == manage.DONE
+        assert admin.status()["held"] <= len(forged) and admin.status()["starts"] == 1 and quiet(lab)
+
+
+@pytest.mark.parametrize("error", ["OSError(28)", 'HedgerowError("full")'])
+def test_a_command_that_finds_the_flash_full_does_not_end_the_board(tmp_path, error):
+    cut = "            _run(board, key, *found)\n"
+    fails = f"            if number == 1:\n                raise {error}\n"
+    names = "from hedgerow_core import manage, sealed\n"
+    more = "from hedgerow_core.errors import HedgerowError\n"
+    source = patched(tmp_path / "source", "remote.py", (cut, fails + cut), (names, names + more))
+    with line_of(tmp_path / "lab", "a", source=source) as lab:
+        lab.run_until(2_000)
+        admin = Admin(lab, "a")
+        lost = admin.command("a", 0, manage.STATUS)
+        assert admin.reply("a", 0, lost, 1) is None
+        asked = admin.command("a", 1, manage.STATUS)
+        assert admin.reply("a", 1, asked)[0] == manage.DONE
+        assert lab.boards["a"].causes == [1]
+        texts = [text for _, _, text in admin.log()[1]]
+        assert len(texts) == 1 and texts[0].startswith("remote: ")
+
+
+def test_a_mesh_key_that_cannot_be_written_is_written_a_minute_later(tmp_path):
+    cut = '    fields["mesh_key"] = fields.pop("next_key")\n'
+    full = "    if board.now() < 300_000:\n        raise OSError(28)\n"
+    source = patched(tmp_path / "source", "manage.py", (cut, full + cut))
+    with line_of(tmp_path / "lab", "a", source=source) as lab:
+        lab.run_until(2_000)
+        admin = Admin(lab, "a")
+        asked = admin.command("a", 0, manage.REKEY, (2).to_bytes(4, "big"), NEW)
+        assert admin.reply("a", 0, asked) == bytes((manage.DONE,))
+        lab.run_until(4 * MINUTE)
+        assert meshes(lab, "a")["a"] == MESH and lab.boards["a"].causes == [1]
+        lab.run_until(8 * MINUTE)
+        assert meshes(lab, "a")["a"] == NEW
 
 
 def meshes(lab, names):

@@ -159,10 +159,13 @@ class Managing:
         record = manage.encode_record(rights, expires, key, label_of(label))
         return welcome(await self._done(op, record, room=errors.TooManyPairings))
 
-    async def unpair(self, identity: bytes) -> Welcome:
-        """Take a pairing away. LastOwner, or NoSuchPairing."""
-        pairing = self._done(manage.UNPAIR, identity, refused=errors.LastOwner, failed=errors.NoSuchPairing)
-        return welcome(await pairing)
+    async def unpair(self, identity: bytes) -> Welcome | None:
+        """Take a pairing away; what the board gives those who stay, None for who goes. LastOwner, or
+        NoSuchPairing."""
+        data = await self._done(
+            manage.UNPAIR, identity, refused=errors.LastOwner, failed=errors.NoSuchPairing
+        )
+        return welcome(data) if data else None
 
     async def rekey(self, mesh_key: bytes) -> None:
         """Put the board into another mesh, now."""

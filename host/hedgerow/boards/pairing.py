@@ -189,8 +189,8 @@ async def in_step(node: Node, board: Paired, managing: Managing) -> dict[str, An
 
 def secrets_of(told: Welcome) -> dict[str, object]:
     """What of a welcome is kept, as fields of ``Paired``."""
-    board_id = sha256(b"hedgerow board" + told.care_key)[:8] if told.care_key else None
-    return {"finding": told.finding or None, "care_key": told.care_key or None, "board_id": board_id}
+    board_id = sha256(b"hedgerow board" + told.care_key)[:8]
+    return {"finding": told.finding, "care_key": told.care_key, "board_id": board_id}
 
 
 async def _finish(
@@ -218,7 +218,8 @@ async def _finish(
         if former is not None:
             with contextlib.suppress(errors.NoSuchPairing):
                 told = await managing.unpair(manage.pairing_id(former))
-                node.boards.change(paired.id, **secrets_of(told))
+                if told is not None:
+                    node.boards.change(paired.id, **secrets_of(told))
     finally:
         await keeper.close()
     return node.boards.of_number(paired.id)

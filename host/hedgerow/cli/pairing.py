@@ -131,7 +131,8 @@ async def _take_away(node: Node, board: Paired, managing: Managing, who: str) ->
     if found.id == manage.pairing_id(board.pairing_key):
         raise errors.OwnPairing(name=board.name)
     told = await managing.unpair(found.id)
-    node.boards.change(board.id, **pairing.secrets_of(told))
+    if told is not None:
+        node.boards.change(board.id, **pairing.secrets_of(told))
     return found.label or found.id.hex()
 
 

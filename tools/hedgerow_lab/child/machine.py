@@ -85,6 +85,10 @@ def __getattr__(name):
         from pins import Pin
 
         return Pin
+    if name == "ADC":
+        from battery import ADC
+
+        return ADC
     if name == "Timer":
         from timer import Timer
 

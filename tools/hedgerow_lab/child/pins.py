@@ -2,11 +2,15 @@
 
 import lab
 
+_PINS = 40  # of an ESP32
+
 
 class Pin:
     OUT = 3
 
     def __init__(self, number, mode=-1, value=None):
+        if not 0 <= number < _PINS:
+            raise ValueError("invalid pin")
         self._number = number
         if value is not None:
             self.value(value)
