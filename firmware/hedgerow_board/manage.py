@@ -25,13 +25,14 @@ _WORDS = (
     "relay balanced saver private led_pin led_low trace next_mesh mesh unique version firmware free radio"
 )
 _PROFILES = _WORDS.split()[:4]
-_COUNTS = "shelf_count battery_pin battery_ratio led_pin button_pin sleep_awake sleep_cycle"
+_COUNTS = "shelf_count battery_pin battery_ratio led_pin button_pin sleep_awake sleep_cycle update_leaf"
 _PIN = (-1, _PIN_MAX)
 _MINUTES = (0, 1_440)
+_LEAF = (0, limits.UPDATE_LEAVES)
 _NUMBERS = dict(
     zip(
         _COUNTS.split(),
-        ((0, limits.BOARD_LETTERS), _PIN, (100, 10_000), _PIN, _PIN, _MINUTES, _MINUTES),
+        ((0, limits.BOARD_LETTERS), _PIN, (100, 10_000), _PIN, _PIN, _MINUTES, _MINUTES, _LEAF),
     )
 )
 _LED = _WORDS.split()[4:6]

@@ -28,22 +28,24 @@ def answer(board: object, line: object, message: bytes) -> bytes:
     if board.update is None:
         board.update = [0] * trial.PLACES
     slot = trial.running()
-    key = _key()
+    key, first = _trusted()
     record = trial.record(board.journal.store)
     if board.trial:
         record = _judge(board, slot, record)
     if slot < slot_state.NO_SLOT and key and not board.trial and not board.update[trial.BUSY]:
-        _look(board, slot, key, record)
-    return _state(board, slot, key, record) if message else b""
+        _look(board, slot, key, _next_leaf(record, key, first))
+    return _state(board, slot, key, first, record) if message else b""
 
 
-def _key() -> bytes:
-    """The public key that signs updates; empty where there is none."""
+def _trusted() -> tuple:
+    """(public key that signs updates, empty where there is none; its first one-time key that may have)."""
     try:
-        key = settings.fields(slots.content(settings.newest())).get("update_key")
-        return key if isinstance(key, bytes) else b""
+        found = settings.fields(slots.content(settings.newest()))
     except (SettingsError, PeerError):
-        return b""
+        return b"", 0
+    key = found.get("update_key")
+    leaf = found.get("update_leaf", 0)
+    return key if isinstance(key, bytes) else b"", leaf if isinstance(leaf, int) else 0
 
 
 def _board_id(board: object) -> bytes:
@@ -51,19 +53,20 @@ def _board_id(board: object) -> bytes:
     return sha256(b"hedgerow board" + secret)[: package.TARGET_BYTES]
 
 
-def _next_leaf(record: bytearray, key: bytes) -> int:
-    """The first one-time key that may have signed an update."""
+def _next_leaf(record: bytearray, key: bytes, first: int) -> int:
+    """The first one-time key that may have signed an update: what is remembered in the non-volatile storage
+    is lost where the board is flashed again, so the settings say from where on, too."""
     if record[12] and record[:4] == trial.key_id(key)[:4]:
-        return int.from_bytes(record[4:8], "big") + 1
-    return 0
+        return max(int.from_bytes(record[4:8], "big") + 1, first)
+    return first
 
 
-def _state(board: object, slot: int, key: bytes, record: bytearray) -> bytes:
+def _state(board: object, slot: int, key: bytes, first: int, record: bytearray) -> bytes:
     known = board.update
     failure, failed = known[trial.FAILURE], known[trial.NUMBER]
     if not failure and record[12] == trial.FAILED:
         failure, failed = slot_state.DID_NOT_RUN, int.from_bytes(record[8:12], "big")
-    numbers = [NUMBER, slot, 1 if board.trial else 0, _next_leaf(record, key)]
+    numbers = [NUMBER, slot, 1 if board.trial else 0, _next_leaf(record, key, first)]
     numbers += known[trial.ARRIVING : trial.PIECES + 1]
     numbers += [failure, failed]
     return slot_state.encode_state(numbers, _board_id(board), trial.key_id(key))
@@ -123,12 +126,12 @@ def _well(board: object, record: bytearray) -> bool:
 # What is on the shelf
 
 
-def _look(board: object, slot: int, key: bytes, record: bytearray) -> None:
-    """See what is on its way, and begin with what is here. A few heads at a time: a member may make many."""
+def _look(board: object, slot: int, key: bytes, following: int) -> None:
+    """See what is on its way, signed with the one-time key ``following`` or a later one, and begin with what
+    is here. A few heads at a time: a member may make many."""
     known = board.update
     shelf = board.shelf
     mark = package.mark_of(board.settings.mesh_key)
-    following = _next_leaf(record, key)
     best = None
     for _ in range(limits.UPDATE_HEADS):
         known[trial.NEXT], envelope = shelf.marked(mark, known[trial.NEXT])

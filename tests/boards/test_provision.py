@@ -138,7 +138,7 @@ def test_what_later_versions_know_stays_and_so_does_a_mesh_key_that_is_to_come(n
     assert kept.others == {"future": [1, "x"]}
     node.meshes.create("lane", NOW)
     moved = prepare(node, there=there, mesh="lane").settings
-    assert (moved.next_key, moved.next_at, moved.update_leaf) == (None, None, 5)
+    assert (moved.next_key, moved.next_at, moved.update_leaf) == (None, None, 0)
 
 
 def test_a_board_without_a_name_has_one_by_its_address(node):
@@ -245,3 +245,15 @@ def test_on_a_terminal_one_of_several_ports_is_chosen(monkeypatch, capsys):
     assert screen.confirm("All is lost.") is True
     assert screen.confirm("All is lost.") is False
     assert "XIAO" in capsys.readouterr().out
+
+
+def test_a_board_takes_no_update_that_was_signed_before_it_was_flashed(node):
+    assert prepare(node, name="mill").settings.update_leaf == 0
+    mesh = node.meshes.named("home")
+    assert [node.signers.sign(mesh, b"update")[0] for _ in range(2)] == [0, 1]
+    made = prepare(node, name="mill").settings
+    assert made.update_leaf == 2
+    # Of a computer that joined the mesh: it does not know how far the signer is.
+    node._database.run("UPDATE meshes SET signer = NULL")
+    assert prepare(node, there=made).settings.update_leaf == 2
+    assert prepare(node, name="mill").settings.update_leaf is None

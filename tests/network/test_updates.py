@@ -208,6 +208,21 @@ def test_a_downgrade_that_was_asked_for_stays_although_the_newer_one_is_still_on
 # What is not taken
 
 
+def test_an_older_update_that_somebody_kept_does_not_come_back_to_a_board_that_was_flashed_again(
+    tmp_path, newer
+):
+    mesh = Mesh(tmp_path, "")
+    kept = mesh.signer.update(newer, NEW, downgrade=True)
+    mesh.add("a", update_leaf=1)
+    mesh.begin()
+    mesh.couriers["a"].bring(kept)
+    mesh.minutes(4)
+    state = mesh.state()
+    assert run_for_good(state, OLD) and state[slot_state.NEXT_LEAF] == 1
+    mesh.couriers["a"].bring(mesh.signer.update(newer, NEW))
+    assert run_for_good(mesh.run_minutes(8)["a"], NEW)
+
+
 def test_an_update_signed_by_somebody_else_is_not_written(mesh, newer):
     mesh.couriers["a"].bring(Signer(who="mallory").update(newer, NEW))
     mesh.minutes(2)
@@ -382,6 +397,22 @@ def test_a_board_whose_firmware_is_damaged_starts_the_other_folder(tmp_path, new
     mesh.minutes(4)
     assert mesh.state()[:3] == [NEW, slot_state.SLOT_B, 0]
     mesh.close()
+
+
+def test_a_firmware_that_ends_badly_only_after_it_ran_well_gives_way_to_the_one_from_before(mesh, newer):
+    mesh.couriers["a"].bring(mesh.signer.update(release(NEW, dies_s=200), NEW))
+    states = []
+    for _ in range(20):
+        mesh.minutes(1)
+        states.append(mesh.state())
+    assert any(run_for_good(state, NEW) for state in states)
+    stays_old(mesh, slot_state.DID_NOT_RUN)
+    status = mesh.couriers["a"].statuses
+    mesh.couriers["a"].ask()
+    mesh.minutes(1)
+    assert not status[-1][10], "it is in safe mode"
+    mesh.couriers["a"].bring(mesh.signer.update(newer, NEW))
+    assert run_for_good(mesh.run_minutes(8)["a"], NEW)
 
 
 # Power

@@ -6,6 +6,7 @@ import pytest
 from ble_support import MESH, Someone, finding_of, pairing_of, run
 
 from hedgerow import errors, links
+from hedgerow.boards.managing import Managing, over
 from hedgerow.boards.meshes import Mesh, invitation
 from hedgerow.flashing.build import firmware, number
 from hedgerow.updates.bringing import Bringing, look
@@ -129,7 +130,21 @@ def _journal(lab, name):
 def test_a_board_that_trusts_nobody_is_told_whom_to_trust_by_its_owner_only_when_asked(street, newer):
     with pytest.raises(errors.TrustsOther, match="--trust"):
         street.bring(street.keeper(), newer)
+    mesh = street.ann.node.meshes.all()[0]
+    for _ in range(3):
+        street.ann.node.signers.sign(mesh, b"an older update")
     assert street.bring(street.keeper(), newer, trust=True)[1].number == NEW
+
+    async def settings():
+        keeper = street.keeper()
+        await keeper.open()
+        try:
+            return await Managing(over(keeper)).config()
+        finally:
+            await keeper.close()
+
+    # Older ones that somebody kept do not come back, whatever the board forgets.
+    assert run(street.lab.clock, settings())["update_leaf"] == 3
 
 
 def test_a_board_that_goes_back_says_why_and_the_command_does_not_wait_for_ever(street, newer):

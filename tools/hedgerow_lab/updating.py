@@ -26,14 +26,23 @@ _TRIES = 10
 APP = "hedgerow_board/app.mpy"
 
 
-def release(number: int) -> dict[str, bytes]:
-    """The firmware of this checkout as if it were another release: path -> content."""
+def release(number: int, dies_s: int | None = None) -> dict[str, bytes]:
+    """The firmware of this checkout as if it were another release: path -> content. With ``dies_s`` it runs
+    well for so long after each start, and then ends in an error."""
     sources = of_checkout(TOP)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "firmware"
         shutil.copytree(sources.firmware, copy, ignore=shutil.ignore_patterns("__pycache__"))
         path = copy / "hedgerow_board" / "version.py"
         path.write_text(re.sub(r"NUMBER = \d+", f"NUMBER = {number}", path.read_text()))
+        if dies_s is not None:
+            path = copy / "hedgerow_board" / "app.py"
+            place = "            now = self.now()\n            if not self._wire.waits():\n"
+            before, after = path.read_text().split(place)
+            dies = (
+                f"            if self.now() > {dies_s * 1_000}:\n                raise RuntimeError('late')\n"
+            )
+            path.write_text(before + dies + place + after)
         return files_of(firmware(replace(sources, firmware=copy)))
 
 

@@ -39,7 +39,7 @@ class BoardSettings:
     sleep_cycle: int | None = None
     next_key: bytes | None = field(default=None, repr=False)  # the mesh key from minute ``next_at`` on
     next_at: int | None = None
-    update_leaf: int | None = None
+    update_leaf: int | None = None  # the first one-time key of ``update_key`` that may sign
     # What later versions know: it stays.
     others: Mapping[str, object] = field(default_factory=dict, repr=False)
 

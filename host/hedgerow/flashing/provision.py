@@ -100,6 +100,7 @@ def prepare(
         # Another computer flashed it.
         records = [(manage.OWNER, 0, key, _label(node.name)), *records]
     records = [*records, (manage.CODE, ends, one_time, _CODE_LABEL)]
+    update_key = node.signers.key(mesh) or base.update_key
     changed = replace(
         base,
         name=name,
@@ -107,12 +108,20 @@ def prepare(
         pairings=b"".join(manage.encode_record(*record) for record in records),
         finding=finding,
         care_key=(base.care_key if remembers else None) or random(manage.KEY_BYTES),
-        update_key=node.signers.key(mesh) or base.update_key,
+        update_key=update_key,
+        update_leaf=_first_leaf(node, mesh, base, update_key),
         profile=wishes.profile or base.profile or kind.profile,
         trace=True if wishes.trace else base.trace,
     )
     changed.content()
     return Provision(changed, key, Code(name, one_time, finding))
+
+
+def _first_leaf(node: Node, mesh: Mesh, base: BoardSettings, update_key: bytes | None) -> int | None:
+    """A board that is erased forgets which update it had last: none of those signed so far may come back."""
+    its = base.update_leaf if base.update_key == update_key else None
+    ours = node.signers.next_leaf(mesh)
+    return its if ours is None else max(ours, its or 0)
 
 
 def _fresh(kind: Kind, mesh: Mesh, name: str) -> BoardSettings:

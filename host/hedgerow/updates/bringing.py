@@ -123,7 +123,9 @@ class Bringing:
         if state.key != sha256(key)[: slot_state.ID_BYTES]:
             if not trust and not new_signer:
                 raise errors.TrustsOther(name=name, mesh=mesh.name)
-            await Managing(over(self._keeper)).set_config({"update_key": key})
+            # Nothing that was signed before comes from somebody's recording.
+            first = self._node.signers.next_leaf(mesh) or 0
+            await Managing(over(self._keeper)).set_config({"update_key": key, "update_leaf": first})
             state, name = await look(self._keeper)
         return state, name
 

@@ -63,6 +63,12 @@ class Signers:
             return self.renew(mesh)
         return None if known is None else bytes(known)
 
+    def next_leaf(self, mesh: Mesh) -> int | None:
+        """The one-time key that signs next; None where we do not sign for ``mesh``."""
+        rows = self._database.rows("SELECT unseal(signer) AS signer FROM meshes WHERE id = ?", mesh.id)
+        sealed = rows[0]["signer"] if rows else None
+        return None if sealed is None else _read(mesh, sealed).leaf
+
     def renew(self, mesh: Mesh) -> bytes:
         """Make another signer; boards have to be told of it. NotTheSigner."""
         if mesh.admin is None:
