@@ -26,6 +26,8 @@ def answer(board: object, line: object, message: bytes) -> bytes:
             result = _repair(board, message[1]) if owned else service.NOT_ALLOWED
             return bytes((service.REPAIR_IS, result))
     elif message == bytes((service.STREET,)):
+        if board.rights(line) != OWNER:
+            return b""  # the key would outlive the loan
         # The mesh key itself opens links and recorded ones: no host needs it.
         street = hkdf(board.settings.mesh_key, b"", b"hedgerow street", 32)
         return bytes((service.STREET_IS,)) + street

@@ -383,6 +383,10 @@ class NoStreet(UserError):
     """No street is known yet: name a board with --board once, it tells this computer its mesh's."""
 
 
+class StreetNotLent(UserError):
+    """{name} is lent to you, and its street is for members of its mesh: use a board that you own."""
+
+
 class StreetSilent(UserError):
     """The board does not tell its street: flash it again with this version."""
 

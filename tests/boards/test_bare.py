@@ -204,7 +204,7 @@ def test_a_block_that_arrives_damaged_is_sent_again(desk, tmp_path):
     board.faults.corrupt_blocks = 2
     tools.flash_micropython(board, tmp_path)
     assert board.faults.corrupt_blocks == 0
-    assert board.mode == "MicroPython"
+    eventually(lambda: board.mode == "MicroPython")
 
 
 def test_a_lost_reply_ends_a_write_and_the_next_one_works(desk, tmp_path):
@@ -213,7 +213,7 @@ def test_a_lost_reply_ends_a_write_and_the_next_one_works(desk, tmp_path):
     name = file_of(board, tmp_path)
     assert "Hash of data verified" not in tools.esptool("write-flash", "0x0", name, check=False)
     tools.flash_micropython(board, tmp_path)
-    assert board.mode == "MicroPython"
+    eventually(lambda: board.mode == "MicroPython")
 
 
 def test_flash_that_keeps_something_else_is_noticed(desk, tmp_path):
@@ -231,7 +231,7 @@ def test_a_cable_that_is_pulled_ends_esptool_and_the_next_try_works(desk, tmp_pa
     assert board.port is None and not board.link.exists()
     desk.do(board.plug_in)
     tools.flash_micropython(board, tmp_path)
-    assert board.mode == "MicroPython"
+    eventually(lambda: board.mode == "MicroPython")
 
 
 def test_a_board_that_falls_silent_says_nothing_until_it_is_well(desk):
@@ -247,10 +247,10 @@ def test_esptools_own_reset_puts_a_board_into_its_loader_and_out_of_it(desk, rea
     desk.do(board.pull)
     desk.do(lambda: board.plug_in(with_lines=True))
     tools = Tools(board.port.url)
-    assert board.mode == "MicroPython"
+    eventually(lambda: board.mode == "MicroPython")
     # At such a port only the two lines do; the loader answered, so they did.
     assert "NOT reset" not in tools.esptool("--no-stub", "read-mac")
-    assert board.mode == "MicroPython"
+    eventually(lambda: board.mode == "MicroPython")
 
 
 def test_the_command_runs_a_board_until_ctrl_c_and_keeps_its_flash(tmp_path):

@@ -280,8 +280,12 @@ def test_a_guest_exchanges_letters_and_manages_nothing(mill):
     mill.wait(3)
     assert guest.acked() == {sent}
     assert guest.status()["held"] == 1 and guest.log()[0]
-    for kind in (service.STREET, service.COUNTS):
-        assert guest.ask(bytes((kind,)))[0] == kind + 1
+    assert guest.ask(bytes((service.COUNTS,)))[0] == service.COUNTS_IS
+    # The key of the street would outlive the loan.
+    guest.link.service(bytes((service.STREET,)))
+    guest._pump()
+    mill.wait(3)
+    assert not any(name == "service" and value[0] == service.STREET_IS for name, value in guest.events)
     record = manage.encode_record(OWNER, 0, CAROL, "")
     for op, more in (
         (manage.CONFIG_GET, b""),

@@ -15,6 +15,7 @@ from vault_support import cheap
 from hedgerow import errors
 from hedgerow.boards import code, console, meshes, pairing
 from hedgerow.boards.code import Code
+from hedgerow.boards.managing import Welcome
 from hedgerow.boards.naming import numbered
 from hedgerow.boards.settings import BoardSettings
 from hedgerow.node import Node
@@ -208,6 +209,16 @@ def test_the_firmware_that_a_board_runs_is_the_one_that_pairs_by_the_cable(monke
     monkeypatch.setattr(sys, "path", before.copy())
     exec(pairing._SCRIPT.format(command="06"), {})
     assert capsys.readouterr().out == f"reply {first.encode().hex()}06\n"
+
+
+def test_boards_without_a_care_key_are_not_taken_for_one_another(node):
+    for number in (1, 2):
+        told = Welcome(f"mill {number}", b"f" * 16, b"")
+        pairing._keep(node, bytes([number]) * 32, told, NOW, "serial:x")
+    assert [(board.name, board.board_id, board.care_key) for board in node.boards.all()] == [
+        ("mill 1", None, None),
+        ("mill 2", None, None),
+    ]
 
 
 PROMPT = (b"\r\x01", b"\r\nraw REPL; CTRL-B to exit\r\n>")

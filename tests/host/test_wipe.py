@@ -28,8 +28,19 @@ def secrets_of(village):
     alice.street.learn(b"\x80street key\xfd" * 3, village.now)
     alice.street.say("soup at seven", False, village.now)
     alice.invite(village.now)
+    board = alice.boards.add("mill", b"m" * 32, village.now, care_key=b"\xfccare key\x81!" * 3)
+    mesh = alice.meshes.create("Mill Lane", village.now)
+    database = alice._database
+    database.run("UPDATE meshes SET next_key = seal_long(?) WHERE id = ?", b"\x82next key\xfb" * 3, mesh.id)
+    database.run(
+        "INSERT INTO commands (board, command, reply, made_ms, until_ms)"
+        " VALUES (?, seal_long(?), seal_long(?), 0, 0)",
+        *(board.id, b"\x83a command\xfa", b"\x84its reply\xf9"),
+    )
     found = alice.secrets()
     assert b"not yet" not in found and len(found) > 12  # too short to be told from chance
+    pieces = (b"next key", b"a command", b"its reply", b"care key")
+    assert all(any(piece in secret for secret in found) for piece in pieces)
     return [*found, b"is the well frozen?", b"soup at seven"]
 
 

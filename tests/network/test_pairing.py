@@ -45,6 +45,10 @@ def test_a_board_passes_from_owner_to_owner_and_to_a_guest(street, tmp_path):
     (guest,) = carol.does("board", "list")
     assert not guest["owner"] and guest["address"] == "ble:mill"
     assert carol.does("sync", "--board", "mill")[0]["taken"] == 0
+    # Neighbours talk among themselves on the street of the mesh.
+    for words in (("say", "Hello?"), ("hear",)):
+        assert "mill is lent to you" in carol.refused(*words, "--board", "mill")
+    assert alice.does("hear", "--board", "mill")[0]["visible_to"] == "all members"
     for words in (
         ("config", "get", "mill"),
         ("config", "set", "mill", "trace=on"),

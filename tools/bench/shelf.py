@@ -164,7 +164,7 @@ def costs(quick: bool) -> None:
     from hedgerow_lab.powercut.life import Bench
 
     held, count = (40, 60) if quick else (300, 1200)
-    blocks = flash_bytes_of("esp32") // BLOCK_BYTES
+    blocks = flash_bytes_of("esp32-generic") // BLOCK_BYTES
     envelope_bytes = len(letters(0, 1)[0].envelope.encode())
     goals = {1: (2300, 1.06), 5: (575, 0.27), 20: (230, 0.11)}
     for batch, (bytes_goal, erases_goal) in goals.items():
@@ -218,7 +218,7 @@ def boots(quick: bool) -> None:
     from hedgerow_lab.powercut.life import Bench
     from hedgerow_lab.powercut.plan import Plan
 
-    blocks = flash_bytes_of("esp32-s3") // BLOCK_BYTES
+    blocks = flash_bytes_of("esp32-s3-generic") // BLOCK_BYTES
     for name, count in (("1k", 60 if quick else 1000), ("4k", 240 if quick else 4000)):
         told = {}
         for store in ("board", "files"):

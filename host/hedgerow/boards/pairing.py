@@ -189,8 +189,8 @@ async def in_step(node: Node, board: Paired, managing: Managing) -> dict[str, An
 
 def secrets_of(told: Welcome) -> dict[str, object]:
     """What of a welcome is kept, as fields of ``Paired``."""
-    board_id = sha256(b"hedgerow board" + told.care_key)[:8]
-    return {"finding": told.finding, "care_key": told.care_key, "board_id": board_id}
+    board_id = sha256(b"hedgerow board" + told.care_key)[:8] if told.care_key else None
+    return {"finding": told.finding or None, "care_key": told.care_key or None, "board_id": board_id}
 
 
 async def _finish(

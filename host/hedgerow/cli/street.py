@@ -33,6 +33,7 @@ from hedgerow.cli.terminal import (
     shown,
 )
 from hedgerow.events import Event, Heard
+from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
 from hedgerow.street.channel import KEPT_MS, SHOWN_MS
 
@@ -89,7 +90,7 @@ async def _say_first(
 
     keeper = keeper_for(node, board, key_file, show)
     try:
-        await open_known(node, keeper)
+        await _open(node, keeper)
         if not await keeper.watch(lambda: node.street.known, _ANSWER_S):
             raise errors.StreetSilent
         said = node.say(text, sos, now_ms())
@@ -133,10 +134,18 @@ def hear(
 async def _listen(node: Node, board: str, key_file: Path | None) -> None:
     keeper = keeper_for(node, board, key_file)
     try:
-        await open_known(node, keeper)
+        await _open(node, keeper)
         await keeper.settle()
     finally:
         await keeper.close()
+
+
+async def _open(node: Node, keeper: Keeper) -> None:
+    """Open a link to a board that tells its street. StreetNotLent, where no other one is known."""
+    await open_known(node, keeper)
+    board = None if keeper.key is None else node.boards.of_key(keeper.key)
+    if board is not None and not board.owned and not node.street.known:
+        raise errors.StreetNotLent(name=board.name)
 
 
 def _print_all(node: Node, heard: list[Heard], left_out: int, follow: bool) -> None:

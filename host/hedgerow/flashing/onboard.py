@@ -130,30 +130,27 @@ def copy(port: Port, files: Mapping[str, Path], progress: Callable[[float], None
 
     Those that are there already stay. BoardFull, CopyFailed, FileDiffers, TooLong.
     """
-    sums = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
     there = _asked(port, _SUMS, PATHS=sorted(files))
-    missing = [name for name in files if there["sums"].get(name) != sums[name]]
-    sizes = {name: files[name].stat().st_size for name in missing}
-    blocks = sum(size // _BLOCK_BYTES + 1 for size in sizes.values())
-    needed = (blocks + _SPARE_BLOCKS) * _BLOCK_BYTES
+    missing = {name: path for name, path in files.items() if there["sums"].get(name) != _sum_of(path)}
+    sizes = [path.stat().st_size for path in missing.values()]
+    needed = (sum(size // _BLOCK_BYTES + 1 for size in sizes) + _SPARE_BLOCKS) * _BLOCK_BYTES
     if missing and needed > there["free"]:
         raise errors.BoardFull(free=there["free"], needed=needed)
-    _put(port, {name: files[name] for name in missing}, sizes, progress)
-    there = _asked(port, _SUMS, PATHS=sorted(files))
-    for name in files:
-        if there["sums"].get(name) != sums[name]:
-            raise errors.FileDiffers(path=name)
-    return sum(sizes.values())
+    if missing:
+        put(port, missing, progress)
+    return sum(sizes)
 
 
-def _put(
-    port: Port, files: Mapping[str, Path], sizes: Mapping[str, int], progress: Callable[[float], None]
-) -> None:
-    if not files:
-        return
+def put(port: Port, files: Mapping[str, Path], progress: Callable[[float], None]) -> None:
+    """Put ``files`` there and compare them, in one go: mpremote's start takes longer than a small file.
+
+    BoardFull, CopyFailed, FileDiffers, TooLong.
+    """
     commands: list[str] = []
     for name, path in files.items():
-        commands += [*(["+"] if commands else []), "fs", "cp", str(path), f":{name}"]
+        commands += ["fs", "cp", str(path), f":{name}", "+"]
+    commands += ["exec", _script(_SUMS, PATHS=sorted(files))]
+    sizes = {name: path.stat().st_size for name, path in files.items()}
     done: list[str] = []
 
     def hear(line: str) -> None:
@@ -163,7 +160,14 @@ def _put(
             progress(sum(sizes[name] for name in done) / max(1, sum(sizes.values())))
             done.append(found[1])
 
-    _run(port, commands, limits.COPY_S, hear)
+    there = _answer(_run(port, commands, limits.COPY_S, hear))
+    for name, path in files.items():
+        if there["sums"].get(name) != _sum_of(path):
+            raise errors.FileDiffers(path=name)
+
+
+def _sum_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def tidy(port: Port, files: Mapping[str, Path]) -> bool:
@@ -183,8 +187,14 @@ def restart(port: Port) -> None:
 
 
 def _asked(port: Port, script: str, **values: object) -> dict[str, Any]:
-    head = "".join(f"{name} = {value!r}\n" for name, value in values.items())
-    lines = _exec(port, head + script)
+    return _answer(_run(port, ["exec", _script(script, **values)], limits.ASK_S))
+
+
+def _script(script: str, **values: object) -> str:
+    return "".join(f"{name} = {value!r}\n" for name, value in values.items()) + script
+
+
+def _answer(lines: list[str]) -> dict[str, Any]:
     try:
         found = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
     except (StopIteration, json.JSONDecodeError):
@@ -192,10 +202,6 @@ def _asked(port: Port, script: str, **values: object) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise errors.CopyFailed(reason="the board gave a wrong answer")
     return found
-
-
-def _exec(port: Port, script: str) -> list[str]:
-    return _run(port, ["exec", script], limits.ASK_S)
 
 
 def _run(

@@ -276,13 +276,13 @@ class Flashing:
             with wipe.folder(self._node.home) as secret:
                 for name in FILES:
                     (secret / name).write_bytes(made.settings.slot())
-                onboard.copy(port, {f"/{name}": secret / name for name in FILES}, progress)
+                onboard.put(port, {f"/{name}": secret / name for name in FILES}, progress)
         if renamed is not None:
             self._screen.note(
                 f"Another board was called {board.name}: it is called {renamed} here from now on."
             )
         with self._screen.step(MAIN) as progress:
-            onboard.copy(port, {"/main.py": folder / "main.py"}, progress)
+            onboard.put(port, {"/main.py": folder / "main.py"}, progress)
         with self._screen.step(TEST) as progress:
             onboard.restart(port)
             report = selftest.run(self._node, port, made.key, there.address, self._now, progress)
