@@ -135,12 +135,13 @@ class Board:
                 return rights
         return -1
 
-    def renew(self) -> None:
-        """Pairings came, went or are over: others open links from now on."""
+    def renew(self) -> bool:
+        """Pairings came, went or are over: others open links from now on. Whether some are over."""
         minute = self.minute()
         hold = [pairing for pairing in self.settings.pairings if not 0 < pairing[1] <= minute]
         self._keys[:] = [key for _, _, key in hold]
         self._guests[:] = [key for rights, _, key in hold if rights != OWNER]
+        return len(hold) < len(self.settings.pairings)
 
     def part(self) -> None:
         """End the links of pairings that do not hold any more."""
@@ -297,10 +298,12 @@ class Board:
     def _each_minute(self, now: int) -> None:
         clock = self.time.clock
         clock.tick(now)
-        self.renew()
+        over = self.renew()
         self.part()
         if self.settings.next_key and clock.certain and clock.minute(now) >= self.settings.next_at:
             self.aside("manage", None, b"")
+        if over and clock.certain:
+            self.aside("manage", None, b"\0")
         if self.shelf.expire(now) and self.radio is not None:
             self.radio.refresh()
         if clock.checkpoint_due(now):

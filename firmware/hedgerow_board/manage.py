@@ -44,9 +44,12 @@ _AT_START = ("shelf_count", "profile", "sleep_awake", "sleep_cycle")  # what is 
 
 def answer(board: object, line: object, message: bytes) -> bytes:
     """The answer to MANAGE of the host on ``line``; nothing where the message is another one. Without a
-    message the mesh has its next key from now on."""
+    message the mesh has its next key from now on; without a line pairings are over."""
     if not message:
         _switch(board)
+        return b""
+    if line is None:
+        _let_go(board)
         return b""
     if message[0] != service.MANAGE:
         return b""
@@ -112,10 +115,11 @@ def _execute(board: object, op: int, more: bytes, rights: int, pairing: bytes) -
     else:
         return bytes((manage.BAD_ARGUMENT,))
     if reply[0] == manage.DONE:
+        before = board.settings.finding
         _keep(board, store, fields)
         board.renew()
         # The answer still leaves over the link of a pairing that is gone.
-        asyncio.create_task(_part(board, op == manage.UNPAIR))
+        asyncio.create_task(_part(board, board.settings.finding != before))
     return reply
 
 
@@ -130,6 +134,21 @@ def _rekey(fields: dict, at: int, key: bytes) -> bytes:
             fields["mesh_key"] = key
             asyncio.create_task(_restart())
     return bytes((manage.DONE,))
+
+
+def _let_go(board: object) -> None:
+    """Pairings that are over leave the settings."""
+    minute = board.minute()
+    store = board.journal.store
+    fields = _kept(store)
+    records = _records(fields)
+    gone = [one for one in records if 0 < one[1] <= minute]
+    if gone:
+        _put(fields, [one for one in records if one not in gone])
+        _renew(fields, _known_to(gone))
+        _keep(board, store, fields)
+        board.renew()
+        asyncio.create_task(_part(board, True))
 
 
 def _switch(board: object) -> None:
@@ -330,11 +349,13 @@ def _pair(fields: dict, record: bytes, op: int, code: bytes, rights: int, minute
         return bytes((manage.REFUSED,))
     if (wanted[0] == manage.CODE) != (op == manage.NEW_CODE) or not any(wanted[2]):
         raise PeerError("a wrong pairing")
-    kept = []
+    kept, gone = [], []
     for one in _records(fields):
         over = 0 < one[1] <= minute
         former = op == manage.NEW_CODE and one[0] == manage.CODE
-        if one[2] != wanted[2] and one[2] != code and not over and not former:
+        if over or former or one[2] == code:
+            gone.append(one)
+        elif one[2] != wanted[2]:
             kept.append(one)
     if wanted[2] == fields.get("pairing_key"):
         fields.pop("pairing_key")
@@ -346,7 +367,8 @@ def _pair(fields: dict, record: bytes, op: int, code: bytes, rights: int, minute
     if not _owned(fields):
         return bytes((manage.REFUSED,))
     # Boards that were flashed with an earlier version have none.
-    _renew(fields, [name for name in _SECRETS if name not in fields])
+    known = _known_to(gone)
+    _renew(fields, [name for name in _SECRETS if name in known or name not in fields])
     return _welcome(fields)
 
 
@@ -367,8 +389,16 @@ def _unpair(fields: dict, identity: bytes) -> bytes:
     _put(fields, [one for one in records if one not in gone])
     if not _owned(fields):
         return bytes((manage.REFUSED,))
-    _renew(fields, _SECRETS if gone[0][0] == manage.OWNER else ["finding"])
+    _renew(fields, _known_to(gone))
     return _welcome(fields)
+
+
+def _known_to(gone: list) -> list:
+    """The secrets that these pairings knew."""
+    if not gone:
+        return []
+    owned = [one for one in gone if one[0] == manage.OWNER]
+    return [name for name in _SECRETS if owned or name == "finding"]
 
 
 def _renew(fields: dict, names: list) -> None:

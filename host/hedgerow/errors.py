@@ -447,6 +447,10 @@ class BoardNotInReach(UserError):
     """{name} is not in reach, or refuses us now: go nearer; `hedgerow board scan` shows who is there."""
 
 
+class CodeNotInReach(BoardNotInReach):
+    """{name} is not in reach, or this code was used: go nearer, or ask its owner for another."""
+
+
 class BoardTakesNoCall(UserError):
     """{name} is in reach, but takes no connection: it has no free place, or is too far away: try again."""
 

@@ -324,6 +324,46 @@ def test_a_loan_ends_by_the_mesh_clock_and_so_does_its_link(mill):
     assert mill.refuses(BOB) and not mill.refuses(PAIRING)
 
 
+@pytest.mark.parametrize("rights, op", [(GUEST, manage.PAIR), (CODE, manage.NEW_CODE)])
+def test_who_had_a_loan_or_a_code_does_not_know_the_board_any_more_when_it_is_over(mill, rights, op):
+    mill.wait(130)
+    owner = mill.at(PAIRING)
+    status, welcome = owner.pair(BOB, rights, 5, op=op)
+    _, finding, care_key = manage.decode_welcome(welcome)
+    identity = owner.config()["board"]
+    assert status == DONE and owner.ask(bytes((service.FINDING,)))[1:] == finding
+    mill.wait(100)
+    assert owner.ask(bytes((service.FINDING,)))[1:] == finding
+    mill.wait(200)
+    renewed = owner.ask(bytes((service.FINDING,)))[1:]
+    assert len(renewed) == 16 and renewed != finding
+    assert [pairing[:2] for pairing in owner.pairings()] == [("", OWNER)]
+    assert owner.config()["board"] == identity, "of care nobody knew who is gone"
+    mill.lose_power()
+    assert mill.at(PAIRING).ask(bytes((service.FINDING,)))[1:] == renewed
+    mill.wait(130)
+    assert mill.at(PAIRING).ask(bytes((service.FINDING,)))[1:] == renewed, "once"
+
+
+def test_an_ownership_that_is_over_leaves_no_care_key_behind(mill):
+    mill.wait(130)
+    owner = mill.at(PAIRING)
+    assert owner.pair(BOB, OWNER, 5)[0] == DONE
+    identity = owner.config()["board"]
+    mill.wait(300)
+    assert [pairing[:2] for pairing in owner.pairings()] == [("", OWNER)]
+    assert owner.config()["board"] != identity
+
+
+def test_who_saw_a_code_does_not_know_the_board_by_it_once_it_was_used_or_replaced(mill):
+    owner, seen = mill.at(PAIRING), []
+    for code in (b"1st." * 8, b"2nd." * 8):
+        seen.append(manage.decode_welcome(owner.pair(code, CODE, op=manage.NEW_CODE)[1])[1])
+    seen.append(manage.decode_welcome(mill.at(b"2nd." * 8).pair(ALICE)[1])[1])
+    assert len(set(seen)) == 3 and seen[0] == b"f" * 16
+    assert mill.at(ALICE).ask(bytes((service.FINDING,)))[1:] == seen[2]
+
+
 def test_a_code_lets_one_new_owner_in_and_nobody_twice(mill):
     code = b"code" * 8
     assert mill.at(PAIRING).pair(code, CODE, op=manage.NEW_CODE)[0] == DONE

@@ -89,7 +89,7 @@ def test_a_loan_ends_by_itself(street, tmp_path):
     bob.does("board", "pair", "--ble", lent["code"])
     assert bob.does("board", "status", "--board", "mill")[0]["name"] == "mill"
     street.wait(31 * 60)
-    assert "refuses the pairing key" in bob.refused("sync", "--board", "mill")
+    assert "loan of mill is over" in bob.refused("sync", "--board", "mill")
     assert "loan is over" in bob.shows("board", "list")
     assert "is over" in bob.refused("board", "pair", "--ble", lent["code"])
 

@@ -67,9 +67,9 @@ def test_a_code_makes_one_new_owner_over_the_air_and_no_second_one(lab, tmp_path
         code = Code("mill", KEY, told.finding)
         paired = await pairs(bob, code.for_qr())
         assert (paired.name, paired.rights, paired.mesh) == ("mill", OWNER, mesh.id)
-        assert paired.finding == finding_of("mill") and len(paired.board_id) == 8
+        assert paired.finding != finding_of("mill") and len(paired.board_id) == 8
         assert len(paired.care_key) == 32 and paired.address == "ble:mill"
-        with pytest.raises(errors.PairingCodeUsed, match="mill does not take this code"):
+        with pytest.raises(errors.CodeNotInReach, match="or this code was used"):
             await pairs(eve, code.uri())
         assert eve.node.boards.all() == []
         listed = await managed(bob, lambda managing: managing.pairings())
@@ -208,8 +208,13 @@ def test_a_loan_serves_until_it_is_over_and_its_guest_manages_nothing(lab, tmp_p
         with pytest.raises(errors.NotOwner):
             await managed(bob, lambda managing: managing.config())
         lab.run_until(lab.now_ms + 31 * 60_000)
-        with pytest.raises(errors.WrongPairingKey):
+        # It does not even know the board's beacons any more, and the owner learns how to.
+        with pytest.raises(errors.BoardNotInReach):
             await managed(bob, lambda managing: managing.config())
+        assert not any(sighting.of(told.finding) for sighting in await bob.radio().look())
+        await managed(alice, lambda managing: managing.config())
+        known = alice.node.boards.named("mill").finding
+        assert any(sighting.of(known) for sighting in await alice.radio().look())
         late = Code("mill", KEY, told.finding, end * 60_000)
         with pytest.raises(errors.LoanOver, match="mill is over"):
             await pairs(bob, late.uri())

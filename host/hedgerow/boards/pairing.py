@@ -122,6 +122,12 @@ async def by_code(
             node.boards.forget(paired.id)
             raise trouble from None
         # The board may have taken our key the last time.
+    except errors.BoardNotInReach:
+        # Who does not take a code any more has another finding key, too.
+        trouble = errors.CodeNotInReach(name=code.name)
+        if begun is None:
+            node.boards.forget(paired.id)
+            raise trouble from None
     except BaseException as error:
         # Once the board was asked, only a link with our key shows whether it took that.
         if isinstance(error, _DECIDED) if asked else begun is None:

@@ -72,10 +72,12 @@ def keeper_for(
     on_state: Callable[[str, errors.UserError | None], None] = _nothing,
 ) -> Keeper:
     """For ``board``, an address or a name. One that is named has but its own key: another board at its
-    address is not taken for it."""
+    address is not taken for it. LoanOver."""
     if not is_name(board):
         return Keeper(node, board, keys_for(node, key_file), now_ms, on_event, on_state)
     found = node.boards.named(board)
+    if found.expires_ms is not None and found.expires_ms <= now_ms():
+        raise errors.LoanOver(name=found.name)
     keys = [found.pairing_key] if key_file is None else keys_for(node, key_file)
     return Keeper(node, found.address, keys, now_ms, on_event, on_state)
 
