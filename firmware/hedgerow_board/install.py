@@ -5,11 +5,11 @@ may go at any time: the folder that runs stays as it is.
 """
 
 import asyncio
-import errno
 import hashlib
 import os
 
 from hedgerow_board import trial
+from hedgerow_board.places import FULL
 from hedgerow_core import counts, limits, package, slot_state
 from hedgerow_core.errors import HedgerowError, PeerError
 
@@ -91,7 +91,7 @@ async def _installed(board: object, slot: int, key: bytes, told: tuple, ids: byt
             if await _digest(folder + "/" + path) != digest:
                 return slot_state.NOT_WRITTEN
     except OSError as error:
-        return slot_state.NO_ROOM if error.errno == errno.ENOSPC else slot_state.NOT_WRITTEN
+        return slot_state.NO_ROOM if error.errno == FULL else slot_state.NOT_WRITTEN
     except HedgerowError:
         return slot_state.NOT_WRITTEN
     return slot_state.NO_FAILURE

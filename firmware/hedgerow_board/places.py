@@ -2,3 +2,4 @@
 
 SETTINGS = ("/settings.a", "/settings.b")
 SHELF = "/shelf"
+FULL = 28  # of an OSError (ENOSPC), for which MicroPython has no name

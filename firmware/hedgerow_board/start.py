@@ -4,7 +4,6 @@
 nothing and levels its wear. A start costs it three numbers.
 """
 
-import errno
 import os
 import time
 
@@ -12,7 +11,7 @@ import machine
 
 from hedgerow_board import settings, trial
 from hedgerow_board.journal import TRIES
-from hedgerow_board.places import SHELF
+from hedgerow_board.places import FULL, SHELF
 from hedgerow_board.settings import SettingsError
 from hedgerow_board.version import NUMBER
 from hedgerow_core import limits, service, slot_state
@@ -83,7 +82,7 @@ def _try(folder: str) -> None:
         with open(path, "wb") as file:
             file.write(b"?")
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno != FULL:
             raise
         # Full is not damaged. There may be a file of no bytes now, or none.
         if "probe" not in os.listdir(folder + "/"):
