@@ -45,6 +45,7 @@ _HEAP_BYTES_ELSE = 30_000  # radio, cable, three links and what is left for coll
 _LETTERS_LEAST = 100
 _GARBAGE_BYTES = 4_096  # that are collected at the latest: more leave no large piece of a small heap free
 _ROOM_MS = 1_500  # in which links that are given up leave the heap
+_TRIES = 3  # of a host's question for which there was no room at first
 _IN_MEMORY = 20  # letters, where the flash cannot be used
 
 
@@ -182,39 +183,42 @@ class Board:
             self.counts[counts.LOW_WATER] = free
         return free
 
-    def aside(self, name: str, line: object, message: bytes, last: bool = False) -> None:
-        """Let a module that is seldom needed answer a message; then it leaves the heap. For a host there is
-        another try, the ``last``."""
+    def aside(self, name: str, line: object, message: bytes, tries: int = _TRIES) -> None:
+        """Let a module that is seldom needed answer a message; then it leaves the heap. For a host there are
+        more ``tries``."""
         whole = "hedgerow_board." + name
+        short = False
         try:
             found = __import__(whole, None, None, (name,)).answer(self, line, message)
             if found:
                 line.link.service(found)
         except MemoryError:
             self.counts[counts.NO_MEMORY] += 1
-            if not last and line is not None and line.link.kind == PAIR:
-                self._make_room(name, line, message)
+            short = True
         except Exception as error:
             # The flash is full, or refuses, most likely: the rest goes on.
             self.journal.note(name + ": " + repr(error))
         # Where the memory ended within the import, it may be there in part.
         self.forget(name)
+        if short and tries and line is not None and line.link.kind == PAIR:
+            gc.collect()
+            self._make_room(name, line, message, tries - 1)
 
-    def _make_room(self, name: str, line: object, message: bytes) -> None:
+    def _make_room(self, name: str, line: object, message: bytes, tries: int) -> None:
         """Links to neighbours give way to what a host asks; they come back by themselves."""
         for other in self.lines:
             if other.link.kind == MESH:
                 other.lost()
         try:
-            asyncio.create_task(self._again(name, line, message))
+            asyncio.create_task(self._again(name, line, message, tries))
         except MemoryError:
             pass  # the host asks again
 
-    async def _again(self, name: str, line: object, message: bytes) -> None:
+    async def _again(self, name: str, line: object, message: bytes, tries: int) -> None:
         await asyncio.sleep_ms(_ROOM_MS)
         gc.collect()
         if line.link.established:
-            self.aside(name, line, message, True)
+            self.aside(name, line, message, tries)
             line.wake()
 
     def forget(self, name: str) -> None:

@@ -251,7 +251,7 @@ def test_without_any_valid_settings_the_board_waits_and_says_what_to_do(tmp_path
         lab.run_until(2_000)
         lab.power_off("a")
         on_flash(lab, "a", CUT_BOTH)
-        lab.boards["a"].nvs_path.write_text("{}")
+        (lab.boards["a"].nvs_path / "hedgerow.settings.b").unlink()
         lab.power_on("a")
         later(lab, 5_000)
         assert lab.log("a") == ["The settings of this board are damaged: flash it again with ./flash.sh."]
@@ -356,10 +356,7 @@ def test_a_sound_board_repairs_nothing(tmp_path):
 def test_a_journal_that_is_damaged_begins_anew(tmp_path):
     with lab_with(tmp_path, "app.py", in_keep("if self.now() > 10000: raise ValueError('again')")) as lab:
         lab.power_off("a")
-        path = lab.boards["a"].nvs_path
-        values = eval(path.read_text())
-        values["hedgerow journal"] = b"\xff" * 40
-        path.write_text(repr(values))
+        (lab.boards["a"].nvs_path / "hedgerow.journal.b").write_bytes(b"\xff" * 40)
         lab.power_on("a")
         later(lab, 20_000)
         cable = Cable(lab, "a")

@@ -123,7 +123,7 @@ def test_an_update_for_all_reaches_boards_two_hops_away(street, newer):
 
 
 def _journal(lab, name):
-    return lab.boards[name].nvs_path.read_text(errors="replace").splitlines()
+    return (lab.boards[name].nvs_path / "hedgerow.journal.b").read_text(errors="replace").splitlines()
 
 
 @pytest.mark.parametrize("street", [{"names": ["mill"], "trusts": False}], indirect=True)

@@ -1,6 +1,5 @@
 """`hedgerow wipe` with boards in real time: nothing is left in the home, nor on the board's flash."""
 
-import ast
 import json
 import os
 
@@ -12,14 +11,14 @@ from hedgerow.vault.wipe import search, spellings
 
 def nvs_of(folder, board):
     """What the board's NVS holds, by name."""
-    found = ast.literal_eval((folder / "run" / f"{board}.nvs").read_text())
-    return {name.removeprefix("hedgerow "): value for name, value in found.items()}
+    files = (folder / "run" / f"{board}.nvs").iterdir()
+    return {path.suffixes[0][1:]: path.read_bytes() for path in files}
 
 
 def found_on(folder, board, secrets):
     """The secrets that are on the board's flash: in its file system or in NVS."""
     flash = (folder / "run" / f"{board}.flash").read_bytes()
-    flash += b"".join(value for value in nvs_of(folder, board).values() if isinstance(value, bytes))
+    flash += b"".join(nvs_of(folder, board).values())
     return [secret for secret in secrets if any(needle in flash for needle in spellings(secret))]
 
 

@@ -129,6 +129,7 @@ class Board:
         self._watch_ms = 0  # of the watchdog, once it runs
         if not self.flash_path.exists():
             self.flash_path.write_bytes(b"\xff" * (machine.flash_offset + BLOCK_BYTES * machine.flash_blocks))
+        self.nvs_path.mkdir(exist_ok=True)
         self.log_path.touch()
 
     # Power

@@ -85,6 +85,11 @@ class Courier:
         self._pump()
         self._lab.at(self._lab.now_ms + _TICK_MS, self._tick)
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a link now."""
+        return self._link.established
+
     def ask(self, question: bytes = bytes((service.STATUS,))) -> None:
         """How is the board? Or another question."""
         if self._link.established:

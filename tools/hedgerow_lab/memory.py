@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from littlefs import LittleFS
 from rich.console import Console
 from rich.progress import Progress
 
+from hedgerow_lab.board import BLOCK_BYTES
 from hedgerow_lab.courier import Courier, key
 from hedgerow_lab.passers import Passer
 from hedgerow_lab.world import Lab, LabError, find_aioble, find_micropython
@@ -32,9 +34,22 @@ _LIVE = 2  # neighbours that are whole boards: as many as the board keeps links 
 
 
 class Trial:
-    """One board in the middle of ``neighbours`` others; ``run`` it, then ``result`` tells."""
+    """One board in the middle of ``neighbours`` others; ``run`` it, then ``result`` tells.
 
-    def __init__(self, heap_bytes: int, letters: int, neighbours: int, seed: int, workdir: Path) -> None:
+    ``more`` are settings of that board besides those that it needs, ``shelf`` are files (name -> content) of
+    a shelf that all boards have at first.
+    """
+
+    def __init__(
+        self,
+        heap_bytes: int,
+        letters: int,
+        neighbours: int,
+        seed: int,
+        workdir: Path,
+        more: dict[str, object] | None = None,
+        shelf: dict[str, bytes] | None = None,
+    ) -> None:
         self.heap_bytes = heap_bytes
         self.letters = letters
         self.neighbours = neighbours
@@ -52,12 +67,13 @@ class Trial:
                 "mesh_key": key("mesh", ""),
                 "pairing_key": key("pairing", name),
                 "shelf_count": letters,
+                **(more or {} if subject else {}),
             }
             board = self.lab.add_board(
                 name, settings=settings, heap_bytes=heap_bytes if subject else 400_000 + 200 * letters
             )
             board.machine.flash_blocks = _FLASH_BLOCKS
-            board.flash_path.write_bytes(b"\xff" * (4_096 * _FLASH_BLOCKS))
+            board.flash_path.write_bytes(_flash(shelf or {}))
             if subject:
                 board.machine.interpreter = find_micropython(32)
                 board.machine.probe = True
@@ -67,7 +83,7 @@ class Trial:
                 self.lab.hear(SUBJECT, name)
         self.lab.run_until(3_000)
         # Three cables: the board's own, and two at houses, so that letters come from everywhere.
-        self._hosts = [Courier(self.lab, name, seed) for name in names]
+        self.hosts = [Courier(self.lab, name, seed) for name in names]
 
     def _died(self, reason: str) -> None:
         # Not even the lab's part of it had memory left: on a board the watchdog would bite.
@@ -76,19 +92,19 @@ class Trial:
     def _probe(self) -> None:
         """See how the heap is, and who is there; while the shelf fills, too, when there is most to do."""
         self._subject.probe()
-        self._hosts[0].ask()
+        self.hosts[0].ask()
         self.lab.at(self.lab.now_ms + _PROBE_EVERY_MS, self._probe)
 
     def run(self, hours: float, progress: "object" = None) -> None:
         """Fill the shelf, then ``hours`` of letters from everywhere."""
-        subject = self._hosts[0]
+        subject = self.hosts[0]
         self._probe()
         for number in range(self.letters):
             self.lab.at(self.lab.now_ms + number * _FILL_EVERY_MS, partial(_bring, subject))
         self.lab.run_until(self.lab.now_ms + self.letters * _FILL_EVERY_MS + 30_000)
         start = self.lab.now_ms
         end = start + round(hours * _HOUR_MS)
-        for number, host in enumerate(self._hosts):
+        for number, host in enumerate(self.hosts):
             for due in range(start + number * 7_000, end, _LETTER_EVERY_MS):
                 self.lab.at(due, partial(_bring, host))
         while self.lab.now_ms < end:
@@ -99,7 +115,7 @@ class Trial:
 
     def result(self, hours: float) -> dict[str, object]:
         """Figures as `--json` prints them; bytes are of the 32-bit heap, after a collection."""
-        found = self._hosts[0].statuses
+        found = self.hosts[0].statuses
         log = self.lab.log(SUBJECT)
         pieces = [int(size) * _BLOCK_BYTES for size in re.findall(r"max free sz: (\d+)", "\n".join(log))]
         largest = [int(size) * _BLOCK_BYTES for size in re.findall(r"max blk sz: (\d+)", "\n".join(log))]
@@ -110,7 +126,7 @@ class Trial:
             "links": max((status[8] for status in found), default=0),
             "neighbours": max((status[7] for status in found), default=0),
             "hours": hours,
-            "letters": sum(len(host.acked) for host in self._hosts),
+            "letters": sum(len(host.acked) for host in self.hosts),
             "asked": len(found),
             "memory_errors": sum("MemoryError" in line for line in log)
             + max((status[11] for status in found), default=0),
@@ -121,6 +137,18 @@ class Trial:
             "least_free_piece_bytes": min(pieces[1::2], default=0),
             "largest_piece_bytes": max(largest, default=0),
         }
+
+
+def _flash(shelf: dict[str, bytes]) -> bytes:
+    """A flash with a file system, where there is something to lie in it."""
+    if not shelf:
+        return b"\xff" * (BLOCK_BYTES * _FLASH_BLOCKS)
+    system = LittleFS(block_size=BLOCK_BYTES, block_count=_FLASH_BLOCKS)
+    system.mkdir("/shelf")
+    for name, content in shelf.items():
+        with system.open(f"/shelf/{name}", "wb") as file:
+            file.write(content)
+    return bytes(system.context.buffer)
 
 
 def _bring(courier: Courier) -> None:

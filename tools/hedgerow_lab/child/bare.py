@@ -101,7 +101,7 @@ class _Names:
             setattr(self, name, getattr(module, name))
 
 
-class _Nvs:
+class _Partition:
     """The NVS partition: two copies of everything, so that a cut leaves one of them whole."""
 
     def __init__(self, flash, size):
@@ -131,12 +131,59 @@ class _Nvs:
         self._flash.writeblocks(0, head + text, place * self._half)
 
 
+class _Nvs:
+    """What `esp32.NVS` is here: values wait for the commit."""
+
+    def __init__(self, partition, namespace):
+        self._partition = partition
+        self._namespace = namespace + " "
+        self._new = {}
+
+    def _get(self, key):
+        value = self._new.get(self._namespace + key)
+        if value is None:
+            value = self._partition.load().get(self._namespace + key)
+        if value is None:
+            raise OSError(-4354)
+        return value
+
+    def _set(self, key, value):
+        if len(key) > 15:
+            raise OSError("key too long")
+        self._new[self._namespace + key] = value
+
+    def get_blob(self, key, buffer):
+        value = self._get(key)
+        buffer[: len(value)] = value
+        return len(value)
+
+    def set_blob(self, key, value):
+        self._set(key, bytes(value))
+
+    def get_i32(self, key):
+        return self._get(key)
+
+    def set_i32(self, key, value):
+        self._set(key, value)
+
+    def erase_key(self, key):
+        self._get(key)
+        self._new[self._namespace + key] = None
+
+    def commit(self):
+        lab.charge(lab.costs["flash_erase_us"] + lab.costs["flash_program_us"])
+        values = self._partition.load()
+        values.update(self._new)
+        self._new = {}
+        self._partition.store({key: value for key, value in values.items() if value is not None})
+
+
 def install(nvs, nvs_bytes, machine_name):
     """Make this process such a board, before anything of MicroPython's own imports ``sys``."""
     import esp32
 
-    store = _Nvs(nvs, nvs_bytes)
-    esp32.nvs_load, esp32.nvs_store = store.load, store.store
+    partition = _Partition(nvs, nvs_bytes)
+    esp32.NVS = lambda namespace: _Nvs(partition, namespace)
     text = _Text()
     interrupt = _Interrupt()
     lab.on(_SERIAL_IN, interrupt.put)

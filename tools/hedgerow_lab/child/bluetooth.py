@@ -9,11 +9,11 @@ from random import getrandbits
 
 import lab
 
-FLAG_READ = 0x0002
-FLAG_WRITE_NO_RESPONSE = 0x0004
-FLAG_WRITE = 0x0008
-FLAG_NOTIFY = 0x0010
-FLAG_INDICATE = 0x0020
+_FLAG_READ = 0x0002
+_FLAG_WRITE_NO_RESPONSE = 0x0004
+_FLAG_WRITE = 0x0008
+_FLAG_NOTIFY = 0x0010
+_FLAG_INDICATE = 0x0020
 
 _SCAN_RESULT = 1
 _SCAN_DONE = 2
@@ -284,8 +284,8 @@ class BLE:
                 self._attributes[value] = _Attribute(flags)
                 descriptors = []
                 handle = value + 1
-                if flags & (FLAG_NOTIFY | FLAG_INDICATE):
-                    self._attributes[handle] = _Attribute(FLAG_READ | FLAG_WRITE, b"\0\0")
+                if flags & (_FLAG_NOTIFY | _FLAG_INDICATE):
+                    self._attributes[handle] = _Attribute(_FLAG_READ | _FLAG_WRITE, b"\0\0")
                     self._attributes[handle].switch = True
                     descriptors.append((handle, UUID(0x2902)))
                     handle += 1
@@ -423,7 +423,7 @@ class BLE:
             if attribute is not None:
                 # The handler may refuse, or write what is read.
                 refused = 0 if attribute.switch else self._raise(4, (connection, handle))
-                status = (refused or 0) if attribute.flags & FLAG_READ else 2
+                status = (refused or 0) if attribute.flags & _FLAG_READ else 2
                 value = b"" if status else attribute.value[: link[1] - 1]
             self._answer(connection, _READ_RSP, struct.pack("<HB", handle, status) + value)
         elif op == _READ_RSP:
@@ -437,7 +437,9 @@ class BLE:
     def _written(self, connection, op, data):
         handle = struct.unpack("<H", data)[0]
         attribute = self._attributes.get(handle)
-        status = 0 if attribute is not None and attribute.flags & (FLAG_WRITE | FLAG_WRITE_NO_RESPONSE) else 3
+        status = (
+            0 if attribute is not None and attribute.flags & (_FLAG_WRITE | _FLAG_WRITE_NO_RESPONSE) else 3
+        )
         if not status:
             value = data[2:]
             # What is longer than the buffer is cut off.

@@ -61,11 +61,7 @@ def switch_on(config):
         if "/rom" in sys.path:
             vfs.umount("/pc")
         return compile(f"import bare; bare.start({bag['raw']})", "bare", "exec")
-    try:
-        os.stat(esp32.path)
-        ran = True  # only then it matters what is on the flash
-    except OSError:
-        ran = False
+    ran = len(os.listdir(esp32.path)) > 0  # only then it matters what is on the flash
     try:
         vfs.mount(vfs.VfsLfs2(device), "/")
     except OSError:
