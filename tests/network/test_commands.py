@@ -202,7 +202,8 @@ def test_what_cannot_be_a_board_is_told_in_one_sentence(tmp_path):
         alice = Person("Alice", tmp_path, boards["mill"], boards["mill"]["tcp"])
         mill, school = boards["mill"], boards["school"]
         key = ["--key-file", mill["pairing_key_file"]]
-        assert "names no way" in alice.refused("sync", "--board", "bluetooth", *key)
+        assert "no board named bluetooth" in alice.refused("sync", "--board", "bluetooth", *key)
+        assert "names no way" in alice.refused("sync", "--board", "usb:mill", *key)
         assert "nothing at tcp:127.0.0.1:1" in alice.refused("sync", "--board", "tcp:127.0.0.1:1", *key)
         assert "nothing at serial:/dev/none" in alice.refused("sync", "--board", "serial:/dev/none", *key)
         assert "No pairing key" in alice.refused("sync", "--board", mill["tcp"])
