@@ -328,13 +328,13 @@ class Radio:
 
     # Links
 
-    def _hosts(self) -> int:
+    def _hosts(self, guests: bool = True) -> int:
         """How many hosts are there, on the cable and on the air."""
         now = self._board.now()
         count = 0
         for line in self._board.lines:
             if line.link.kind == PAIR and now - line.active < _HOST_MS:
-                count += 1
+                count += guests or not line.link.session.guest
         return count
 
     def _room(self) -> bool:
@@ -346,7 +346,7 @@ class Radio:
         for contact in self._contacts.values():
             if not contact.proved:
                 return False
-        return self._hosts() < _HOSTS and len(self._contacts) + self._calling < self._most
+        return self._hosts(False) < _HOSTS and len(self._contacts) + self._calling < self._most
 
     def tend(self) -> None:
         """End the links that are one too many."""
@@ -356,7 +356,7 @@ class Radio:
         now = self._board.now()
         hosts = self._hosts()
         strangers = 0
-        latest = None
+        latest = last = None
         for contact in self._contacts.values():
             line = contact.line
             if not contact.proved:
@@ -364,8 +364,12 @@ class Radio:
             elif line is not None and line.link.kind == PAIR:
                 if now - line.active >= _HOST_MS:
                     self._hang_up(contact.handle)
-                elif latest is None or contact.proved > latest.proved:
-                    latest = contact
+                else:
+                    # A guest goes before an owner, and else who came last.
+                    order = (line.link.session.guest, contact.proved)
+                    if latest is None or order > last:
+                        latest = contact
+                        last = order
         if hosts > _HOSTS and latest is not None:
             latest.line.lost()  # before it hears a word
         # Who has not proved anything may be the host for whom a link is ended: nobody is one too many so far.

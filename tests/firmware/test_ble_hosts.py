@@ -7,15 +7,15 @@ from support_central import AirHost
 from support_firmware import MESH, Cable, open_lab, quiet, settings
 from support_strangers import Stranger
 
-from hedgerow_core import beacon, envelope, limits, service
+from hedgerow_core import beacon, envelope, limits, manage, service
 from hedgerow_core.session import MESH as MEMBER
 from hedgerow_lab.world import Lab, find_aioble
 
 
-def star(tmp_path, *names, connections=4):
+def star(tmp_path, *names, connections=4, **more):
     lab = Lab(1, workdir=tmp_path, aioble=find_aioble())
     for name in ("a", *names):
-        lab.add_board(name, settings=settings(name)).machine.connections = connections
+        lab.add_board(name, settings={**settings(name), **more}).machine.connections = connections
         lab.boards[name].radio.most = connections
         if name != "a":
             lab.hear("a", name)
@@ -139,6 +139,22 @@ def test_hosts_leave_one_place_for_the_mesh(tmp_path):
         lab.run_until(lab.now_ms + 15_000)
         assert not third.up and first.ends == second.ends == 0
         assert boards_linked(lab) == 1 and quiet(lab)
+
+
+def test_guests_do_not_keep_the_owner_out(tmp_path):
+    guest = b"lent to a guest " * 2
+    lent = manage.encode_record(manage.GUEST, 0, guest, "guest")
+    with star(tmp_path, "b", pairings=lent) as lab:
+        Cable(lab, "b").put(1)
+        guests = [AirHost(lab, "a", name, key=guest) for name in ("one", "two")]
+        for host in guests:
+            up_within(lab, host, 15_000)
+        lab.run_until(lab.now_ms + 30_000, lambda: boards_linked(lab) == 1)
+        owner = AirHost(lab, "a", "owner")
+        up_within(lab, owner, 15_000)
+        lab.run_until(lab.now_ms + 10_000)
+        assert owner.up and owner.ends == 0 and sum(host.up for host in guests) == 1
+        assert quiet(lab)
 
 
 def test_the_place_of_a_host_that_went_is_free_again(tmp_path):
