@@ -1,4 +1,7 @@
-"""What can go wrong for a user. An error's docstring is the sentence that the user reads."""
+"""What can go wrong for a user. An error's docstring is the sentence that the user reads.
+
+All in one file, long as it is: side by side one sees where two sentences say the same, or speak differently.
+"""
 
 from hedgerow_core.errors import HedgerowError
 
