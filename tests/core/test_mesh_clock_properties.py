@@ -106,14 +106,14 @@ def test_fewer_than_three_members_who_know_move_a_board_by_a_day_at_most(minute,
 
 
 @given(
-    st.integers(1, 1 << 28),
+    st.integers(limits.M_TOLD, 1 << 28),
     st.lists(st.integers(0, 60_000), min_size=2, max_size=2),
     minutes,
     st.permutations([0, 1, 2]),
     st.lists(st.integers(0, 3 * MINUTE), min_size=3, max_size=3),
     st.lists(minutes, max_size=4),
 )
-def test_a_liar_never_moves_a_board_past_the_lowest_honest_member(
+def test_a_liar_never_moves_a_board_that_was_told_past_the_lowest_honest_member(
     minute, honest, lie, order, pauses, hearsay
 ):
     clock = MeshClock(0, minute)
