@@ -8,7 +8,7 @@ from handling import KINDS, Owner, Tools, eventually
 from hedgerow_lab.bare.chips import APP_OFFSET
 
 # What a host sends to a board that is flashed whole: where test_flash_faults cuts.
-LEAST_BYTES, MOST_BYTES = 180_000, 400_000
+LEAST_BYTES, MOST_BYTES = 112_000, 200_000
 
 
 @pytest.fixture

@@ -84,7 +84,8 @@ def main(quick: bool) -> None:
     cable = "a cable that takes no time" if quick else "115,200 baud"
     how = f"{copied} bytes with mpremote over {cable}, every SHA-256 compared before and after; {how}"
     print_line("flash_copy_s", round(took_s, 1), "s (noisy)", how)
-    print_line("flash_copy_sent_bytes", sent, "bytes", "what the cable carried for them: programs, as text")
+    how = "what the cable carried for them: programs, which hold them deflated"
+    print_line("flash_copy_sent_bytes", sent, "bytes", how)
     how = f"from a reset, median of {len(beacons)} on the wall clock; a chip's own boot loader not included"
     print_line("flash_boot_to_beacon_s", round(median(beacons), 3), "s (noisy)", how)
 

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import re
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hedgerow.flashing import errors, limits, ports, tool
+from hedgerow.flashing import errors, limits, parts, ports, tool
 from hedgerow.flashing.ports import Port
 
 _BLOCK_BYTES = 4096
@@ -17,6 +18,7 @@ _SPARE_BLOCKS = 8  # folders, and what littlefs needs to write anew
 _TRIES = 2
 _RESET_S = 0.5
 _COPIED = re.compile(r"cp \S+ :(\S+)")
+_PART = re.compile(r"part (\d+)$")
 # Answers of our scripts, which hold keys, whole or in part.
 _ANSWER = re.compile(r"[{}]|[0-9a-fA-F]{16}")
 _FULL = re.compile(r"ENOSPC|Errno 28|no space", re.IGNORECASE)
@@ -41,7 +43,8 @@ def total(path):
 print(json.dumps({"version": list(sys.implementation[1])[:3], "shelf": total("/shelf"),
     "settings": [text("/settings.a"), text("/settings.b")]}))
 """
-# Asked with PATHS, the names of files; answers with the SHA-256 of each that is there.
+# Asked with PATHS, the names of files; answers with the SHA-256 of each that is there, and what else matters
+# for copying them.
 _SUMS = """
 import os, json, hashlib, binascii
 buffer = bytearray(512)
@@ -60,8 +63,13 @@ for path in PATHS:
         found[path] = digest(path)
     except OSError:
         pass
+try:
+    import deflate
+    inflates = True
+except ImportError:
+    inflates = False
 s = os.statvfs("/")
-print(json.dumps({"sums": found, "free": s[0] * s[3]}))
+print(json.dumps({"sums": found, "free": s[0] * s[3], "inflates": inflates}))
 """
 # Asked with KEEP, the names of files and folders that stay, GONE, what goes, and FOLDERS to make; answers
 # whether Hedgerow ever started since the chip's non-volatile storage was erased.
@@ -136,7 +144,9 @@ def copy(port: Port, files: Mapping[str, Path], progress: Callable[[float], None
     needed = (sum(size // _BLOCK_BYTES + 1 for size in sizes) + _SPARE_BLOCKS) * _BLOCK_BYTES
     if missing and needed > there["free"]:
         raise errors.BoardFull(free=there["free"], needed=needed)
-    if missing:
+    if missing and there.get("inflates"):
+        _send(port, missing, progress)
+    elif missing:
         put(port, missing, progress)
     return sum(sizes)
 
@@ -149,7 +159,6 @@ def put(port: Port, files: Mapping[str, Path], progress: Callable[[float], None]
     commands: list[str] = []
     for name, path in files.items():
         commands += ["fs", "cp", str(path), f":{name}", "+"]
-    commands += ["exec", _script(_SUMS, PATHS=sorted(files))]
     sizes = {name: path.stat().st_size for name, path in files.items()}
     done: list[str] = []
 
@@ -160,6 +169,31 @@ def put(port: Port, files: Mapping[str, Path], progress: Callable[[float], None]
             progress(sum(sizes[name] for name in done) / max(1, sum(sizes.values())))
             done.append(found[1])
 
+    _compared(port, commands, files, hear)
+
+
+def _send(port: Port, files: Mapping[str, Path], progress: Callable[[float], None]) -> None:
+    """The same for a board that can inflate; nothing secret, for the programs lie in the open meanwhile."""
+    programs = parts.programs({name: path.read_bytes() for name, path in files.items()})
+
+    def hear(line: str) -> None:
+        found = _PART.match(line)
+        if found:
+            progress(min(int(found[1]) / len(programs), 1.0))
+
+    with tempfile.TemporaryDirectory(prefix="hedgerow-parts-") as folder:
+        commands: list[str] = []
+        for number, program in enumerate(programs):
+            path = Path(folder) / f"{number}.py"
+            path.write_text(program)
+            commands += ["run", str(path), "+"]
+        _compared(port, commands, files, hear)
+
+
+def _compared(
+    port: Port, commands: list[str], files: Mapping[str, Path], hear: Callable[[str], None]
+) -> None:
+    commands = [*commands, "exec", _script(_SUMS, PATHS=sorted(files))]
     there = _answer(_run(port, commands, limits.COPY_S, hear))
     for name, path in files.items():
         if there["sums"].get(name) != _sum_of(path):

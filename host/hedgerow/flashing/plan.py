@@ -59,7 +59,10 @@ def lines(request: Request) -> list[tuple[str, list[str]]]:
         (steps.WAIT, []),
         (
             steps.COPY,
-            [f"{mpremote} fs cp …", "/a/hedgerow_board, /a/hedgerow_console.mpy, /lib; every SHA-256"],
+            [
+                f"{mpremote} run …",
+                "/a/hedgerow_board, /a/hedgerow_console.mpy, /lib, deflated; every SHA-256",
+            ],
         ),
         (
             steps.SETTINGS,
