@@ -8,7 +8,7 @@ import pytest
 from hedgerow import errors as all_errors
 from hedgerow.boards import code, settings
 from hedgerow.cli import flashing as command
-from hedgerow.flashing import catalogue, errors, provision
+from hedgerow.flashing import catalogue, console, errors, onboard, provision, steps
 from hedgerow.flashing.onboard import Found
 from hedgerow.flashing.ports import Port
 from hedgerow.flashing.provision import Wishes
@@ -209,6 +209,73 @@ def test_of_several_meshes_one_is_named_or_the_boards_own(node):
     assert prepare(node, there=there, mesh="hill").settings.mesh_key == hill.key
     with pytest.raises(all_errors.UnknownMesh):
         prepare(node, name="mill", mesh="nowhere")
+
+
+# A board that was away when its mesh got another key
+
+
+HOUR = 3_600_000
+
+
+def rekeyed(node, *without):
+    """The former key of home and the one that holds now."""
+    mesh = node.meshes.named("home")
+    node.rekeyings.begin("home", NOW + HOUR, list(without), NOW)
+    node.rekeyings.work(NOW + HOUR)
+    return mesh.key, node.meshes.named("home").key
+
+
+def looked_at(node, there, monkeypatch, **wishes):
+    """What flashing takes over of a board with these settings, which nobody is asked about."""
+    monkeypatch.setattr(console, "answers", lambda port: True)
+    monkeypatch.setattr(onboard, "look", lambda port: Found("1.25.0", (there.slot(), b""), 0))
+    monkeypatch.setattr(onboard, "restart", lambda port: None)
+    screen = command.Screen(as_json=True)
+    flashing = steps.Flashing(node, steps.Request(**wishes), screen, os.urandom, lambda: NOW)
+    return flashing._look(Port("/dev/ttyUSB0"))[1]
+
+
+def test_a_board_that_was_away_is_one_of_its_mesh_and_gets_the_key_of_today(node, monkeypatch):
+    there = prepare(node, name="mill").settings
+    node.meshes.create("hill", NOW)
+    former, today = rekeyed(node)
+    assert there.mesh_key == former != today
+    assert looked_at(node, there, monkeypatch) == there
+    kept = prepare(node, there=there)
+    assert kept.settings.changed(pairings=None) == there.changed(mesh_key=today, pairings=None)
+    assert kept.key == there.pairing_key
+
+
+def test_a_board_that_has_the_next_key_already_keeps_it(node, monkeypatch):
+    first = prepare(node, name="mill").settings
+    node.rekeyings.begin("home", NOW + HOUR, [], NOW)
+    coming = node.meshes.next_key(node.meshes.named("home"))
+    there = first.changed(mesh_key=coming)
+    assert looked_at(node, there, monkeypatch) == there
+    assert prepare(node, there=there).settings.mesh_key == coming != first.mesh_key
+    node.rekeyings.work(NOW + HOUR)
+    assert node.meshes.next_key(node.meshes.named("home")) is None
+    assert prepare(node, there=there).settings.mesh_key == coming
+
+
+@pytest.mark.parametrize("forgotten", [True, False])
+def test_a_board_that_was_shut_out_comes_back_with_new_keys_or_not_at_all(node, monkeypatch, forgotten):
+    there = prepare(node, name="mill").settings
+    rekeyed(node, "mill")
+    if forgotten:
+        node.boards.forget(node.boards.named("mill").id)
+    for keep in (True, False):
+        with pytest.raises(errors.FormerKey, match="mill has a former key of home"):
+            looked_at(node, there, monkeypatch, keep_data=keep)
+        assert looked_at(node, there, monkeypatch, keep_data=keep, sure=True) is None
+
+
+def test_a_board_of_strangers_is_told_as_one(node, monkeypatch):
+    prepare(node, name="mill")
+    rekeyed(node)
+    theirs = settings.BoardSettings("gate", b"s" * 32, pairing_key=node.boards.named("mill").pairing_key)
+    with pytest.raises(errors.OtherMesh, match="gate"):
+        looked_at(node, theirs, monkeypatch)
 
 
 def test_a_name_that_cannot_be_one_is_refused(node):

@@ -117,6 +117,12 @@ class Meshes:
                 return mesh
         return None
 
+    def next_key(self, mesh: Mesh) -> bytes | None:
+        """The key that is to come, where another one is under way."""
+        rows = self._database.rows("SELECT unseal(next_key) AS key FROM meshes WHERE id = ?", mesh.id)
+        key: bytes | None = rows[0]["key"]
+        return key
+
     def create(self, name: str, now: int) -> Mesh:
         """A new mesh, whose admin we are. BadBoardName, or MeshNameTaken."""
         return self._insert(checked_name(name), self._random(KEY_BYTES), self._random(KEY_BYTES), None, now)

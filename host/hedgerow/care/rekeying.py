@@ -117,6 +117,12 @@ class Rekeyings:
         key = mesh.key if row["key"] is None else bytes(row["key"])
         return Rekeying(mesh.name, fingerprint(key), row["next_ms"], states)
 
+    def left_out(self, board: Paired) -> bool:
+        """Whether the last change of its mesh's key shut this board out."""
+        return (
+            self._database.row("SELECT 1 FROM rekeyed WHERE board = ? AND left_out = 1", board.id) is not None
+        )
+
     def due(self, now: int) -> bool:
         """Whether a key holds from now on, or a board of its mesh was not told of it."""
         query = (

@@ -177,6 +177,12 @@ class OtherMesh(FlashError):
     code = 33
 
 
+class FormerKey(FlashError):
+    """{name} has a former key of {mesh}, as a stolen one has: nothing was written; --yes renews its keys."""
+
+    code = 33
+
+
 class LettersThere(FlashError):
     """{name} holds letters, which flashing erases: say --keep-data to keep them, or --yes."""
 

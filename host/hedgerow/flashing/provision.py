@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from hedgerow.boards import settings as files
 from hedgerow.boards.code import Code
-from hedgerow.boards.meshes import Mesh
+from hedgerow.boards.meshes import Mesh, fingerprint
 from hedgerow.boards.naming import numbered
 from hedgerow.boards.paired import OWNER, Paired
 from hedgerow.boards.settings import BoardSettings
@@ -54,12 +54,27 @@ def settings_in(found: Found | None) -> BoardSettings | None:
     return None if newest is None else newest[1]
 
 
+def mesh_of(node: Node, there: BoardSettings) -> Mesh | None:
+    """The mesh of ours that a board is of, also by a key that is to come, or a former one: it was away."""
+    return node.meshes.of_key(there.mesh_key) or node.meshes.of_fingerprint(fingerprint(there.mesh_key))
+
+
+def trusted(node: Node, there: BoardSettings) -> bool:
+    """Whether a board is one of ours with all that it has. With a key of the mesh that is not today's, only
+    one that is paired with this computer and was not left out: a stolen board has a former key, and the thief
+    knows its pairings."""
+    if node.meshes.of_key(there.mesh_key) is not None:
+        return True
+    own = _own(node, there)
+    return own is not None and mesh_of(node, there) is not None and not node.rekeyings.left_out(own)
+
+
 def mesh_for(node: Node, wanted: str | None, there: BoardSettings | None, now: int) -> tuple[Mesh, bool]:
     """(the mesh, whether it was made just now): the one that is wanted, the board's own, the only one here,
     or a new one. SeveralMeshes, UnknownMesh."""
     if wanted is not None:
         return node.meshes.named(wanted), False
-    its = None if there is None else node.meshes.of_key(there.mesh_key)
+    its = None if there is None else mesh_of(node, there)
     if its is not None:
         return its, False
     here = node.meshes.all()
@@ -87,7 +102,9 @@ def prepare(
     name = wishes.name or (there.name if there is not None else default_name)
     own = _own(node, there)
     base = there or _fresh(kind, mesh, name)
-    if base.mesh_key != mesh.key:
+    # It may be some minutes ahead of this computer in taking the key that is to come.
+    mesh_key = base.mesh_key if base.mesh_key == node.meshes.next_key(mesh) else mesh.key
+    if base.mesh_key != mesh_key:
         base = replace(base, next_key=None, next_at=None)  # another key of the mesh that it leaves
     key = random(manage.KEY_BYTES) if own is None else own.pairing_key
     finding = base.finding or random(manage.FINDING_BYTES)
@@ -104,7 +121,7 @@ def prepare(
     changed = replace(
         base,
         name=name,
-        mesh_key=mesh.key,
+        mesh_key=mesh_key,
         pairings=b"".join(manage.encode_record(*record) for record in records),
         finding=finding,
         care_key=(base.care_key if remembers else None) or random(manage.KEY_BYTES),

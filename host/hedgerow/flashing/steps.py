@@ -113,6 +113,8 @@ class Flashing:
     def run(self) -> Result:
         """From the port to the self-test. A UserError, and then the same call again completes it."""
         request = self._request
+        if self._node.rekeyings.due(self._now()):
+            self._node.rekeyings.work(self._now())  # a key whose minute has come holds from now on
         if request.board is not None:
             self._kind = catalogue.named(request.board)
         # Before anything is erased, and the same when an interrupted flash is done again.
@@ -191,8 +193,8 @@ class Flashing:
         return port
 
     def _look(self, port: Port, silent_before: bool = False) -> tuple[Found | None, BoardSettings | None]:
-        """(what runs there, its settings where it is of a mesh of ours). OtherMesh, LettersThere; CopyFailed
-        only where it was ``silent_before``."""
+        """(what runs there, its settings where it is one of ours). OtherMesh, FormerKey, LettersThere;
+        CopyFailed only where it was ``silent_before``."""
         with self._screen.step(LOOK):
             if not silent_before and not console.answers(port):
                 return None, None
@@ -206,11 +208,9 @@ class Flashing:
         if settings is None:
             return found, None
         try:
-            ours = self._node.meshes.of_key(settings.mesh_key) is not None
+            ours = provision.trusted(self._node, settings)
             if not ours and not self._request.sure:
-                warning = f"The board is {settings.name}, of a mesh whose key is not here. Take it over?"
-                if not self._screen.confirm(warning):
-                    raise errors.OtherMesh(name=settings.name)
+                self._ask_for(settings)
             elif found.shelf_bytes and not self._request.keep_data and not self._request.sure:
                 warning = f"{settings.name} holds letters, which flashing erases; --keep-data keeps them."
                 if not self._screen.confirm(warning):
@@ -219,6 +219,21 @@ class Flashing:
             onboard.restart(port)  # it goes on as before
             raise
         return found, settings if ours else None
+
+    def _ask_for(self, settings: BoardSettings) -> None:
+        """OtherMesh or FormerKey, unless somebody says to take the board."""
+        mesh = provision.mesh_of(self._node, settings)
+        if mesh is None:
+            warning = f"The board is {settings.name}, of a mesh whose key is not here. Take it over?"
+            refusal: errors.FlashError = errors.OtherMesh(name=settings.name)
+        else:
+            warning = (
+                f"The board is {settings.name}, with a former key of {mesh.name}, as a stolen board has."
+                " Take it back, with new keys?"
+            )
+            refusal = errors.FormerKey(name=settings.name, mesh=mesh.name)
+        if not self._screen.confirm(warning):
+            raise refusal
 
     def _ask_chip(self, port: Port) -> Chip:
         with self._screen.step(CHIP):
