@@ -234,6 +234,10 @@ class UnknownCommand(UserError):
     """There is no command {number} here: `hedgerow care list` shows those of the last 30 days."""
 
 
+class CommandOver(UserError):
+    """Command {number} for {name} is {state} already: there is nothing to give up."""
+
+
 class NotAnswered(UserError):
     """{name} has not answered yet: `hedgerow care list` shows when it does."""
 
@@ -244,6 +248,10 @@ class RekeyingAlready(UserError):
 
 class RekeyTooSoon(UserError):
     """A mesh needs at least {minutes} minutes to tell all its boards: `--in 1h` is a good choice."""
+
+
+class PairingRefused(UserError):
+    """{name} refuses this computer's key: where it is the right board, --forget takes it out here."""
 
 
 class LastOwner(UserError):
@@ -522,6 +530,10 @@ class UnknownDuration(UserError):
     """{wanted} is no time: say `off`, or a number of minutes, hours, days or weeks like 30m, 8h, 7d or 4w."""
 
 
+class NoDuration(UserError):
+    """{wanted} is no time up to a year: say minutes, hours, days or weeks like 30m, 8h, 7d or 4w."""
+
+
 class IsGroup(UserError):
     """{name} is a group: name one person, or see `hedgerow group --help`."""
 
@@ -647,7 +659,7 @@ class BadLabel(UserError):
 
 
 class NotConfirmed(UserError):
-    """Nothing was done, for there is no terminal to ask on: say --yes where it may be lost."""
+    """Nothing was done, for there is no terminal to ask on: say --yes if you are sure."""
 
 
 class NothingDone(UserError):

@@ -80,6 +80,13 @@ def test_from_the_bag_to_a_program_that_runs_at_every_start(desk, tmp_path, chip
     assert "." in tools.mpremote("exec", "print(open('runs').read())")
 
 
+def test_a_port_takes_no_files_place(desk, tmp_path):
+    (tmp_path / "mine.tty").write_text("dear")
+    with pytest.raises(FileExistsError):
+        desk.board(name="mine")
+    assert (tmp_path / "mine.tty").read_text() == "dear"
+
+
 def test_esptool_refuses_a_board_of_another_chip(desk, tmp_path):
     board, tools = plugged(desk, "esp32s3")
     assert "This chip is ESP32-S3, not ESP32-C3" in tools.esptool(

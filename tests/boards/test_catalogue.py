@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from hedgerow.cli import app
 from hedgerow.flashing import catalogue, errors, pages
 
 TOP = Path(__file__).resolve().parents[2]
@@ -121,7 +123,13 @@ def test_json_has_all_of_a_kind():
     assert found["address"].endswith("/LILYGO_TTGO_LORA32-20250415-v1.25.0.bin")
 
 
-def test_one_kind_is_shown_whole():
-    shown = pages.whole(catalogue.named("unexpectedmaker-tinys3"))
-    for text in ("esp32s3", "8 MB", "UM_TINYS3 1.25.0 of 20250415, at 0x0", "pin 10, divider 3.76 : 1"):
-        assert text in shown
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_one_kind_is_shown_whole_and_what_is_long_goes_on_below_itself(columns):
+    done = CliRunner().invoke(app, ["boards", "lilygo-ttgo-lora32"], env={"COLUMNS": columns})
+    kind = catalogue.named("lilygo-ttgo-lora32")
+    title, *lines = done.output.splitlines()
+    assert (done.exit_code, title) == (0, kind.name)
+    assert all(not (line[:2] + line[13:15]).strip() and line[15:].strip() for line in lines), done.output
+    texts = " ".join(line[15:].strip() for line in lines)
+    for text in (kind.product, "4 MB", "pin 35, divider 2 : 1", *kind.notes):
+        assert text in texts

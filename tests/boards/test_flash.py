@@ -1,6 +1,7 @@
 """`hedgerow flash` as far as it goes without a board: plan, ports, tools, sentences and exit codes."""
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hedgerow.flashing import chip, console, errors, onboard, ports, selftest, tool
+from hedgerow.flashing import aioble, chip, console, errors, onboard, ports, selftest, steps, tool
 from hedgerow.flashing.catalogue import named
 
 TOP = Path(__file__).resolve().parents[2]
@@ -70,6 +71,23 @@ def test_a_dry_run_says_what_was_asked_for(home):
     assert "--erase-all" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    "options, early",
+    [
+        (("--board", "esp32-c3-generic"), True),
+        (("--firmware", "x.bin", "--keep-data"), True),
+        (("--board", "esp32-c3-generic", "--keep-data"), False),
+        (("--board", "esp32-s3-generic"), False),  # it has another one where there is less flash
+        ((), False),
+    ],
+)
+def test_the_plan_gets_the_image_when_flashing_does(home, options, early):
+    done = run(TOP / "flash.sh", "--dry-run", "--json", *options, **home)
+    titles = [json.loads(line)["title"] for line in done.stdout.splitlines()]
+    assert (titles.index(steps.IMAGE) < titles.index(steps.CHIP)) == early
+    assert titles.index(steps.IMAGE) < titles.index(steps.WRITE)
+
+
 def test_flash_sh_without_hedgerow_says_how_to_get_it(tmp_path):
     (tmp_path / "flash.sh").write_bytes((TOP / "flash.sh").read_bytes())
     done = run("bash", tmp_path / "flash.sh", PATH="/usr/bin:/bin")
@@ -90,6 +108,8 @@ def test_what_was_asked_for_is_looked_at_before_anything_else(home, tmp_path):
     refused(flash("--board", "esp8266", **home), errors.UnknownKind, "esp32-c3-generic")
     refused(flash("--firmware-sha256", "0" * 64, **home), errors.NotASum, "--firmware-sha256")
     refused(flash(**home), errors.NoAccount, "hedgerow init")
+    named_wrongly = flash("--name", "a:b", **home)
+    assert named_wrongly.returncode == 1 and "1 to 32 characters" in named_wrongly.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -98,6 +118,11 @@ def test_an_image_that_is_none_is_refused_before_the_port_is_opened(home, tmp_pa
     assert run(sys.executable, "-m", "hedgerow.cli", "init", "--name", "Alice", **home).returncode == 0
     options = ("--port", "/dev/nothing-here", "--firmware", str(tmp_path / "image.bin"))
     refused(flash(*options, **home), errors.ImageDamaged, "image.bin")
+
+
+def test_a_folder_without_aioble_is_not_taken_for_a_download(tmp_path):
+    with pytest.raises(errors.AiobleMissing, match="--aioble"):
+        aioble.obtain(tmp_path)
 
 
 # Ports

@@ -295,6 +295,27 @@ def test_another_key_for_a_mesh_goes_to_all_its_boards_and_holds_from_its_minute
     assert node.rekeyings.begin("Lane", at + DAY, [], at + DAY - MINUTE).boards["stolen"] == "queued"
 
 
+def test_a_board_that_takes_no_more_commands_now_hears_of_the_key_later_and_is_listed_meanwhile(node):
+    mesh = node.meshes.create("Lane", NOW)
+    full, other = owned(node, "full", mesh=mesh.id), owned(node, "other", 2, mesh=mesh.id)
+    asked = [node.care.ask("full", STATUS, NOW + DAY, NOW) for _ in range(20)]
+    at = NOW + 60 * MINUTE
+    assert node.rekeyings.begin("Lane", at, [], NOW).boards == {"full": "queued", "other": "queued"}
+    other.meet(node, NOW)
+    assert node.rekeyings.of("Lane", NOW).missing == ["full"]
+    for number in asked[1:]:
+        node.care.cancel(number, NOW)
+    node.poll(NOW)
+    for minute in range(3):
+        full.meet(node, NOW + minute * MINUTE)
+    assert [command[0] for command in full.ran] == [manage.STATUS, manage.REKEY]
+    assert node.rekeyings.of("Lane", NOW + 3 * MINUTE).missing == []
+    # Who was flashed with it afterwards needs to be told nothing.
+    node.poll(at + MINUTE)
+    owned(node, "new", 3, mesh=mesh.id)
+    assert "new" not in node.rekeyings.of("Lane", at + MINUTE).boards
+
+
 def test_only_who_made_a_mesh_changes_its_key(node, tmp_path):
     with closing(Node.create(tmp_path / "bob", "Bob", source(2), NOW)) as bob:
         bob.meshes.join(meshes.invitation(node.meshes.create("Lane", NOW)), NOW)
@@ -346,6 +367,9 @@ def test_what_a_user_types_is_queued_listed_answered_and_given_up(node, tmp_path
         2,
     ]
     assert "given up" in typed(tmp_path, "care", "cancel", "2").stdout
+    assert "Command 2 for mill is expired already" in str(typed(tmp_path, "care", "cancel", "2").exception)
+    assert isinstance(typed(tmp_path, "care", "set", "mill", "name=a:b").exception, errors.BadBoardName)
+    assert isinstance(typed(tmp_path, "care", "status", "mill", "--for", "off").exception, errors.NoDuration)
     assert "expired" in typed(tmp_path, "care", "list", "mill").stdout
     for wrong in ("sleep_cycle=15", "sleep_awake=15 sleep_cycle=15", "profile=fast", "name"):
         assert isinstance(typed(tmp_path, "care", "set", "mill", *wrong.split()).exception, errors.BadSetting)

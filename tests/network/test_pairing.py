@@ -35,6 +35,7 @@ def test_a_board_passes_from_owner_to_owner_and_to_a_guest(street, tmp_path):
     assert alice.does("sync", "--board", "mill")[0]["given"] == 0
     # By a code, once; over the air.
     (made,) = alice.does("board", "code", "mill")
+    assert others_of(alice, "mill")["code"] == "one-time code"
     assert bob.does("board", "pair", "--ble", made["code"], "--label", "Bob's laptop")[0]["owner"]
     assert "was used" in carol.refused("board", "pair", "--ble", made["qr"])
     assert carol.does("board", "list") == []
@@ -90,6 +91,7 @@ def test_a_loan_ends_by_itself(street, tmp_path):
     assert bob.does("board", "status", "--board", "mill")[0]["name"] == "mill"
     street.wait(31 * 60)
     assert "loan of mill is over" in bob.refused("sync", "--board", "mill")
+    assert "who flashed it" not in alice.shows("board", "list", "--who", "mill").splitlines()[-1]
     assert "loan is over" in bob.shows("board", "list")
     assert "is over" in bob.refused("board", "pair", "--ble", lent["code"])
 
@@ -111,6 +113,7 @@ def test_a_board_is_set_and_found_and_another_one_at_its_place_is_not_taken_for_
     street.wait(1)
     assert [detail for detail in seen if detail.startswith("pin")] == ["pin 2 1", "pin 2 0"] * 4
     assert dora.does("board", "rename", "school", "Old school")[0]["before"] == "school"
+    assert "`hedgerow sync --board 'Old school'`" in dora.shows("board", "pair", "--port", "serial:school")
     street.lab.power_off("school")
     street.lab.power_on("school")
     assert dora.does("board", "status", "--board", "Old school")[0]["name"] == "Old school"
@@ -119,8 +122,8 @@ def test_a_board_is_set_and_found_and_another_one_at_its_place_is_not_taken_for_
     street.wait(4)
     assert dora.does("board", "restart", "Old school")[0]["restarts"]
     street.wait(4)
-    # Power twice, the end of pairing, a setting, the command.
-    assert dora.does("board", "status", "--board", "Old school")[0]["starts"] == 5
+    # Power twice, the end of pairing twice, a setting, the command.
+    assert dora.does("board", "status", "--board", "Old school")[0]["starts"] == 6
     for words, sentence in (
         (("config", "set", "Old school", "led_pin=99"), "from -1 to 48"),
         (("config", "set", "Old school", "profile=fast"), "relay, balanced"),
@@ -130,7 +133,8 @@ def test_a_board_is_set_and_found_and_another_one_at_its_place_is_not_taken_for_
         (("config", "set", "Old school", "name=x"), "board rename"),
         (("rename", "Old school", "tcp:x"), "choose another"),
         (("lend", "Old school", "--for", "soon"), "soon"),
-        (("lend", "Old school", "--for", "off"), "off"),
+        (("lend", "Old school", "--for", "off"), "off is no time up to a year: say minutes"),
+        (("lend", "Old school", "--for", "60w"), "60w is no time up to a year: say minutes"),
         (("unpair", "Old school", "--who", "nobody"), "Nobody is paired so"),
         (("unpair", "Old school", "--who", "Dora"), "own pairing"),
         (("pair", "--ble", "hedgerow:board/1/AAAA"), "damaged"),
@@ -144,6 +148,7 @@ def test_a_board_is_set_and_found_and_another_one_at_its_place_is_not_taken_for_
     lab = street.lab
     lab._lines["school"], lab._lines["mill"] = lab.serial("mill"), lab.serial("school")
     assert "refuses the pairing key" in dora.refused("board", "wipe", "mill", "--yes")
+    assert "where it is the right board, --forget" in dora.refused("board", "unpair", "mill", "--yes")
     lab._lines["school"], lab._lines["mill"] = lab.serial("mill"), lab.serial("school")
     assert dora.does("board", "wipe", "Old school", "--yes") == [{"erased": "Old school"}]
     assert [one["name"] for one in dora.does("board", "list")] == ["mill"]

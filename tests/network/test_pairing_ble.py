@@ -10,11 +10,11 @@ from hedgerow.boards import code as codes
 from hedgerow.boards import pairing
 from hedgerow.boards.code import Code
 from hedgerow.boards.managing import Managing, over
-from hedgerow.boards.paired import GUEST, OWNER
 from hedgerow.boards.pairing import in_step
 from hedgerow.links.keeper import Keeper
 from hedgerow_core import manage, service
 from hedgerow_core.clock import EPOCH_MINUTES
+from hedgerow_core.manage import GUEST, OWNER
 
 KEY = b"one-time key of the test's code."
 

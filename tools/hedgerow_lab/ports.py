@@ -68,8 +68,9 @@ class Port:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
         self.tcp_port: int = self._listener.getsockname()[1]
-        link.unlink(missing_ok=True)
-        link.symlink_to(self._slave_path)
+        if link.is_symlink():
+            link.unlink()
+        link.symlink_to(self._slave_path)  # what is no link of ours is in the way, and stays
         line.connected = False
         line.on_receive = self._from_board
         clock.watch(self._listener.fileno(), self._accept)

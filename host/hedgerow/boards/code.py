@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from hedgerow import errors
 from hedgerow.people.names import clean_name
 from hedgerow.uri import Form, OtherVersion
-from hedgerow_core import cbor
+from hedgerow_core import cbor, manage
 from hedgerow_core.errors import PeerError
 
-KEY_BYTES = 32
-FINDING_BYTES = 16
+# What owners see of a code that nobody used yet.
+LABEL = "code"
 _FORM = Form("hedgerow:board/", "pairing code")
 
 
@@ -47,8 +47,8 @@ def parse(text: str) -> Code:
         end = found[3] if len(found) == 4 else None
         if (
             not isinstance(name, str)
-            or not (isinstance(key, bytes) and len(key) == KEY_BYTES)
-            or not (isinstance(finding, bytes) and len(finding) == FINDING_BYTES)
+            or not (isinstance(key, bytes) and len(key) == manage.KEY_BYTES)
+            or not (isinstance(finding, bytes) and len(finding) == manage.FINDING_BYTES)
             or not (end is None or (type(end) is int and 0 < end < 1 << 32))
         ):
             raise PeerError("a damaged code")

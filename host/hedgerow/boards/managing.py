@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hedgerow import errors
-from hedgerow.boards.naming import is_name
+from hedgerow.boards.naming import checked_name, is_name
 from hedgerow.boards.settings import PROFILES
 from hedgerow.links.keeper import Keeper
 from hedgerow_core import cbor, limits, manage, service, sleep
@@ -26,6 +26,8 @@ _NUMBERS = {
 _TRUTHS = ("trace", "led_low")
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _DEFAULT = "default"
+# What every board tells besides (docs/protocol.md, "Managing").
+_TOLD = {"name": str, "mesh": bytes, "unique": bytes, "firmware": int, "free": int}
 SETTINGS = ("name", "profile", *_TRUTHS, *_NUMBERS)
 
 
@@ -64,7 +66,7 @@ def label_of(name: str) -> str:
 
 
 def settings_of(texts: list[str]) -> dict[str, object]:
-    """Settings as people write them, each "name=value"; None for a default. BadSetting."""
+    """Settings as people write them, each "name=value"; None for a default. BadSetting, BadBoardName."""
     wanted: dict[str, object] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -81,7 +83,7 @@ def _setting(name: str, text: str) -> object:
     if text == _DEFAULT and name != "name":
         return None
     if name == "name":
-        return text
+        return checked_name(text)
     if name == "profile":
         if text not in PROFILES:
             raise errors.BadSetting(name=name, reason=f"it is one of {', '.join(PROFILES)}")
@@ -119,14 +121,14 @@ class Managing:
         self._ask = ask
 
     async def config(self) -> dict[str, Any]:
-        """The settings that are no keys, and what the board is."""
+        """The settings that are no keys, and what the board is, as ``_TOLD`` has it. OtherVersion."""
         try:
             found = cbor.decode(await self._done(manage.CONFIG_GET))
         except PeerError:
             raise errors.OtherVersion from None
-        if not isinstance(found, dict) or not isinstance(found.get("name"), str):
-            raise errors.OtherVersion
-        return found
+        if isinstance(found, dict) and all(type(found.get(key)) is kind for key, kind in _TOLD.items()):
+            return found
+        raise errors.OtherVersion
 
     async def set_config(self, values: dict[str, object]) -> bool:
         """Put settings; whether the board restarts for them."""

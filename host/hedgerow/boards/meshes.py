@@ -12,11 +12,10 @@ from hedgerow import errors
 from hedgerow.boards.naming import checked_name, numbered
 from hedgerow.database import Database
 from hedgerow.uri import Form, OtherVersion
-from hedgerow_core import cbor
+from hedgerow_core import cbor, manage
 from hedgerow_core.errors import PeerError
 
-KEY_BYTES = 32
-UPDATE_KEY_BYTES = 128  # at most
+_UPDATE_KEY_BYTES = 128  # at most
 _FORM = Form("hedgerow:mesh/", "mesh")
 _FINGERPRINT_BYTES = 4
 
@@ -66,7 +65,7 @@ def read(uri: str) -> tuple[str, bytes, bytes | None, bytes | None]:
             and _is_key(key)
             and (admin is None or _is_key(admin))
             and (
-                update_key is None or (isinstance(update_key, bytes) and len(update_key) <= UPDATE_KEY_BYTES)
+                update_key is None or (isinstance(update_key, bytes) and len(update_key) <= _UPDATE_KEY_BYTES)
             )
         ):
             raise PeerError("a damaged mesh")
@@ -78,7 +77,7 @@ def read(uri: str) -> tuple[str, bytes, bytes | None, bytes | None]:
 
 
 def _is_key(value: object) -> bool:
-    return isinstance(value, bytes) and len(value) == KEY_BYTES
+    return isinstance(value, bytes) and len(value) == manage.KEY_BYTES
 
 
 class Meshes:
@@ -125,7 +124,8 @@ class Meshes:
 
     def create(self, name: str, now: int) -> Mesh:
         """A new mesh, whose admin we are. BadBoardName, or MeshNameTaken."""
-        return self._insert(checked_name(name), self._random(KEY_BYTES), self._random(KEY_BYTES), None, now)
+        key, admin = self._random(manage.KEY_BYTES), self._random(manage.KEY_BYTES)
+        return self._insert(checked_name(name), key, admin, None, now)
 
     def join(self, uri: str, now: int) -> Mesh:
         """Take in an invitation; one for a mesh that is here already may bring its admin secret.

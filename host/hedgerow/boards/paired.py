@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from hedgerow import errors
 from hedgerow.boards.naming import checked_name, numbered
 from hedgerow.database import Database
-
-# What a pairing may do, as hedgerow_core.manage has it.
-OWNER = 0
-GUEST = 1
+from hedgerow_core import manage
 
 _NAMELESS = "board"
 _AIR = "ble:"
@@ -34,7 +31,8 @@ _COLUMNS = ", ".join((*_PLAIN, *(f"unseal({name}) AS {name}" for name in _SEALED
 
 @dataclass(frozen=True)
 class Paired:
-    """A board, as the table has it (hedgerow.migrations.BOARDS). Times are unix time in ms."""
+    """A board, as the table has it (hedgerow.migrations.BOARDS); ``rights`` as in hedgerow_core.manage. Times
+    are unix time in ms."""
 
     id: int
     name: str
@@ -61,7 +59,7 @@ class Paired:
     @property
     def owned(self) -> bool:
         """Whether the pairing lets us manage it."""
-        return self.rights == OWNER
+        return self.rights == manage.OWNER
 
 
 class Boards:

@@ -11,11 +11,10 @@ from hedgerow.boards.code import Code
 from hedgerow.boards.console import Console
 from hedgerow.boards.managing import Managing, Welcome, data_of, label_of, over, welcome
 from hedgerow.boards.naming import numbered
-from hedgerow.boards.paired import GUEST, OWNER, Paired
+from hedgerow.boards.paired import Paired
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
-from hedgerow_core import manage
-from hedgerow_core.mac import sha256
+from hedgerow_core import manage, sealed
 
 MakeKeeper = Callable[[str, bytes, bytes | None], Keeper]
 
@@ -53,7 +52,7 @@ async def by_cable(node: Node, url: str, label: str, now: Callable[[], int], mak
     """
     begun = _begun(node, url=url)
     key = node.new_key() if begun is None else begun.pairing_key
-    record = manage.encode_record(OWNER, 0, key, label_of(label))
+    record = manage.encode_record(manage.OWNER, 0, key, label_of(label))
     port = await links.open(url)
     try:
         console = Console(port)
@@ -97,7 +96,7 @@ async def by_code(
             _name(node, code.name),
             code.key,
             now(),
-            rights=GUEST,
+            rights=manage.GUEST,
             expires_ms=code.ends_ms,
             finding=finding,
             url=url,
@@ -114,7 +113,7 @@ async def by_code(
         try:
             await keeper.open()
             asked = True
-            told = await Managing(over(keeper)).pair(key, OWNER, label)
+            told = await Managing(over(keeper)).pair(key, manage.OWNER, label)
         finally:
             await keeper.close()
     except (errors.WrongPairingKey, errors.NotOwner):
@@ -170,7 +169,7 @@ def _keep(node: Node, key: bytes, told: Welcome, now: int, url: str) -> bytes | 
         node.boards.forget(own.id)
     begun = None if former is not None else own
     name = _name(node, told.name, begun)
-    board = node.boards.add(name, key, now, rights=OWNER, expires_ms=None, url=url, **fields)
+    board = node.boards.add(name, key, now, rights=manage.OWNER, expires_ms=None, url=url, **fields)
     if begun is not None and not begun.used_ms:
         node.boards.rename(board.id, name)
     return None if former is None or former.pairing_key == key else former.pairing_key
@@ -180,22 +179,25 @@ async def in_step(node: Node, board: Paired, managing: Managing) -> dict[str, An
     """Ask a board of ours what it is, and write that down. Where another owner took a pairing away since, it
     has another care key, which it gives with a pairing: so it gets ours once more. The answer."""
     found = await managing.config()
-    mesh = node.meshes.of_fingerprint(bytes(found.get("mesh", b"")).hex())
+    mesh = node.meshes.of_fingerprint(found["mesh"].hex())
     node.boards.change(
-        board.id, mesh=None if mesh is None else mesh.id, firmware=found.get("firmware", board.firmware)
+        board.id,
+        mesh=None if mesh is None else mesh.id,
+        firmware=found["firmware"],
+        unique_id=found["unique"],
     )
     if board.board_id is None or found.get("board") != board.board_id:
         own = manage.pairing_id(board.pairing_key)
         labels = [one.label for one in await managing.pairings() if one.id == own]
         with contextlib.suppress(errors.TooManyPairings):
-            told = await managing.pair(board.pairing_key, OWNER, labels[0] if labels else "")
+            told = await managing.pair(board.pairing_key, manage.OWNER, labels[0] if labels else "")
             node.boards.change(board.id, **secrets_of(told))
     return found
 
 
 def secrets_of(told: Welcome) -> dict[str, object]:
     """What of a welcome is kept, as fields of ``Paired``."""
-    board_id = sha256(b"hedgerow board" + told.care_key)[:8] if told.care_key else None
+    board_id = sealed.board_id(told.care_key) if told.care_key else None
     return {"finding": told.finding or None, "care_key": told.care_key or None, "board_id": board_id}
 
 

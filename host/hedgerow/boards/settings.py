@@ -5,13 +5,12 @@ from dataclasses import dataclass, field, fields, replace
 
 from hedgerow import errors
 from hedgerow.boards.naming import checked_name
-from hedgerow_core import cbor, limits, slots
+from hedgerow_core import cbor, limits, manage, slots
 from hedgerow_core.errors import PeerError
 
 FILES = ("settings.a", "settings.b")
 PROFILES = ("relay", "balanced", "saver", "private")
 NO_PIN = -1
-_KEY_BYTES = 32
 _SLOT_HEAD_BYTES = 8
 _OTHERS = "others"
 
@@ -46,9 +45,8 @@ class BoardSettings:
     def content(self) -> bytes:
         """The CBOR map. BadBoardName, or BadSetting."""
         checked_name(self.name)
-        sizes = dict.fromkeys(("mesh_key", "pairing_key", "care_key", "next_key"), _KEY_BYTES) | {
-            "finding": 16
-        }
+        sizes = dict.fromkeys(("mesh_key", "pairing_key", "care_key", "next_key"), manage.KEY_BYTES)
+        sizes["finding"] = manage.FINDING_BYTES
         for name, size in sizes.items():
             value = getattr(self, name)
             if value is not None and len(value) != size:

@@ -73,40 +73,47 @@ class Rekeyings:
             self._database.run(
                 "UPDATE meshes SET next_key = seal_long(?), next_ms = ? WHERE id = ?", key, at_ms, mesh.id
             )
-            for board in self._boards.all():
-                if board.mesh == mesh.id:
-                    self._tell(mesh.id, board, key, at_ms, board.id in left_out, now)
+            for board in left_out:
+                self._database.run(
+                    "INSERT INTO rekeyed (mesh, board, left_out) VALUES (?, ?, 1)", mesh.id, board
+                )
+            self.work(now)
         found = self.of(mesh.name, now)
         assert found is not None
         return found
 
-    def _tell(self, mesh: int, board: Paired, key: bytes, at_ms: int, left_out: bool, now: int) -> None:
+    def _tell(self, mesh: int, board: Paired, key: bytes, at_ms: int, now: int) -> None:
+        """TooManyCommands, NoCareLeft."""
         number = None
-        if not left_out and board.owned and board.care_key:
+        if board.owned and board.care_key:
             minute = max(at_ms // _MINUTE_MS - EPOCH_MINUTES, 1)
             command = bytes((manage.REKEY,)) + minute.to_bytes(4, "big") + key
             number = self._care.ask(board.name, command, max(at_ms, now) + _LATE_MS, now)
         self._database.run(
-            "INSERT INTO rekeyed (mesh, board, left_out, command) VALUES (?, ?, ?, ?)",
-            *(mesh, board.id, int(left_out), number),
+            "INSERT INTO rekeyed (mesh, board, left_out, command) VALUES (?, ?, 0, ?)", mesh, board.id, number
         )
 
     def of(self, name: str, now: int) -> Rekeying | None:
         """The change of key of mesh ``name`` that is under way, or was the last; None without one."""
         mesh = self._meshes.named(name)
-        rows = self._database.rows(
-            "SELECT r.left_out, r.command, b.name FROM rekeyed r JOIN boards b ON b.id = r.board"
-            " WHERE r.mesh = ? ORDER BY b.name",
-            mesh.id,
-        )
         row = self._database.rows(
             "SELECT unseal(next_key) AS key, next_ms FROM meshes WHERE id = ?", mesh.id
         )[0]
         if row["next_ms"] is None:
             return None
+        # Those that had no room for it yet are told later: until its minute.
+        rows = self._database.rows(
+            "SELECT b.name, r.board, r.left_out, r.command FROM boards b"
+            " LEFT JOIN rekeyed r ON r.board = b.id AND r.mesh = ?1"
+            " WHERE r.board IS NOT NULL OR (b.mesh = ?1 AND ?2) ORDER BY b.name",
+            mesh.id,
+            row["key"] is not None,
+        )
         states = {}
         for board in rows:
-            if board["left_out"]:
+            if board["board"] is None:
+                states[board["name"]] = words.QUEUED
+            elif board["left_out"]:
                 states[board["name"]] = LEFT_OUT
             elif board["command"] is None:
                 states[board["name"]] = NO_WAY
@@ -142,7 +149,7 @@ class Rekeyings:
                 board = self._boards.named(row["name"])
                 # It takes no more commands now: later.
                 with suppress(errors.TooManyCommands, errors.NoCareLeft):
-                    self._tell(row["id"], board, bytes(row["key"]), row["next_ms"], False, now)
+                    self._tell(row["id"], board, bytes(row["key"]), row["next_ms"], now)
             for row in self._database.rows(
                 "SELECT id, unseal(key) AS key, former FROM meshes"
                 " WHERE next_key IS NOT NULL AND next_ms <= ?",

@@ -129,11 +129,13 @@ class Care:
         return number
 
     def cancel(self, number: int, now: int) -> Command:
-        """Give a command up. What is on its way may still be run. UnknownCommand."""
+        """Give a command up. What is on its way may still be run. UnknownCommand, CommandOver."""
         found = self.command(number, now)
+        if found.state in (words.ANSWERED, words.EXPIRED):
+            raise errors.CommandOver(number=number, name=found.board, state=found.state)
         with self._database.transaction():
             self._database.run("UPDATE commands SET ended = 1, record = NULL WHERE id = ?", number)
-        self.work(now)
+            self.work(now)
         return found
 
     def _send_next(self, board: Paired, now: int) -> None:

@@ -33,6 +33,7 @@ from hedgerow.cli import (
     meshes,
     pairing,
     people,
+    rekeying,
     safety,
     scanning,
     store,
@@ -279,6 +280,7 @@ pairing.register()
 managing.register()
 updating.register()
 caring.register(app)
+rekeying.register()
 safety.register(app)
 backups.register(app)
 wiping.register(app)

@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from hedgerow.cli.linking import keeper_for, open_known
+from hedgerow.cli.terminal import shown
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
 
 # Why a board started, as the service has them.
 CAUSES = ("unknown", "power", "reset", "watchdog", "deep sleep", "soft reset")
 
-__all__ = ["CAUSES", "counted", "hours", "keeper_for", "linked", "percent_of"]
+__all__ = ["CAUSES", "counted", "hours", "keeper_for", "linked", "percent_of", "spoken"]
 
 T = TypeVar("T")
 
@@ -33,6 +34,11 @@ def hours(seconds: int) -> str:
 def counted(number: int, one: str, more: str = "") -> str:
     """ "1 letter", "2,000 letters"."""
     return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def spoken(value: object) -> str:
+    """A setting as people read it; what is no setting as it is."""
+    return ("on" if value else "off") if isinstance(value, bool) else shown(str(value))
 
 
 def percent_of(battery: int) -> int | None:

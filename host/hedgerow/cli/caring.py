@@ -1,6 +1,9 @@
-"""The group `hedgerow care`: boards that are several hops away; and another key for a whole mesh."""
+"""The group `hedgerow care`: boards that are several hops away."""
 
 import asyncio
+import inspect
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,14 +12,13 @@ from rich.table import Table
 
 from hedgerow import errors
 from hedgerow.boards.managing import settings_of
-from hedgerow.care import rekeying, words
-from hedgerow.care.rekeying import Rekeying
+from hedgerow.care import words
 from hedgerow.care.words import Command
-from hedgerow.cli import meshes
-from hedgerow.cli.conversations import minutes_of
+from hedgerow.cli.asking import spoken
+from hedgerow.cli.conversations import duration_of, minutes_of
 from hedgerow.cli.linking import KeyFile, MaybeBoardUrl, keeper_for, open_known
 from hedgerow.cli.pairing import BoardName
-from hedgerow.cli.terminal import AsJson, clock, confirm, now_ms, open_node, print_json, shown
+from hedgerow.cli.terminal import AsJson, clock, now_ms, open_node, print_json, waiting
 from hedgerow.node import Node
 from hedgerow_core import cbor, manage
 
@@ -27,11 +29,38 @@ For = Annotated[
 Wait = Annotated[
     str, typer.Option("--wait", help="With --board: wait so long for the answer, like 30m; off: do not.")
 ]
+_DONE = words.result_of(bytes((manage.DONE,)))
 
 
 @app.callback()
 def options() -> None:
     """Look after boards that are out of reach, over the mesh."""
+
+
+def _asks(make: Callable[..., bytes], how_long: str = "3d") -> Callable[..., None]:
+    """A command of the command line that sends what ``make`` makes of its own parameters; all of them share
+    the others. It counts for ``how_long`` where nothing else is said."""
+
+    def ask(
+        context: typer.Context,
+        name: BoardName,
+        how_long: For = how_long,
+        board: MaybeBoardUrl = None,
+        key_file: KeyFile = None,
+        wait: Wait = "2m",
+        as_json: AsJson = False,
+        **own: Any,
+    ) -> None:
+        _ask(context, name, make(**own), how_long, board, key_file, wait, as_json)
+
+    context, name, *shared, _ = inspect.signature(ask).parameters.values()
+    own = inspect.signature(make).parameters.values()
+    # Each with its keyword: behind one that has a default there may be one that has none.
+    parameters = [one.replace(kind=one.KEYWORD_ONLY) for one in (context, name, *own, *shared)]
+    ask.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    ask.__annotations__ = {one.name: one.annotation for one in parameters}
+    ask.__doc__ = make.__doc__
+    return ask
 
 
 def _ask(
@@ -40,25 +69,26 @@ def _ask(
     command: bytes,
     how_long: str,
     board: str | None,
-    key_file: Any,
+    key_file: Path | None,
     wait: str,
     as_json: bool,
 ) -> None:
     """Send ``command``; with a board to link to, wait for the answer."""
-    minutes = minutes_of(how_long)
-    if not minutes:
-        raise errors.UnknownDuration(wanted=how_long)
+    minutes = duration_of(how_long)
     patience_s = minutes_of(wait) * 60.0
     node = open_node(context)
     number = node.care.ask(name, command, now_ms() + minutes * 60_000, now_ms())
     if board is not None:
-        asyncio.run(_exchange(node, board, key_file, number, patience_s))
+        with waiting(f"Waiting for {name}", as_json):
+            asyncio.run(_exchange(node, board, key_file, number, patience_s))
     found = node.care.command(number, now_ms())
     node.close()
     _tell(found, as_json)
+    if found.result not in (None, _DONE):
+        raise typer.Exit(1)
 
 
-async def _exchange(node: Node, board: str, key_file: Any, number: int, patience_s: float) -> None:
+async def _exchange(node: Node, board: str, key_file: Path | None, number: int, patience_s: float) -> None:
     keeper = keeper_for(node, board, key_file)
     try:
         await open_known(node, keeper)
@@ -66,6 +96,10 @@ async def _exchange(node: Node, board: str, key_file: Any, number: int, patience
         if patience_s:
             await keeper.watch(lambda: node.care.command(number, now_ms()).reply is not None, patience_s)
             await keeper.settle()  # our proof, so that nobody carries the answer any further
+    except errors.UserError:
+        # A board that is told to restart takes its link with it.
+        if node.care.command(number, now_ms()).state == words.QUEUED:
+            raise
     finally:
         await keeper.close()
 
@@ -73,13 +107,15 @@ async def _exchange(node: Node, board: str, key_file: Any, number: int, patience
 def _tell(found: Command, as_json: bool) -> None:
     if as_json:
         print_json(**_fields(found))
-    elif found.reply is None:
+    elif found.reply is not None:
+        _show_answer(found)
+    elif found.state == words.EXPIRED:
+        print(f"Command {found.id} for {found.board} is expired: no answer came in time.")
+    else:
         print(
             f"Command {found.id} for {found.board} is {found.state}: `hedgerow run` or `hedgerow sync` brings"
         )
         print(f"it to a board, and its answer back; `hedgerow care answer {found.id}` shows that.")
-    else:
-        _show_answer(found)
 
 
 def _fields(found: Command) -> dict[str, Any]:
@@ -99,76 +135,36 @@ def _fields(found: Command) -> dict[str, Any]:
 def _show_answer(found: Command) -> None:
     print(f"{found.board}, {found.what}: {found.result}.")
     for key, value in found.fields().items():
-        print(f"  {key:<16} {shown(str(value))}")
+        print(f"  {key:<16} {spoken(value)}")
 
 
-def status(
-    context: typer.Context,
-    name: BoardName,
-    how_long: For = "3d",
-    board: MaybeBoardUrl = None,
-    key_file: KeyFile = None,
-    wait: Wait = "2m",
-    as_json: AsJson = False,
-) -> None:
+def status() -> bytes:
     """Ask a board how it is."""
-    _ask(context, name, bytes((manage.STATUS,)), how_long, board, key_file, wait, as_json)
+    return bytes((manage.STATUS,))
 
 
-def config(
-    context: typer.Context,
-    name: BoardName,
-    how_long: For = "3d",
-    board: MaybeBoardUrl = None,
-    key_file: KeyFile = None,
-    wait: Wait = "2m",
-    as_json: AsJson = False,
-) -> None:
+def config() -> bytes:
     """Ask a board for its settings."""
-    _ask(context, name, bytes((manage.CONFIG_GET,)), how_long, board, key_file, wait, as_json)
+    return bytes((manage.CONFIG_GET,))
 
 
 def set_(
-    context: typer.Context,
-    name: BoardName,
     values: Annotated[list[str], typer.Argument(help="SETTING=VALUE, or SETTING=default; several at once.")],
-    how_long: For = "3d",
-    board: MaybeBoardUrl = None,
-    key_file: KeyFile = None,
-    wait: Wait = "2m",
-    as_json: AsJson = False,
-) -> None:
+) -> bytes:
     """Change settings of a board, as `hedgerow board config set` does within reach."""
-    wanted = settings_of(values)
-    command = bytes((manage.CONFIG_SET,)) + cbor.encode(wanted)
-    _ask(context, name, command, how_long, board, key_file, wait, as_json)
+    return bytes((manage.CONFIG_SET,)) + cbor.encode(settings_of(values))
 
 
-def restart(
-    context: typer.Context,
-    name: BoardName,
-    how_long: For = "3d",
-    board: MaybeBoardUrl = None,
-    key_file: KeyFile = None,
-    wait: Wait = "2m",
-    as_json: AsJson = False,
-) -> None:
+def restart() -> bytes:
     """Let a board restart. Its letters stay."""
-    _ask(context, name, bytes((manage.REBOOT,)), how_long, board, key_file, wait, as_json)
+    return bytes((manage.REBOOT,))
 
 
 def locate(
-    context: typer.Context,
-    name: BoardName,
     seconds: Annotated[int, typer.Option(min=1, max=255, help="For how long.")] = 60,
-    how_long: For = "1h",
-    board: MaybeBoardUrl = None,
-    key_file: KeyFile = None,
-    wait: Wait = "2m",
-    as_json: AsJson = False,
-) -> None:
+) -> bytes:
     """Let the LED of a board blink when the command gets there."""
-    _ask(context, name, bytes((manage.LOCATE, seconds)), how_long, board, key_file, wait, as_json)
+    return bytes((manage.LOCATE, seconds))
 
 
 def list_(
@@ -224,83 +220,14 @@ def cancel(
         print(f"Command {found.id} for {found.board} is given up; it was {found.state}.")
 
 
-def rekey(
-    context: typer.Context,
-    name: meshes.MeshName,
-    how_soon: Annotated[
-        str, typer.Option("--in", help="When the new key holds, the same minute everywhere: 1h, 2d.")
-    ] = "1h",
-    without: Annotated[
-        list[str] | None,
-        typer.Option("--without", metavar="BOARD", help="A board that is not to get it; repeat for several."),
-    ] = None,
-    yes: meshes.Yes = False,
-    as_json: AsJson = False,
-) -> None:
-    """Give all boards of a mesh another key, over the mesh. Who has only the old one is out then."""
-    minutes = minutes_of(how_soon)
-    if minutes < rekeying.LEAST_MINUTES:
-        raise errors.RekeyTooSoon(minutes=rekeying.LEAST_MINUTES)
-    node = open_node(context)
-    mesh = node.meshes.named(name)
-    if not yes:
-        confirm(
-            f"In {how_soon} the boards of {mesh.name} that did not get the new key by then are out of it,"
-            " and so is everybody who joined it: they need a new invitation."
-        )
-    at_ms = (now_ms() // 60_000 + minutes) * 60_000
-    found = node.rekeyings.begin(mesh.name, at_ms, without or [], now_ms())
-    node.close()
-    _tell_keys(found, as_json)
-
-
-def keys(context: typer.Context, name: meshes.MeshName, as_json: AsJson = False) -> None:
-    """Show which boards of a mesh have the key that `mesh rekey` sent."""
-    node = open_node(context)
-    node.poll(now_ms())
-    found = node.rekeyings.of(name, now_ms())
-    mesh = node.meshes.named(name)
-    node.close()
-    if found is None:
-        if as_json:
-            print_json(name=mesh.name, fingerprint=mesh.fingerprint, at_ms=None, boards={})
-        else:
-            print(f"{mesh.name} has the key that it was made with, or joined with: {mesh.fingerprint}.")
-    else:
-        _tell_keys(found, as_json)
-
-
-def _tell_keys(found: Rekeying, as_json: bool) -> None:
-    if as_json:
-        print_json(
-            name=found.mesh,
-            fingerprint=found.fingerprint,
-            at_ms=found.at_ms,
-            boards=found.boards,
-            missing=found.missing,
-        )
-        return
-    holds = "holds since" if found.at_ms <= now_ms() else "holds from"
-    print(f"The key {found.fingerprint} of {found.mesh} {holds} {clock(found.at_ms)}.")
-    for board, state in found.boards.items():
-        print(f"  {board:<20} {'has it' if state == words.ANSWERED else state}")
-    if found.missing:
-        print(
-            "Who does not have it then gets it from a computer that comes by: `hedgerow sync --board NAME`;"
-        )
-        print(f"those with {rekeying.NO_WAY} need `hedgerow flash --mesh` once it holds.")
-
-
 def register(parent: typer.Typer) -> None:
-    """Add the commands to ``parent`` and to `hedgerow mesh`."""
-    app.command(epilog="Example: hedgerow care status weir --board mill")(status)
-    app.command(epilog="Example: hedgerow care config weir")(config)
-    app.command("set", epilog="Example: hedgerow care set weir sleep_cycle=15 sleep_awake=2")(set_)
-    app.command(epilog="Example: hedgerow care restart weir --for 8h")(restart)
-    app.command(epilog="Example: hedgerow care locate weir --seconds 120")(locate)
+    """Add the commands to ``parent``."""
+    app.command("status", epilog="Example: hedgerow care status weir --board mill")(_asks(status))
+    app.command("config", epilog="Example: hedgerow care config weir")(_asks(config))
+    app.command("set", epilog="Example: hedgerow care set weir sleep_cycle=15 sleep_awake=2")(_asks(set_))
+    app.command("restart", epilog="Example: hedgerow care restart weir --for 8h")(_asks(restart))
+    app.command("locate", epilog="Example: hedgerow care locate weir --seconds 120")(_asks(locate, "1h"))
     app.command("list", epilog="Example: hedgerow care list weir --json")(list_)
     app.command(epilog="Example: hedgerow care answer 3")(answer)
     app.command(epilog="Example: hedgerow care cancel 3")(cancel)
-    meshes.app.command(epilog="Example: hedgerow mesh rekey 'Mill Lane' --in 2h --without stolen")(rekey)
-    meshes.app.command(epilog="Example: hedgerow mesh keys 'Mill Lane'")(keys)
     parent.add_typer(app, name="care")

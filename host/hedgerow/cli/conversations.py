@@ -26,11 +26,25 @@ def minutes_of(wanted: str) -> int:
     """The minutes of `30m`, `8h`, `7d`, `4w`; 0 for `off`. UnknownDuration."""
     if wanted == _OFF:
         return 0
-    found = re.fullmatch("([1-9][0-9]{0,5})([mhdw])", wanted)
-    minutes = int(found[1]) * _UNITS[found[2]] if found else 0
-    if not 0 < minutes <= TIMER_MINUTES_MAX:
+    minutes = _minutes(wanted)
+    if not minutes:
         raise errors.UnknownDuration(wanted=wanted)
     return minutes
+
+
+def duration_of(wanted: str) -> int:
+    """The minutes of what has to have some. NoDuration."""
+    minutes = _minutes(wanted)
+    if not minutes:
+        raise errors.NoDuration(wanted=wanted)
+    return minutes
+
+
+def _minutes(wanted: str) -> int:
+    """0 where it is none, or too long."""
+    found = re.fullmatch("([1-9][0-9]{0,5})([mhdw])", wanted)
+    minutes = int(found[1]) * _UNITS[found[2]] if found else 0
+    return minutes if minutes <= TIMER_MINUTES_MAX else 0
 
 
 def spoken(minutes: int) -> str:

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 
 from hedgerow import errors as all_errors
+from hedgerow.boards.naming import checked_name
 from hedgerow.boards.settings import PROFILES
 from hedgerow.cli import accounts
 from hedgerow.cli.inviting import drawn, drawn_code
@@ -50,7 +51,13 @@ def boards(
             )
         _console().print(table)
     else:
-        _console().print(pages.whole(found[0]))
+        print(found[0].name)
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for label, text in pages.rows(found[0]):
+            table.add_row(f"  {label}", text)
+        for number, note in enumerate(found[0].notes):
+            table.add_row("" if number else "  Beware", note)
+        _console().print(table)
 
 
 def _console() -> Console:
@@ -78,8 +85,9 @@ class Screen:
             return
         columns = (TextColumn("{task.description}"), BarColumn(20), TaskProgressColumn())
         with Progress(*columns, transient=True, disable=not sys.stdout.isatty()) as progress:
-            task = progress.add_task(f"{self._number:2}. {title}", total=1.0)
-            yield lambda part: progress.update(task, completed=part)
+            # It runs to and fro where a step does not tell how far it is.
+            task = progress.add_task(f"{self._number:2}. {title}", total=None)
+            yield lambda part: progress.update(task, total=1.0, completed=part)
         print(f"{self._number:2}. {title}: {time.monotonic() - begin:.1f} s", flush=True)
 
     def note(self, text: str) -> None:
@@ -138,6 +146,8 @@ def flash(
     """Make a board one of your mesh: MicroPython, firmware, keys; then it tests itself."""
     if firmware_sha256 is not None and firmware is None:
         raise errors.NotASum
+    if name is not None:
+        checked_name(name)
     wishes = Wishes(name, mesh, None if profile is None else profile.value, trace)
     request = Request(port, board, firmware, firmware_sha256, aioble, keep_data, sure, wishes)
     if dry_run:
@@ -154,10 +164,10 @@ def flash(
         catalogue.named(board)
     screen = Screen(as_json)
     node = _opened(context)
-    for name in ("SIGTERM", "SIGHUP"):
+    for ending in ("SIGTERM", "SIGHUP"):
         # Whoever ends us, no tool goes on writing behind our back.
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+        if hasattr(signal, ending):
+            signal.signal(getattr(signal, ending), signal.default_int_handler)
     try:
         result = Flashing(node, request, screen, os.urandom, now_ms).run()
     except KeyboardInterrupt:

@@ -1,15 +1,16 @@
 """Boards of this computer: board list, board rename, board config, board wipe, board locate."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from hedgerow import errors
-from hedgerow.boards.managing import SETTINGS, Managing, Pairing, settings_of
+from hedgerow.boards.managing import SETTINGS, Pairing, settings_of
 from hedgerow.boards.naming import checked_name
 from hedgerow.boards.paired import Paired
+from hedgerow.cli.asking import spoken
 from hedgerow.cli.board import app as group
 from hedgerow.cli.pairing import BoardName, managed
 from hedgerow.cli.terminal import AsJson, clock, confirm, now_ms, open_node, print_json, shown
@@ -84,7 +85,8 @@ def _show_pairings(board: Paired, pairings: list[Pairing], as_json: bool) -> Non
     rows = []
     for one in pairings:
         ends_ms = (one.expires + EPOCH_MINUTES) * 60_000 if one.expires else None
-        rows.append((one.id.hex(), shown(one.label), _RIGHTS[one.rights], ends_ms, one.id == own))
+        label = one.label or (_UNNAMED if one.rights == manage.OWNER and not as_json else "")
+        rows.append((one.id.hex(), shown(label), _RIGHTS[one.rights], ends_ms, one.id == own))
     if as_json:
         for identity, label, rights, ends_ms, this in rows:
             print_json(id=identity, label=label, rights=rights, expires_ms=ends_ms, this_computer=this)
@@ -92,7 +94,7 @@ def _show_pairings(board: Paired, pairings: list[Pairing], as_json: bool) -> Non
     table = Table("Id", "Who", "Rights", "Until", "", box=None, pad_edge=False)
     for identity, label, rights, ends_ms, this in rows:
         until = "" if ends_ms is None else clock(ends_ms)
-        table.add_row(identity, label or _UNNAMED, rights, until, "this computer" if this else "")
+        table.add_row(identity, label, rights, until, "this computer" if this else "")
     _print(table)
 
 
@@ -129,31 +131,25 @@ def get(context: typer.Context, name: BoardName, as_json: AsJson = False) -> Non
     node = open_node(context)
     board = node.boards.named(name)
     found = managed(node, board.name, lambda managing: managing.config())
-    mesh = node.meshes.of_fingerprint(bytes(found.get("mesh", b"")).hex())
+    mesh = node.meshes.of_fingerprint(found["mesh"].hex())
     node.close()
     values = {key: found[key] for key in SETTINGS if key in found}
     more = {
-        "mesh": bytes(found.get("mesh", b"")).hex(),
+        "mesh": found["mesh"].hex(),
         "mesh_name": None if mesh is None else mesh.name,
-        "chip_id": bytes(found.get("unique", b"")).hex(),
-        "firmware": found.get("firmware"),
-        "free_bytes": found.get("free"),
+        "chip_id": found["unique"].hex(),
+        "firmware": found["firmware"],
+        "free_bytes": found["free"],
     }
     if as_json:
         print_json(**values, **more)
         return
     for key, value in values.items():
-        print(f"{key:<14} {_spoken(value)}")
+        print(f"{key:<14} {spoken(value)}")
     print(f"{'mesh':<14} {more['mesh_name'] or 'another one'}, fingerprint {more['mesh']}")
     print(f"{'chip':<14} {more['chip_id']}")
     print(f"{'firmware':<14} number {more['firmware']}")
     print(f"{'flash':<14} {more['free_bytes']:,} bytes free")
-
-
-def _spoken(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return shown(str(value))
 
 
 def set_(
@@ -206,16 +202,12 @@ def locate(
     node = open_node(context)
     board = node.boards.named(name)
 
-    async def ask(managing: Managing) -> None:
-        await managing.locate(seconds)
-        # Whoever waits beside it sees when it is over.
-        if not as_json:
-            print(f"{board.name} blinks for {seconds} s.", flush=True)
-
-    managed(node, board.name, ask)
+    managed(node, board.name, lambda managing: managing.locate(seconds))
     node.close()
     if as_json:
         print_json(name=board.name, seconds=seconds)
+    else:
+        print(f"{board.name} blinks for {seconds} s.")
 
 
 def restart(context: typer.Context, name: BoardName, as_json: AsJson = False) -> None:

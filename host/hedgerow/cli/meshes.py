@@ -91,6 +91,8 @@ def show(
     node.close()
     if admin and mesh.admin is None:
         raise errors.NotMaker(name=mesh.name)
+    if admin and not (qr or uri):
+        raise typer.BadParameter("say --qr or --uri, too", param_hint="--admin")
     if not (qr or uri):
         if as_json:
             print_json(**_fields(mesh, boards))

@@ -1,6 +1,7 @@
 """Who is paired with a board: board pair, board unpair, board lend, board code."""
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
@@ -16,9 +17,9 @@ from hedgerow.boards.paired import Paired
 from hedgerow.cli import secrets
 from hedgerow.cli.asking import keeper_for, linked
 from hedgerow.cli.board import app as group
-from hedgerow.cli.conversations import minutes_of
+from hedgerow.cli.conversations import duration_of
 from hedgerow.cli.inviting import drawn, drawn_code
-from hedgerow.cli.terminal import AsJson, clock, confirm, now_ms, open_node, print_json, shown
+from hedgerow.cli.terminal import AsJson, clock, confirm, now_ms, open_node, print_json, shown, waiting
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
 from hedgerow_core import manage
@@ -42,7 +43,8 @@ def managed(node: Node, name: str, ask: Callable[[Managing], Awaitable[T]]) -> T
             await pairing.in_step(node, board, managing)
         return await ask(managing)
 
-    return asyncio.run(linked(node, keeper, go))
+    with waiting(f"Asking {name}"):
+        return asyncio.run(linked(node, keeper, go))
 
 
 def pair(
@@ -70,12 +72,14 @@ def pair(
     label = label or node.name
     if port is not None:
         url = f"serial:{port}" if ":" not in port else port
-        found = asyncio.run(pairing.by_cable(node, url, label, now_ms, make))
+        with waiting("Pairing", as_json):
+            found = asyncio.run(pairing.by_cable(node, url, label, now_ms, make))
     else:
         text = secrets.ask("The code") if ble == _ASKED else ble or ""
         code = codes.parse(text)
         url = board or f"ble:{code.name}"
-        found = asyncio.run(pairing.by_code(node, code, url, label, now_ms, make))
+        with waiting("Pairing", as_json):
+            found = asyncio.run(pairing.by_code(node, code, url, label, now_ms, make))
     mesh = _mesh_of(node, found)
     node.close()
     if as_json:
@@ -84,7 +88,7 @@ def pair(
         print(f"{found.name} is lent to this computer until {clock(found.expires_ms)}.")
     else:
         print(f"This computer is an owner of {found.name} now" + (f", of {mesh}." if mesh else "."))
-        print(f"Next: `hedgerow sync --board {found.name}`.")
+        print(f"Next: `hedgerow sync --board {shlex.quote(found.name)}`.")
 
 
 def _mesh_of(node: Node, board: Paired) -> str | None:
@@ -105,6 +109,8 @@ def unpair(
     as_json: AsJson = False,
 ) -> None:
     """Take a pairing away: this computer's, or as an owner another's. The board goes on."""
+    if who is not None and forget:
+        raise typer.BadParameter("it is for this computer's own pairing only", param_hint="--forget")
     node = open_node(context)
     board = node.boards.named(name)
     if who is None and not yes:
@@ -115,7 +121,10 @@ def unpair(
     else:
         if not forget:
             own = manage.pairing_id(board.pairing_key)
-            managed(node, board.name, lambda managing: managing.unpair(own))
+            try:
+                managed(node, board.name, lambda managing: managing.unpair(own))
+            except errors.WrongPairingKey:
+                raise errors.PairingRefused(name=board.name) from None
         node.boards.forget(board.id)
     node.close()
     if as_json:
@@ -165,15 +174,13 @@ def code(
     as_json: AsJson = False,
 ) -> None:
     """Print a code with which one more computer becomes an owner of a board. It works once."""
-    _show_code(context, name, how_long, "", manage.CODE, as_json)
+    _show_code(context, name, how_long, codes.LABEL, manage.CODE, as_json)
 
 
 def _show_code(
     context: typer.Context, name: str, how_long: str, label: str, rights: int, as_json: bool
 ) -> None:
-    minutes = minutes_of(how_long)
-    if not minutes:
-        raise errors.UnknownDuration(wanted=how_long)
+    minutes = duration_of(how_long)
     node = open_node(context)
     board = node.boards.named(name)
     key = node.new_key()

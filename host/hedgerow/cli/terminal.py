@@ -224,6 +224,19 @@ def progress(what: str, quiet: bool = False) -> Iterator[Callable[[int], None]]:
         yield lambda count: bar.update(task, completed=count)
 
 
+@contextmanager
+def waiting(what: str, quiet: bool = False) -> Iterator[None]:
+    """Shows on a terminal that something goes on, where nobody knows how long it takes."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"))
+    # What is printed meanwhile is no matter of ours, nor where it goes.
+    with Progress(*columns, transient=True, console=Console(stderr=True), redirect_stdout=False) as bar:
+        bar.add_task(what, total=None)
+        yield
+
+
 def print_letters(node: Node, letters: list[Letter]) -> None:
     """Letters as people read them, by conversation."""
     table = Table(box=None, pad_edge=False, show_header=False)

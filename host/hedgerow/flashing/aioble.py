@@ -97,12 +97,12 @@ def kept(folder: Path) -> dict[str, bytes] | None:
 def obtain(given: Path | None = None) -> dict[str, bytes]:
     """The files: of the folder that is given, of the cache, or fetched and kept there.
 
-    AiobleOther, AiobleNotFetched, NoRoomHere.
+    AiobleMissing, AiobleOther, AiobleNotFetched, NoRoomHere.
     """
     if given is not None:
         found = files_in(given)
         if found is None:
-            raise errors.AiobleNotFetched(address=given, reason="it lacks some of the nine files")
+            raise errors.AiobleMissing(path=given, version=VERSION)
         return found
     found = kept(cache_folder())
     if found is None:

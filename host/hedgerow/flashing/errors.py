@@ -117,6 +117,12 @@ class AiobleNotFetched(FlashError):
     code = 23
 
 
+class AiobleMissing(FlashError):
+    """{path} has not all nine sources of aioble {version}: name the folder where they are with --aioble."""
+
+    code = 23
+
+
 class AiobleOther(FlashError):
     """{path} is not aioble {version}, for its checksum is another: get that version; nothing was kept."""
 

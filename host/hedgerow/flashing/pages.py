@@ -21,7 +21,8 @@ def fields(kind: Kind) -> dict[str, Any]:
     return {**asdict(kind), "address": image.address_of(kind)}
 
 
-def _rows(kind: Kind) -> list[tuple[str, str]]:
+def rows(kind: Kind) -> list[tuple[str, str]]:
+    """(label, text) of all but the notes."""
     battery = "none known"
     if kind.battery_pin is not None and kind.battery_ratio is not None:
         battery = f"pin {kind.battery_pin}, divider {kind.battery_ratio / 100:g} : 1"
@@ -37,16 +38,6 @@ def _rows(kind: Kind) -> list[tuple[str, str]]:
         ("Button", "none known" if kind.button_pin is None else f"pin {kind.button_pin}"),
         ("Battery", battery),
     ]
-
-
-def whole(kind: Kind) -> str:
-    """All of a kind."""
-    lines = [
-        kind.name,
-        *(f"  {label:<12} {text}" for label, text in _rows(kind)),
-        *(f"  - {note}" for note in kind.notes),
-    ]
-    return "\n".join(lines)
 
 
 def markdown(found: list[Kind]) -> str:
@@ -67,7 +58,7 @@ def markdown(found: list[Kind]) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     for kind in found:
         pins = "; ".join(
-            f"{label.lower()} {text}" for label, text in _rows(kind) if label in ("LED", "Button", "Battery")
+            f"{label.lower()} {text}" for label, text in rows(kind) if label in ("LED", "Button", "Battery")
         )
         lines += ["", f"**`{kind.name}`**: {kind.image} {kind.version} of {kind.date}; {pins}.", ""]
         lines += [f"- {note}" for note in kind.notes]

@@ -24,8 +24,13 @@ def lines(request: Request) -> list[tuple[str, list[str]]]:
     name = wanted.name or ("the one it has" if request.keep_data else "by its address")
     mesh = wanted.mesh or ("the board's own" if request.keep_data else "the only one here, or a new one")
     profile = wanted.profile or (kind.profile if kind is not None else "its kind's")
+    image_step = (
+        steps.IMAGE,
+        [got, "header, chip, checksums and SHA-256 are checked before anything is written"],
+    )
+    early = steps.image_first(request, kind)
     found = [
-        (steps.IMAGE, [got, "header, chip, checksums and SHA-256 are checked before anything is written"]),
+        *([image_step] if early else []),
         (
             steps.AIOBLE,
             [
@@ -44,6 +49,7 @@ def lines(request: Request) -> list[tuple[str, list[str]]]:
                 f"refused unless it is an {kind.chip}" if kind else "chooses the kind",
             ],
         ),
+        *([] if early else [image_step]),
     ]
     if request.keep_data:
         found.append((steps.WRITE, ["only where it is another version; files and letters stay"]))

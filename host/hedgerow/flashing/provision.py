@@ -1,27 +1,26 @@
 """Which mesh a board becomes part of, and what its settings hold: its keys outlast a flash."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from hedgerow.boards import code as codes
 from hedgerow.boards import settings as files
 from hedgerow.boards.code import Code
+from hedgerow.boards.managing import label_of
 from hedgerow.boards.meshes import Mesh, fingerprint
 from hedgerow.boards.naming import numbered
-from hedgerow.boards.paired import OWNER, Paired
+from hedgerow.boards.paired import Paired
 from hedgerow.boards.settings import BoardSettings
 from hedgerow.flashing import errors
 from hedgerow.flashing.catalogue import Kind
 from hedgerow.flashing.onboard import Found
 from hedgerow.node import Node
-from hedgerow_core import limits, manage
+from hedgerow_core import limits, manage, sealed
 from hedgerow_core.clock import EPOCH_MINUTES
 from hedgerow_core.errors import PeerError
 
 FIRST_MESH = "home"
 CODE_DAYS = 7  # for which the printed code holds
-_BOARD_ID_BYTES = 8
-_CODE_LABEL = "code"
 
 Random = Callable[[int], bytes]
 
@@ -115,8 +114,8 @@ def prepare(
         base = replace(base, pairing_key=key)
     elif base.pairing_key != key and all(record[2] != key for record in records):
         # Another computer flashed it.
-        records = [(manage.OWNER, 0, key, _label(node.name)), *records]
-    records = [*records, (manage.CODE, ends, one_time, _CODE_LABEL)]
+        records = [(manage.OWNER, 0, key, label_of(node.name)), *records]
+    records = [*records, (manage.CODE, ends, one_time, codes.LABEL)]
     update_key = node.signers.key(mesh) or base.update_key
     changed = replace(
         base,
@@ -189,11 +188,6 @@ def _records(settings: BoardSettings) -> list[tuple[int, int, bytes, str]]:
         return []
 
 
-def _label(name: str) -> str:
-    """As much of a name as a board keeps."""
-    return name.encode()[: limits.LABEL_BYTES].decode(errors="ignore")
-
-
 def remember(
     node: Node,
     provision: Provision,
@@ -227,8 +221,8 @@ def remember(
         finding=provision.settings.finding,
         care_key=care_key,
         care_next=former.care_next if former is not None and former.care_key == care_key else 0,
-        board_id=hashlib.sha256(b"hedgerow board" + care_key).digest()[:_BOARD_ID_BYTES],
-        rights=OWNER,
+        board_id=sealed.board_id(care_key),
+        rights=manage.OWNER,
         kind=kind.name,
         firmware=firmware,
         url=url,

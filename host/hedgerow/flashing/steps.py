@@ -119,8 +119,7 @@ class Flashing:
             self._kind = catalogue.named(request.board)
         # Before anything is erased, and the same when an interrupted flash is done again.
         mesh = self._mesh(None) if request.wishes.mesh is not None or not request.keep_data else None
-        certain = self._kind is not None and self._kind.image_4mb is None
-        if request.firmware is not None or (certain and not request.keep_data):
+        if image_first(request, self._kind):
             self._get_image(None)
         with tempfile.TemporaryDirectory(prefix="hedgerow-flash-") as name:
             self._stage(Path(name))
@@ -302,6 +301,12 @@ class Flashing:
             onboard.restart(port)
             report = selftest.run(self._node, port, made.key, there.address, self._now, progress)
         return Result(board, mesh, kind, port.device, made, report, copied)
+
+
+def image_first(request: Request, kind: Kind | None) -> bool:
+    """Whether it is clear which image it will be, and that one is needed, before the chip is asked."""
+    certain = kind is not None and kind.image_4mb is None
+    return request.firmware is not None or (certain and not request.keep_data)
 
 
 def default_name(there: Chip) -> str:
