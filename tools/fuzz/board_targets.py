@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 
-from fuzz.core_targets import holds, refusal, told
+from fuzz.promise import holds, refusal, told
 from hedgerow import errors
 from hedgerow.boards import code, meshes
 from hedgerow.boards import settings as board_settings
@@ -67,38 +67,43 @@ def fuzz_care_reply(data: bytes) -> str:
     return told(words.name_of(command), words.result_of(reply), shown)
 
 
-TARGETS = {
-    "care_reply": fuzz_care_reply,
-    "board_code": fuzz_board_code,
-    "mesh": fuzz_mesh,
-    "board_settings": fuzz_board_settings,
-}
+def care_reply_seeds() -> list[bytes]:
+    status = bytes((manage.STATUS, manage.DONE)) + service.encode_status((1,) * 13, "mill")
+    config = bytes((manage.CONFIG_GET, manage.DONE)) + cbor.encode({"name": "mill", "mesh": b"m", 5: [1]})
+    others = [bytes((op, 0, 1)) for op in (manage.CONFIG_SET, manage.REKEY, manage.REBOOT, 0)]
+    return [status, status[:-5], config, config[:-1], b"\x09\1", b"\x09", b"\1\0\xa1\xf5\xf5", *others]
 
 
-def seeds(name: str) -> list[bytes]:
-    """Inputs to begin with."""
-    if name == "care_reply":
-        status = bytes((manage.STATUS, manage.DONE)) + service.encode_status((1,) * 13, "mill")
-        config = bytes((manage.CONFIG_GET, manage.DONE)) + cbor.encode({"name": "mill", "mesh": b"m", 5: [1]})
-        others = [bytes((op, 0, 1)) for op in (manage.CONFIG_SET, manage.REKEY, manage.REBOOT, 0)]
-        return [status, status[:-5], config, config[:-1], b"\x09\1", b"\x09", b"\1\0\xa1\xf5\xf5", *others]
-    if name == "board_code":
-        return [
-            b"t" + CODE.uri().encode(),
-            b"t" + LOAN.for_qr().encode(),
-            b"t" + CODE.uri().replace("/1/", "/2/").encode(),
-            b"c" + cbor.encode(["mill", KEY, b"f" * 16, 28_401_120]),
-            b"c" + cbor.encode(["mill", KEY, b"short"]),
-        ]
-    if name == "mesh":
-        uri = meshes.invitation(MESH, admin=True)
-        return [
-            b"t" + uri.encode(),
-            b"t" + meshes.for_qr(uri).encode(),
-            b"t" + uri.replace("/1/", "/2/").encode(),
-            b"c" + cbor.encode(["serial:", KEY, None, None]),
-            b"c" + cbor.encode(["Mill", KEY, None, b"short"]),
-        ]
+def board_code_seeds() -> list[bytes]:
+    return [
+        b"t" + CODE.uri().encode(),
+        b"t" + LOAN.for_qr().encode(),
+        b"t" + CODE.uri().replace("/1/", "/2/").encode(),
+        b"c" + cbor.encode(["mill", KEY, b"f" * 16, 28_401_120]),
+        b"c" + cbor.encode(["mill", KEY, b"short"]),
+    ]
+
+
+def mesh_seeds() -> list[bytes]:
+    uri = meshes.invitation(MESH, admin=True)
+    return [
+        b"t" + uri.encode(),
+        b"t" + meshes.for_qr(uri).encode(),
+        b"t" + uri.replace("/1/", "/2/").encode(),
+        b"c" + cbor.encode(["serial:", KEY, None, None]),
+        b"c" + cbor.encode(["Mill", KEY, None, b"short"]),
+    ]
+
+
+def board_settings_seeds() -> list[bytes]:
     content = SETTINGS.content()
     wrong = cbor.encode({"name": "mill", "mesh_key": 7, "led_pin": "two", "pairings": None})
     return [content, SETTINGS.slot() * 2, SETTINGS.slot()[:-1] + SETTINGS.slot(7), cbor.encode({}), wrong]
+
+
+TARGETS = {
+    "care_reply": (fuzz_care_reply, care_reply_seeds),
+    "board_code": (fuzz_board_code, board_code_seeds),
+    "mesh": (fuzz_mesh, mesh_seeds),
+    "board_settings": (fuzz_board_settings, board_settings_seeds),
+}

@@ -1,7 +1,7 @@
 """What is fuzzed of devices and groups: what joins, lists, tells and resets; operations and letters."""
 
 from fuzz.chance import source
-from fuzz.core_targets import holds, piece, pieces, refusal, told
+from fuzz.promise import holds, piece, pieces, refusal, told
 from hedgerow.devices import bundle, joining, listing, sync
 from hedgerow.groups import control, epoch, letter, limits, operation
 from hedgerow.groups.membership import Membership
@@ -104,21 +104,19 @@ def fuzz_groups(data: bytes) -> str:
     return told(*result, state.members.hash)
 
 
-TARGETS = {"devices": fuzz_devices, "groups": fuzz_groups}
+def devices_seeds() -> list[bytes]:
+    said = sync.Said(bytes(8), bytes(4), entry.encode(SAID.entry))
+    person = sync.Person(*[bytes(32)] * 3, bytes(64), "Bob", 1, 0, LISTED)
+    return [
+        piece(0, LISTED) + piece(1, CODE.encode()) + piece(2, WELCOME),
+        *[piece(3, part) for part in sync.encode([said, person, sync.Label(bytes(32), "laptop")])],
+        piece(4 + 6 * 40, RESET) + piece(4, RESET),
+        piece(5, bundle.MAGIC) + piece(5, bundle.MAGIC + b"\0\1\0"),
+        piece(1, joining.for_qr(CODE).encode()) + piece(1, b"hedgerow:device/2/AA"),
+    ]
 
 
-def seeds(name: str) -> list[bytes]:
-    """Inputs to begin with."""
-    if name == "devices":
-        said = sync.Said(bytes(8), bytes(4), entry.encode(SAID.entry))
-        person = sync.Person(*[bytes(32)] * 3, bytes(64), "Bob", 1, 0, LISTED)
-        return [
-            piece(0, LISTED) + piece(1, CODE.encode()) + piece(2, WELCOME),
-            *[piece(3, part) for part in sync.encode([said, person, sync.Label(bytes(32), "laptop")])],
-            piece(4 + 6 * 40, RESET) + piece(4, RESET),
-            piece(5, bundle.MAGIC) + piece(5, bundle.MAGIC + b"\0\1\0"),
-            piece(1, joining.for_qr(CODE).encode()) + piece(1, b"hedgerow:device/2/AA"),
-        ]
+def groups_seeds() -> list[bytes]:
     last = [[ALICE.device_key, 0]]
     told_us = control.encode(control.Control(GROUP.group, (CREATED, ADDED), EPOCH, (bytes(32),)))
     return [
@@ -129,3 +127,9 @@ def seeds(name: str) -> list[bytes]:
         *[piece(2, part) for part in told_us],
         piece(4, b"\0" + entry.encode(SAID.entry)) + piece(4, b"\2" + bytes(10)),
     ]
+
+
+TARGETS = {
+    "devices": (fuzz_devices, devices_seeds),
+    "groups": (fuzz_groups, groups_seeds),
+}

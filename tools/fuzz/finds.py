@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz import core_targets, host_targets
+from fuzz import promise
+from fuzz.targets import TARGETS
 
 TOP = Path(__file__).resolve().parents[2]
 SLOW_S = 5.0
@@ -32,15 +33,7 @@ class Find:
 def outcome(target: str, data: bytes) -> str:
     """What comes of ``data`` here: a digest, a refusal, or "Broken: " and why."""
     started = time.monotonic()
-    if target in core_targets.TARGETS:
-        result = core_targets.outcome(target, data)
-    else:
-        try:
-            result = host_targets.TARGETS[target](data)
-        except core_targets.Broken as error:
-            result = f"Broken: {error}"
-        except Exception as error:
-            result = f"Broken: {type(error).__name__}"
+    result = promise.outcome(TARGETS[target][0], data)
     return result if time.monotonic() - started < SLOW_S else "Broken: too slow"
 
 

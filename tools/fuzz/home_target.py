@@ -4,7 +4,7 @@ import hashlib
 import tempfile
 from pathlib import Path
 
-from fuzz.core_targets import holds, refusal, told
+from fuzz.promise import holds, refusal, told
 from hedgerow import errors
 from hedgerow.vault import backup, ciphers, columns, datakey, keystore
 from hedgerow.vault.datakey import DataKeys
@@ -54,8 +54,7 @@ def fuzz_home(data: bytes) -> str:
         return type(error).__name__
 
 
-def seeds() -> list[bytes]:
-    """Inputs to begin with."""
+def home_seeds() -> list[bytes]:
     file = SlotFile(Path(_FOLDER.name), "seed")
     file.write_both(_MADE.encode())
     keys = DataKeys(3, {1: _KEY, 2: _KEY})
@@ -69,3 +68,6 @@ def seeds() -> list[bytes]:
         b"\4" + backup.MAGIC + b"\1" + _CHEAP + bytes(60),
         b"\5" + bytes(20),
     ]
+
+
+TARGETS = {"home": (fuzz_home, home_seeds)}

@@ -3,9 +3,8 @@
 import base64
 import hashlib
 
-from fuzz import board_targets, circle_targets, home_target, log_targets
 from fuzz.chance import source
-from fuzz.core_targets import holds, piece, pieces, refusal, told
+from fuzz.promise import holds, piece, pieces, refusal, told
 from hedgerow.identity import keys
 from hedgerow.identity.account import Account
 from hedgerow.log import entry
@@ -219,84 +218,81 @@ def fuzz_street(data: bytes) -> str:
     return told(said.id, said.sos, said.written_ms, said.name, said.text)
 
 
-TARGETS = {
-    "street": fuzz_street,
-    "invite": fuzz_invite,
-    "request": fuzz_request,
-    "people": fuzz_people,
-    "ratchet": fuzz_ratchet,
-    "entry": fuzz_entry,
-    "home": home_target.fuzz_home,
-    **board_targets.TARGETS,
-    **circle_targets.TARGETS,
-    **log_targets.TARGETS,
-}
+def street_seeds() -> list[bytes]:
+    sent = street_letter.seal(STREET, WRITER, "Mallory", "Hello", False, NOW, source("street"))
+    return [
+        b"\0" + sent.encode(),
+        b"\1\0\x12\x34\x56\3EveHello",
+        b"\1\1\x12\x34\x56\3EveHelp",
+        b"\2\0" + bytes(170),
+    ]
 
 
-def seeds(name: str) -> list[bytes]:
-    """Inputs to begin with."""
-    if name == "home":
-        return home_target.seeds()
-    if name in log_targets.TARGETS:
-        return log_targets.seeds(name)
-    if name in board_targets.TARGETS:
-        return board_targets.seeds(name)
-    if name in circle_targets.TARGETS:
-        return circle_targets.seeds(name)
-    if name == "street":
-        sent = street_letter.seal(STREET, WRITER, "Mallory", "Hello", False, NOW, source("street"))
-        return [
-            b"\0" + sent.encode(),
-            b"\1\0\x12\x34\x56\3EveHello",
-            b"\1\1\x12\x34\x56\3EveHelp",
-            b"\2\0" + bytes(170),
-        ]
-    if name == "invite":
-        text = URI.removeprefix(_PREFIX)
-        content = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))[:-4]
-        fields = ["Mallory", INVITE.prekey, INVITE.expiry_ms // 60_000, INVITE.secret, bytes(64)]
-        return [
-            b"\1" + content,
-            b"\2" + cbor.encode(fields),
-            b"\2" + cbor.encode([1, *fields[1:]]),
-            b"\2" + cbor.encode([*fields[:2], -1, *fields[3:]]),
-            b"\4" + URI.encode(),
-            b"\4" + invite.for_qr(URI).encode(),
-            b"\4" + URI.replace("/1/", "/2/").encode(),
-            b"\4hedgerow:invite/\xd9\xa1/AA",
-            b"\4hedgerow:invite/1/A",
-            b"\3hedgerow:invite/1/\xed\xa0\x80",
-        ]
-    if name == "people":
-        head = (b"\2" + bytes(8)).hex().encode()
-        return [
-            piece(0, b"") + piece(1, b"\2run" + bytes(32)) + piece(1, b"\2run" + bytes(31) + b"\1"),
-            piece(1, b"\1" + bytes(32)) + piece(1, b"\3run" + bytes(32)) + piece(0, b""),
-            piece(1, b"\1" + bytes(32)) * 3 + piece(1, b"\1" + b"\2" * 32) * 10,
-            piece(2, head + b" hedgerow:invite/1/A") + piece(2, head) + piece(2, b"01" + head + b" x"),
-            piece(3, b"%69 VD92EX0") + piece(3, b"GGW") + piece(3, b"FGW"),
-        ]
-    if name == "request":
-        plain = keys.pad(bytes(16) + cbor.encode(MALLORY.card("Mallory").fields()), 300)
-        body = request.body_for_slot(ASKED, 7)
-        return [
-            b"\7\0" + body,
-            b"\x08\0" + body,
-            b"\7\1" + plain,
-            b"\7\1\x80",
-            b"\7\1" + bytes(3) + b"\xf6\x80",
-            b"\7\0" + bytes(100),
-        ]
-    if name == "ratchet":
-        wrote = piece(0, b"hello")
-        return [
-            wrote + piece(1, b"\0"),
-            wrote * 4 + piece(1, b"\3") + piece(1, b"\0") + piece(1, b"\1") + piece(1, b"\1"),
-            wrote + piece(1, b"\0") + piece(0, b"\xffback") + wrote + piece(1, b"\1"),
-            wrote + piece(3, b"\0\1") + piece(3, b"\0" + bytes(60) + b"\1") + piece(1, b"\0"),
-            piece(2, b"\0" + bytes(100)) + piece(2, b"\0" + bytes(10)),
-            (wrote * 2 + piece(1, b"\1") + piece(0, b"\xffback")) * 3 + piece(1, b"\0"),
-        ]
+def invite_seeds() -> list[bytes]:
+    text = URI.removeprefix(_PREFIX)
+    content = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))[:-4]
+    fields = ["Mallory", INVITE.prekey, INVITE.expiry_ms // 60_000, INVITE.secret, bytes(64)]
+    return [
+        b"\1" + content,
+        b"\2" + cbor.encode(fields),
+        b"\2" + cbor.encode([1, *fields[1:]]),
+        b"\2" + cbor.encode([*fields[:2], -1, *fields[3:]]),
+        b"\4" + URI.encode(),
+        b"\4" + invite.for_qr(URI).encode(),
+        b"\4" + URI.replace("/1/", "/2/").encode(),
+        b"\4hedgerow:invite/\xd9\xa1/AA",
+        b"\4hedgerow:invite/1/A",
+        b"\3hedgerow:invite/1/\xed\xa0\x80",
+    ]
+
+
+def request_seeds() -> list[bytes]:
+    plain = keys.pad(bytes(16) + cbor.encode(MALLORY.card("Mallory").fields()), 300)
+    body = request.body_for_slot(ASKED, 7)
+    return [
+        b"\7\0" + body,
+        b"\x08\0" + body,
+        b"\7\1" + plain,
+        b"\7\1\x80",
+        b"\7\1" + bytes(3) + b"\xf6\x80",
+        b"\7\0" + bytes(100),
+    ]
+
+
+def people_seeds() -> list[bytes]:
+    head = (b"\2" + bytes(8)).hex().encode()
+    return [
+        piece(0, b"") + piece(1, b"\2run" + bytes(32)) + piece(1, b"\2run" + bytes(31) + b"\1"),
+        piece(1, b"\1" + bytes(32)) + piece(1, b"\3run" + bytes(32)) + piece(0, b""),
+        piece(1, b"\1" + bytes(32)) * 3 + piece(1, b"\1" + b"\2" * 32) * 10,
+        piece(2, head + b" hedgerow:invite/1/A") + piece(2, head) + piece(2, b"01" + head + b" x"),
+        piece(3, b"%69 VD92EX0") + piece(3, b"GGW") + piece(3, b"FGW"),
+    ]
+
+
+def ratchet_seeds() -> list[bytes]:
+    wrote = piece(0, b"hello")
+    return [
+        wrote + piece(1, b"\0"),
+        wrote * 4 + piece(1, b"\3") + piece(1, b"\0") + piece(1, b"\1") + piece(1, b"\1"),
+        wrote + piece(1, b"\0") + piece(0, b"\xffback") + wrote + piece(1, b"\1"),
+        wrote + piece(3, b"\0\1") + piece(3, b"\0" + bytes(60) + b"\1") + piece(1, b"\0"),
+        piece(2, b"\0" + bytes(100)) + piece(2, b"\0" + bytes(10)),
+        (wrote * 2 + piece(1, b"\1") + piece(0, b"\xffback")) * 3 + piece(1, b"\0"),
+    ]
+
+
+def entry_seeds() -> list[bytes]:
     one = entry.Entry(entry.TEXT, 300, 70_000, 5, NOW, "grüße, 你好")
     hello = entry.Entry(entry.HELLO, 1, 1, 0, NOW, "")
     return [entry.encode(one), entry.encode(hello), b"\2\x80\0\0\0", b"\2\1\0\0\0\0\0\xff", b"\2\1\0\0"]
+
+
+TARGETS = {
+    "street": (fuzz_street, street_seeds),
+    "invite": (fuzz_invite, invite_seeds),
+    "request": (fuzz_request, request_seeds),
+    "people": (fuzz_people, people_seeds),
+    "ratchet": (fuzz_ratchet, ratchet_seeds),
+    "entry": (fuzz_entry, entry_seeds),
+}

@@ -2,7 +2,7 @@
 
 import io
 
-from fuzz.core_targets import holds, piece, pieces, refusal, told
+from fuzz.promise import holds, piece, pieces, refusal, told
 from hedgerow import gaps
 from hedgerow.blobs import blocks
 from hedgerow.blobs import pieces as blob_pieces
@@ -79,26 +79,24 @@ def fuzz_chat(data: bytes) -> str:
     return told(*result)
 
 
-TARGETS = {"log": fuzz_log, "chat": fuzz_chat}
+def log_seeds() -> list[bytes]:
+    with _log() as log:
+        entries = [canonical.encode(entry) for entry in log.entries()]
+        files = []
+        for form in (interchange.JSONL, interchange.CAR):
+            stream = io.BytesIO()
+            interchange.export(log, form, stream)
+            files.append(stream.getvalue())
+        snapshot = log.compact(8, [KeyValue(log)]).encode()
+    return [
+        piece(0, entries[0]) + piece(0, entries[-1]),
+        piece(1, snapshot),
+        *[piece(2, whole[:900]) for whole in files],
+        piece(3, snapshot),
+    ]
 
 
-def seeds(name: str) -> list[bytes]:
-    """Inputs to begin with."""
-    if name == "log":
-        with _log() as log:
-            entries = [canonical.encode(entry) for entry in log.entries()]
-            files = []
-            for form in (interchange.JSONL, interchange.CAR):
-                stream = io.BytesIO()
-                interchange.export(log, form, stream)
-                files.append(stream.getvalue())
-            snapshot = log.compact(8, [KeyValue(log)]).encode()
-        return [
-            piece(0, entries[0]) + piece(0, entries[-1]),
-            piece(1, snapshot),
-            *[piece(2, whole[:900]) for whole in files],
-            piece(3, snapshot),
-        ]
+def chat_seeds() -> list[bytes]:
     root = blocks.root_of([b"one block", b"another"]).encode()
     return [
         *[
@@ -112,3 +110,9 @@ def seeds(name: str) -> list[bytes]:
         piece(4, cbor.encode([0, bytes(8), bytes(4), [1, 4, 9, 9]]))
         + piece(4, cbor.encode([3, bytes(8), bytes(4), b"x"])),
     ]
+
+
+TARGETS = {
+    "conversation_log": (fuzz_log, log_seeds),
+    "chat": (fuzz_chat, chat_seeds),
+}

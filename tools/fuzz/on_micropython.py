@@ -7,9 +7,10 @@ import sys
 
 sys.path[:0] = ["shared", "tools"]
 
-from fuzz.core_targets import outcome, unhex  # noqa: E402
+from fuzz.core import TARGETS  # noqa: E402
+from fuzz.promise import outcome, unhex  # noqa: E402
 
 with open(sys.argv[1]) as file:
     for line in file:
         name, _, text = line.strip().partition(" ")
-        print(outcome(name, unhex(text)))
+        print(outcome(TARGETS[name][0], unhex(text)))

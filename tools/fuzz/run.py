@@ -20,14 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fuzz import core_targets, finds, host_targets
+from fuzz import core, finds
+from fuzz.targets import TARGETS
 
 TOP = Path(__file__).resolve().parents[2]
 CACHE = TOP / ".cache"
 VENV = CACHE / "fuzz"
 CORPUS = CACHE / "fuzz-corpus"
 VECTORS = TOP / "tests" / "vectors" / "fuzz"
-TARGETS = [*core_targets.TARGETS, *host_targets.TARGETS]
 _ATHERIS = "atheris==3.0.0"
 _MICROPYTHON_SHARE = 0.2
 _START_S = 1  # of a target's process
@@ -44,11 +44,6 @@ class Count:
     coverage: int = 0
     found: list[finds.Find] = field(default_factory=list)
     failure: str = ""
-
-
-def seeds(target: str) -> list[bytes]:
-    """Inputs to begin with."""
-    return core_targets.seeds(target) if target in core_targets.TARGETS else host_targets.seeds(target)
 
 
 def atheris_python() -> Path | None:
@@ -91,7 +86,7 @@ def _environment() -> dict[str, str]:
 def _fuzz(target: str, python: Path, engine: str, seconds: int, seed: int) -> Count:
     corpus = CORPUS / target
     corpus.mkdir(parents=True, exist_ok=True)
-    for number, data in enumerate(seeds(target)):
+    for number, data in enumerate(TARGETS[target][1]()):
         (corpus / f"seed-{number:02}").write_bytes(data)
     count = Count(target)
     with tempfile.TemporaryDirectory() as folder:
@@ -145,7 +140,7 @@ def _on_micropython(
     """Compare the corpora, the newest inputs first, as long as there is time: (inputs, finds)."""
     files = []
     for target in targets:
-        if target in core_targets.TARGETS:
+        if target in core.TARGETS:
             files += [(path.stat().st_mtime_ns, target, path) for path in (CORPUS / target).iterdir()]
     files.sort(reverse=True)
     found: list[finds.Find] = []
@@ -187,7 +182,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Exit status 0, 1 where something was found or did not run, 2 for a mistake in the command."""
     arguments = _arguments()
-    targets = arguments.target or TARGETS
+    targets = arguments.target or list(TARGETS)
     seconds = int(arguments.seconds)
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().getrandbits(31)
     python = atheris_python() if arguments.engine != "hypothesis" else None
