@@ -108,6 +108,8 @@ def test_what_was_asked_for_is_looked_at_before_anything_else(home, tmp_path):
     refused(flash("--board", "esp8266", **home), errors.UnknownKind, "esp32-c3-generic")
     refused(flash("--firmware-sha256", "0" * 64, **home), errors.NotASum, "--firmware-sha256")
     refused(flash(**home), errors.NoAccount, "hedgerow init")
+    unknown = flash("--profile", "fast", **home)
+    assert unknown.returncode == 2 and "'--profile': 'fast' is not one of 'relay'" in unknown.stderr
     named_wrongly = flash("--name", "a:b", **home)
     assert named_wrongly.returncode == 1 and "1 to 32 characters" in named_wrongly.stderr
     assert not list(tmp_path.iterdir())

@@ -5,7 +5,7 @@ import hashlib
 import images_support
 import pytest
 
-from hedgerow.flashing import catalogue, errors, image
+from hedgerow.flashing import aioble, catalogue, errors, image
 
 CHIPS = [("esp32", 0, 0x1000), ("esp32c3", 5, 0), ("esp32c6", 13, 0), ("esp32s3", 9, 0)]
 KIND = catalogue.named("esp32-c3-generic")
@@ -129,8 +129,25 @@ def test_what_is_no_image_is_not_kept(pages, tmp_path):
 
 def test_without_internet_it_says_how_to_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(image, "SOURCE", "http://127.0.0.1:9/firmware")
-    with pytest.raises(errors.ImageNotFetched, match="give the file with --firmware"):
+    with pytest.raises(
+        errors.ImageNotFetched, match=r"\(connection refused\): .* give the file with --firmware"
+    ):
         fetched(tmp_path)
+    with pytest.raises(errors.AiobleNotFetched, match=r"\(connection refused\): .* with --aioble"):
+        aioble.fetch("http://127.0.0.1:9")
+
+
+def test_aioble_is_fetched_file_by_file_and_nothing_else_is_taken_for_it(pages, monkeypatch):
+    for name in ("one.py", "two.py"):
+        (pages / name).write_text(name)
+    sums = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("one.py", "two.py")}
+    monkeypatch.setattr(aioble, "SHA256", sums)
+    parts = []
+    assert aioble.fetch(image.SOURCE, parts.append) == {"one.py": b"one.py", "two.py": b"two.py"}
+    assert parts == [0.5, 1.0]
+    (pages / "two.py").write_text("other")
+    with pytest.raises(errors.AiobleOther, match=r"two\.py"):
+        aioble.fetch(image.SOURCE)
 
 
 def test_a_full_disk_is_one_sentence(pages, tmp_path):

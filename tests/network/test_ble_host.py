@@ -16,6 +16,7 @@ from hedgerow.events import Connected
 from hedgerow.links import ble
 from hedgerow.outbox import DELIVERED
 from hedgerow_core import envelope, limits
+from hedgerow_lab.bleak_air import AirScanner
 from hedgerow_lab.cable_port import CablePort
 from hedgerow_lab.world import Lab, find_aioble
 
@@ -190,7 +191,8 @@ def test_what_goes_wrong_is_said_in_one_sentence(tmp_path):
         ann.node.boards.add("mill", bytes(32), ann.now(), finding=finding_of("mill"))
         failure(lab, ann, "ble:mill", errors.WrongPairingKey)
         ann.node.boards.add("farm", pairing_of("farm"), ann.now(), finding=finding_of("farm"))
-        assert "farm is not in reach" in failure(lab, ann, "ble:farm", errors.BoardNotInReach)
+        for name in ("farm", "Farm"):
+            assert f"{name} is not in reach" in failure(lab, ann, f"ble:{name}", errors.BoardNotInReach)
         assert "(farm, mill)" in failure(lab, ann, "ble:", errors.WhichBoard)
 
 
@@ -217,6 +219,17 @@ def test_a_radio_that_does_not_serve_is_told_from_one_that_is_off_or_not_allowed
         ann.know("mill")
         ann.computer.broken = broken
         failure(lab, ann, "ble:mill", error)
+
+
+def test_a_radio_that_never_answers_is_given_up(tmp_path, monkeypatch):
+    async def never(scanner):
+        await asyncio.Event().wait()
+
+    with open_lab(tmp_path / "lab") as lab:
+        ann = Someone(lab, "Ann", tmp_path, [])
+        ann.know("mill")
+        monkeypatch.setattr(AirScanner, "start", never)
+        assert "does not listen" in failure(lab, ann, "ble:mill", errors.NoBluetooth)
 
 
 def test_a_board_in_reach_that_takes_no_connection_says_so_and_is_linked_when_it_has_a_place(tmp_path):

@@ -96,7 +96,9 @@ def test_a_loan_ends_by_itself(street, tmp_path):
     assert "is over" in bob.refused("board", "pair", "--ble", lent["code"])
 
 
-def test_a_board_is_set_and_found_and_another_one_at_its_place_is_not_taken_for_it(street, tmp_path):
+def test_a_board_is_set_and_found_and_another_one_at_its_place_is_not_taken_for_it(
+    street, tmp_path, monkeypatch
+):
     dora = street.person("Dora", tmp_path)
     dora.does("board", "pair", "--port", "serial:school")
     (found,) = dora.does("board", "config", "get", "school")
@@ -117,6 +119,12 @@ def test_a_board_is_set_and_found_and_another_one_at_its_place_is_not_taken_for_
     street.lab.power_off("school")
     street.lab.power_on("school")
     assert dora.does("board", "status", "--board", "Old school")[0]["name"] == "Old school"
+    # Who names a board means that one, wherever the variable is.
+    monkeypatch.setenv("HEDGEROW_BOARD", "serial:mill")
+    for words in (("status",), ("repair", "--yes")):
+        assert "Old school" in dora.shows("board", words[0], "Old school", *words[1:])
+    assert dora.does("board", "log", "old school")[0]["cause"] == "power"
+    monkeypatch.delenv("HEDGEROW_BOARD")
     assert "led_pin        2" in dora.shows("board", "config", "get", "Old school")
     assert "and restarts" in dora.shows("board", "config", "set", "Old school", "profile=saver")
     street.wait(4)

@@ -341,6 +341,7 @@ def _run() -> int:
 def _usage(error: Any, message: str) -> int:
     context = getattr(error, "ctx", None)
     command = "hedgerow" if context is None else context.command_path
+    message = message.replace("Value error, ", "")  # as a library of typer's begins
     _fail(f"{' '.join(message.split()).rstrip('.')}: see `{command} --help`.")
     return 2
 

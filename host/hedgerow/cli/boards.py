@@ -11,7 +11,7 @@ from hedgerow.cli import board as group
 from hedgerow.cli import seeing
 from hedgerow.cli.asking import CAUSES, hours, keeper_for, linked
 from hedgerow.cli.condition import status
-from hedgerow.cli.linking import BoardUrl, KeyFile
+from hedgerow.cli.linking import KeyFile, MaybeBoardName, MaybeBoardUrl, one_of
 from hedgerow.cli.terminal import AsJson, confirm, open_node, print_json, shown
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
@@ -25,12 +25,19 @@ _AGAIN_S = 1.5
 _RESTART_S = 30.0
 
 
-def log(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_json: AsJson = False) -> None:
+def log(
+    context: typer.Context,
+    name: MaybeBoardName = None,
+    board: MaybeBoardUrl = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Show why a board started, and what went wrong on it."""
+    where = one_of(name, board)
     node = open_node(context)
-    keeper = keeper_for(node, board, key_file)
+    keeper = keeper_for(node, where, key_file)
     starts, cause, troubles, counts, entries = asyncio.run(linked(node, keeper, keeper.log))
-    resets = {name: count for name, count in zip(CAUSES, counts, strict=True) if count}
+    resets = {cause_name: count for cause_name, count in zip(CAUSES, counts, strict=True) if count}
     found = [
         (start, uptime_s, shown(text.decode(errors="replace").replace("\n", " / ")))
         for start, uptime_s, text in entries
@@ -43,7 +50,7 @@ def log(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_js
             print_json(start=start, uptime_s=uptime_s, text=text)
     else:
         print(f"start number {starts}, by {CAUSES[cause]}")
-        print("  starts: " + ", ".join(f"{count} by {name}" for name, count in resets.items()))
+        print("  starts: " + ", ".join(f"{count} by {each}" for each, count in resets.items()))
         if troubles:
             print(f"  starts in a row that ended badly: {troubles}")
         for start, uptime_s, text in found:
@@ -53,44 +60,46 @@ def log(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_js
 
 def repair(
     context: typer.Context,
-    board: BoardUrl,
+    name: MaybeBoardName = None,
+    board: MaybeBoardUrl = None,
     key_file: KeyFile = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Empty or make anew what is damaged on a board, and nothing else."""
+    where = one_of(name, board)
     node = open_node(context)
-    keeper = keeper_for(node, board, key_file)
+    keeper = keeper_for(node, where, key_file)
 
     async def look() -> tuple[int, bool, str]:
-        numbers, name = await keeper.status()
-        return numbers[9], bool(numbers[10]), shown(name)
+        numbers, said = await keeper.status()
+        return numbers[9], bool(numbers[10]), shown(said)
 
-    damage, safe, name = asyncio.run(linked(node, keeper, look))
+    damage, safe, called = asyncio.run(linked(node, keeper, look))
     # In safe mode the shelf may be what ends every start.
     wanted = service.SHELF_FOLDER if safe and damage not in _LOST else damage
     if wanted not in _LOST:
-        _tell(as_json, f"There is nothing to repair on {name}.", damage, damage)
+        _tell(as_json, f"There is nothing to repair on {called}.", damage, damage)
         node.close()
         return
     if not yes:
-        confirm(_LOST[wanted].format(name=name))
+        confirm(_LOST[wanted].format(name=called))
 
     async def mend() -> int:
         result = await keeper.repair(wanted)
         if result == service.NOT_ALLOWED:
             raise errors.NotOwner
         if result in (service.FAILED, service.FIRMWARE_LIES_THERE):
-            raise errors.BoardBeyondRepair(name=name)
+            raise errors.BoardBeyondRepair(name=called)
         return result
 
     result = asyncio.run(linked(node, keeper, mend))
     if result == service.NOT_NEEDED:
-        raise errors.DamageChanged(name=name)
+        raise errors.DamageChanged(name=called)
     left = asyncio.run(_after(node, keeper, look))
     if left in _LOST:
-        raise errors.BoardBeyondRepair(name=name)
-    _tell(as_json, f"{name} is repaired, and runs again.", damage, left)
+        raise errors.BoardBeyondRepair(name=called)
+    _tell(as_json, f"{called} is repaired, and runs again.", damage, left)
     node.close()
 
 
@@ -117,7 +126,7 @@ async def _after(node: Node, keeper: Keeper, look: Callable[[], Awaitable[tuple[
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     group.app.command(epilog="Example: hedgerow board status --board serial:/dev/ttyUSB0 --json")(status)
-    group.app.command(epilog="Example: hedgerow board log --board serial:/dev/ttyUSB0")(log)
+    group.app.command(epilog="Example: hedgerow board log mill")(log)
     group.app.command(epilog="Example: hedgerow board repair --board serial:/dev/ttyUSB0")(repair)
     app.add_typer(group.app, name="board")
     seeing.register(app)

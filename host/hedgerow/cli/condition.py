@@ -10,7 +10,7 @@ from rich.table import Table
 
 from hedgerow import errors
 from hedgerow.cli.asking import CAUSES, counted, hours, keeper_for, linked, percent_of
-from hedgerow.cli.linking import BoardUrl, KeyFile
+from hedgerow.cli.linking import KeyFile, MaybeBoardName, MaybeBoardUrl, one_of
 from hedgerow.cli.terminal import AsJson, open_node, print_json, shown
 from hedgerow.links.keeper import Keeper
 from hedgerow_core import counts, service
@@ -31,11 +31,16 @@ _REFUSED = (
 
 
 def status(
-    context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_json: AsJson = False
+    context: typer.Context,
+    name: MaybeBoardName = None,
+    board: MaybeBoardUrl = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a board how it is, and what it counted since its start."""
+    where = one_of(name, board)
     node = open_node(context)
-    keeper = keeper_for(node, board, key_file)
+    keeper = keeper_for(node, where, key_file)
     state, more = asyncio.run(linked(node, keeper, lambda: _ask(keeper)))
     if as_json:
         print_json(**state, **more)

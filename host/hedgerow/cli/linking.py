@@ -32,6 +32,9 @@ _BOARD_OPTION = typer.Option(
 )
 BoardUrl = Annotated[str, _BOARD_OPTION]
 MaybeBoardUrl = Annotated[str | None, _BOARD_OPTION]
+MaybeBoardName = Annotated[
+    str | None, typer.Argument(metavar="[NAME]", help="The board, as `hedgerow board list` has it.")
+]
 _LOOK_S = 0.25
 KeyFile = Annotated[
     Path | None,
@@ -39,6 +42,14 @@ KeyFile = Annotated[
         "--key-file", envvar="HEDGEROW_KEY_FILE", help="The board's pairing key; only needed the first time."
     ),
 ]
+
+
+def one_of(name: str | None, board: str | None) -> str:
+    """The board that a command is for: who names it means that one, wherever HEDGEROW_BOARD is."""
+    found = name or board
+    if found is None:
+        raise typer.BadParameter("name the board", param_hint="NAME")
+    return found
 
 
 def keys_for(node: Node, key_file: Path | None) -> list[bytes]:

@@ -1,15 +1,14 @@
 """aioble, the board's Bluetooth library: one pinned version, fetched once, compiled by us."""
 
 import hashlib
-import http.client
 import shutil
 import tempfile
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 
-from hedgerow.flashing import errors, shrink
+from hedgerow.flashing import download, errors, shrink
 from hedgerow.flashing.build import compile_once, made_by
 from hedgerow.flashing.sources import Sources, find
 
@@ -29,7 +28,6 @@ SHA256 = {
     "server.py": "6253b57dd3d4fcdad4cc0226c3501fbcc63f7780e48b610f83b0de80f1d5bec4",
 }
 _FILE_BYTES = 1 << 20
-_TIMEOUT_S = 30
 
 
 def cache_folder() -> Path:
@@ -54,19 +52,18 @@ def _check(name: str, content: bytes, where: object) -> None:
         raise errors.AiobleOther(path=where, version=VERSION)
 
 
-def fetch(source: str = SOURCE) -> dict[str, bytes]:
+def fetch(source: str = SOURCE, progress: Callable[[float], None] = lambda part: None) -> dict[str, bytes]:
     """All files below an address. AiobleNotFetched, or AiobleOther."""
-    found = {}
+    found: dict[str, bytes] = {}
     for name in SHA256:
         address = f"{source.rstrip('/')}/{name}"
         try:
-            with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:
-                content = answer.read(_FILE_BYTES)
-        except (OSError, ValueError, http.client.HTTPException) as error:
-            reason = str(getattr(error, "reason", None) or error)
-            raise errors.AiobleNotFetched(address=address, reason=reason) from None
+            content = download.get(address, _FILE_BYTES, lambda part: None)
+        except download.Failed as error:
+            raise errors.AiobleNotFetched(address=address, reason=error) from None
         _check(name, content, address)
         found[name] = content
+        progress(len(found) / len(SHA256))
     return found
 
 
@@ -94,7 +91,9 @@ def kept(folder: Path) -> dict[str, bytes] | None:
         return None
 
 
-def obtain(given: Path | None = None) -> dict[str, bytes]:
+def obtain(
+    given: Path | None = None, progress: Callable[[float], None] = lambda part: None
+) -> dict[str, bytes]:
     """The files: of the folder that is given, of the cache, or fetched and kept there.
 
     AiobleMissing, AiobleOther, AiobleNotFetched, NoRoomHere.
@@ -106,7 +105,7 @@ def obtain(given: Path | None = None) -> dict[str, bytes]:
         return found
     found = kept(cache_folder())
     if found is None:
-        found = fetch()
+        found = fetch(progress=progress)
         store(found, cache_folder())
     return found
 

@@ -7,19 +7,16 @@ Bootloader and application are Espressif images: header, segments, checksum, and
 
 import contextlib
 import hashlib
-import http.client
 import os
 import string
 import struct
-import time
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
-from hedgerow.flashing import errors
+from hedgerow.flashing import download, errors
 from hedgerow.flashing.catalogue import OFFSETS, Kind
 
 SOURCE = "https://micropython.org/resources/firmware"
@@ -37,9 +34,6 @@ _TABLE_BYTES = 0xC00
 _ENTRY = struct.Struct("<HBBII16s4x")
 _ENTRY_MAGIC = 0x50AA
 _APP = 0
-_TIMEOUT_S = 30  # without a byte
-_DOWNLOAD_S = 900
-_BLOCK = 1 << 16
 _SUM_DIGITS = 64
 
 Progress = Callable[[float], None]
@@ -112,7 +106,10 @@ def fetched(kind: Kind, name: str | None, progress: Progress, folder: Path | Non
     note = path.with_suffix(".sha256")
     expected = _noted(note)
     if expected is None or not path.exists() or _sum_of(path) != expected:
-        data = _download(address, progress)
+        try:
+            data = download.get(address, MOST_BYTES, progress)
+        except download.Failed as error:
+            raise errors.ImageNotFetched(address=address, reason=error) from None
         found = hashlib.sha256(data).hexdigest()
         if expected is not None and found != expected:
             raise errors.ImageOtherSum(path=address, found=found, expected=expected)
@@ -154,28 +151,6 @@ def _keep(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise errors.NoRoomHere(path=path, reason=(error.strerror or str(error)).lower()) from None
-
-
-def _download(address: str, progress: Progress) -> bytes:
-    data = bytearray()
-    end = time.monotonic() + _DOWNLOAD_S
-    try:
-        with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:
-            size = int(answer.headers.get("Content-Length") or 0)
-            while block := answer.read(_BLOCK):
-                data += block
-                if time.monotonic() > end:
-                    raise errors.ImageNotFetched(address=address, reason=f"{_DOWNLOAD_S} s were not enough")
-                if len(data) > MOST_BYTES:
-                    raise errors.ImageNotFetched(address=address, reason="it has too many bytes")
-                if size:
-                    progress(min(len(data) / size, 1.0))
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        reason = str(getattr(error, "reason", None) or error) or "no answer"
-        raise errors.ImageNotFetched(address=address, reason=reason) from None
-    if size and len(data) != size:
-        raise errors.ImageNotFetched(address=address, reason=f"{len(data)} of {size} bytes came")
-    return bytes(data)
 
 
 def look(data: bytes) -> tuple[str, str]:

@@ -174,8 +174,8 @@ class Flashing:
 
     def _stage(self, folder: Path) -> None:
         """All files as they go onto the board, below ``folder``."""
-        with self._screen.step(AIOBLE):
-            library = aioble.compiled(aioble.obtain(self._request.aioble), self._sources)
+        with self._screen.step(AIOBLE) as progress:
+            library = aioble.compiled(aioble.obtain(self._request.aioble, progress), self._sources)
         with self._screen.step(BUILD):
             build.lay_out(folder, library, self._sources)
 

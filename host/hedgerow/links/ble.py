@@ -33,6 +33,7 @@ _RESPONSE_EVERY = 4
 _UNREAD_PACKETS = 1_024
 _FIND_S = 20.0  # a board that has nothing to say sends a beacon every eight seconds
 LOOK_S = 9.0
+_START_S = 20.0  # a person may have to allow it
 _CONNECT_S = 20.0
 _CLOSE_S = 5.0
 _BEGINS_S = 2.0
@@ -163,7 +164,8 @@ class Bluetooth:
 
         if self._ears and self._scanner is None:
             scanner = BleakScanner(self._heard, backend=self._scanner_backend)
-            await _told(scanner.start(), errors.NoBluetooth(reason="it does not listen"))
+            silent = errors.NoBluetooth(reason="it does not listen")
+            await _told(asyncio.wait_for(scanner.start(), _START_S), silent)
             self._scanner = scanner
         elif not self._ears and self._scanner is not None:
             await self._rest()
@@ -172,7 +174,8 @@ class Bluetooth:
         scanner, self._scanner = self._scanner, None
         if scanner is not None:
             with contextlib.suppress(*_broken()):
-                await scanner.stop()
+                async with asyncio.timeout(_CLOSE_S):
+                    await scanner.stop()
 
     def _heard(self, device: "BLEDevice", data: "AdvertisementData") -> None:
         found = beacon.read(data.service_data.get(BEACON, b""))

@@ -117,7 +117,7 @@ class Keeper:
                 raise errors.WhichBoard(names=", ".join(names), first=names[0])
             return "", fresh + known, boards[0].finding if boards else None
         for board in boards:
-            if board.name == name:
+            if board.name.casefold() == name.casefold():
                 return "", [*fresh, board.pairing_key], board.finding
         if not fresh:
             raise errors.UnknownBoard(name=name)
