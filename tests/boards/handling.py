@@ -82,12 +82,20 @@ class Owner:
             Node.create(self.home, name, os.urandom, now_ms()).close()
 
     def _hasty(self) -> dict[str, str]:
-        """A virtual board answers at once or never, and has what there is for aioble."""
-        settings = self.folder / "esptool.cfg"
-        settings.write_text(
-            "[esptool]\ntimeout = 1\nchip_erase_timeout = 2\nconnect_attempts = 2\nsync_timeout = 0.4\n"
+        """A virtual board has what there is for aioble."""
+        self.wait_for_chip(patience_s=5)
+        return {"ESPTOOL_CFGFILE": str(self._esptool), "XDG_CACHE_HOME": str(self.folder / "cache")}
+
+    @property
+    def _esptool(self) -> Path:
+        return self.folder / "esptool.cfg"
+
+    def wait_for_chip(self, patience_s: int) -> None:
+        """How long esptool waits for each answer of the chip; that may be never."""
+        self._esptool.write_text(
+            f"[esptool]\ntimeout = {patience_s}\nchip_erase_timeout = {2 * patience_s}\n"
+            "connect_attempts = 2\nsync_timeout = 0.4\n"
         )
-        return {"ESPTOOL_CFGFILE": str(settings), "XDG_CACHE_HOME": str(self.folder / "cache")}
 
     def type(self, *words: str, patience_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
         return self._run([*self.hedgerow, *words], patience_s)

@@ -5,9 +5,11 @@ import json
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -263,6 +265,21 @@ def test_a_board_in_a_boot_loop_is_told_from_a_silent_one():
 def test_a_port_where_nobody_answers_is_no_prompt(line):
     assert console.answers(ports.Port(line[1])) is False
     assert os.read(line[0], 100).startswith(b"\0\r\x03")
+
+
+def test_a_board_with_nothing_on_it_is_asked_once(line):
+    heard = []
+
+    def chip():
+        heard.append(os.read(line[0], 100))
+        os.write(line[0], b"ets Jul 29 2019 12:21:46\r\n\r\ninvalid header: 0xffffffff\r\n" * 2)
+
+    rom = threading.Thread(target=chip)
+    rom.start()
+    assert console.answers(ports.Port(line[1])) is False
+    rom.join()
+    assert heard == [console.ESCAPE]
+    assert not select.select([line[0]], [], [], 0)[0]
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,7 @@ def test_a_board_without_room_for_the_firmware(desk, alice, tmp_path):
     ],
 )
 def test_a_board_that_does_not_do_its_part(board, alice, faults, error):
+    alice.wait_for_chip(patience_s=1)
     board.faults = faults
     assert_fails(alice.flash(board), error, time.monotonic())
 

@@ -3,6 +3,7 @@
 import hashlib
 import random
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -74,8 +75,8 @@ def test_no_file_is_no_program():
 def files(tmp_path):
     """By their names on the board."""
     found = {}
-    for name, content in (("/one.mpy", NOISE), ("/two.mpy", b"two " * 2_000), ("/none.mpy", b"")):
-        found[name] = tmp_path / name[1:]
+    for name, content in (("/a/one.mpy", NOISE), ("/a/two.mpy", b"two " * 2_000), ("/lib/none.mpy", b"")):
+        found[name] = tmp_path / Path(name).name
         found[name].write_bytes(content)
     return found
 
@@ -95,23 +96,23 @@ def test_only_what_differs_is_sent_and_all_of_it_is_compared(ready, files, monke
     board, tools = ready
     said = heard(monkeypatch)
     told = []
-    assert onboard.copy(Port(str(board.link)), files, told.append) == len(NOISE) + 8_000
+    assert onboard.fill(Port(str(board.link)), files, told.append) == (False, len(NOISE) + 8_000)
     assert told == sorted(told) and told[-1] == 1.0
     assert not [words for words in said if "cp" in words]
     for name, path in files.items():
         assert digest(tools, name) == hashlib.sha256(path.read_bytes()).hexdigest()
     before = board.heard_bytes
-    tools.mpremote("exec", "f = open('/two.mpy', 'ab'); f.write(b'!'); f.close()")
-    assert onboard.copy(Port(str(board.link)), files, told.append) == 8_000
+    tools.mpremote("exec", "f = open('/a/two.mpy', 'ab'); f.write(b'!'); f.close()")
+    assert onboard.fill(Port(str(board.link)), files, told.append) == (False, 8_000)
     assert board.heard_bytes - before < len(NOISE)
-    assert onboard.copy(Port(str(board.link)), files, told.append) == 0
+    assert onboard.fill(Port(str(board.link)), files, told.append) == (False, 0)
 
 
 def test_a_micropython_without_deflate_gets_files_as_they_are(ready, files, monkeypatch):
     board, tools = ready
     monkeypatch.setattr(onboard, "_SUMS", onboard._SUMS.replace("import deflate", "import no_such_module"))
     said = heard(monkeypatch)
-    assert onboard.copy(Port(str(board.link)), files, lambda part: None) == len(NOISE) + 8_000
+    assert onboard.fill(Port(str(board.link)), files, lambda part: None) == (False, len(NOISE) + 8_000)
     assert [words for words in said if "cp" in words]
     for name, path in files.items():
         assert digest(tools, name) == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -120,9 +121,9 @@ def test_a_micropython_without_deflate_gets_files_as_they_are(ready, files, monk
 def test_a_file_that_became_another_one_on_the_board_is_noticed(ready, files, monkeypatch):
     board, _ = ready
     programs = parts.programs
-    monkeypatch.setattr(parts, "programs", lambda given: programs({**given, "/two.mpy": b"to" * 4_000}))
-    with pytest.raises(errors.FileDiffers, match=r"/two\.mpy"):
-        onboard.copy(Port(str(board.link)), files, lambda part: None)
+    monkeypatch.setattr(parts, "programs", lambda given: programs({**given, "/a/two.mpy": b"to" * 4_000}))
+    with pytest.raises(errors.FileDiffers, match=r"/a/two\.mpy"):
+        onboard.fill(Port(str(board.link)), files, lambda part: None)
 
 
 def test_a_part_that_is_too_short_ends_the_copy(ready, files, monkeypatch):
@@ -131,4 +132,4 @@ def test_a_part_that_is_too_short_ends_the_copy(ready, files, monkeypatch):
         parts, "programs", lambda given: [f"{parts._BEGIN}part(1, b'eJwDAAAAAAE=', [('/x', 1, True)])"]
     )
     with pytest.raises(errors.CopyFailed, match="too short"):
-        onboard.copy(Port(str(board.link)), files, lambda part: None)
+        onboard.fill(Port(str(board.link)), files, lambda part: None)

@@ -4,6 +4,7 @@ import itertools
 import os
 
 import pytest
+from pyhsslms import pyhsslms
 
 from hedgerow import errors as all_errors
 from hedgerow.boards import code, settings
@@ -13,6 +14,7 @@ from hedgerow.flashing.onboard import Found
 from hedgerow.flashing.ports import Port
 from hedgerow.flashing.provision import Wishes
 from hedgerow.node import Node
+from hedgerow.updates import signer
 from hedgerow_core import manage
 from hedgerow_core.clock import EPOCH_MINUTES
 
@@ -24,7 +26,9 @@ NAMES = ("pairing_key", "finding", "care_key")
 
 
 @pytest.fixture
-def node(tmp_path):
+def node(tmp_path, monkeypatch):
+    # A second less for each signer.
+    monkeypatch.setattr(signer, "_HEIGHT", pyhsslms.lms_sha256_m32_h5)
     made = Node.create(tmp_path / "home", "Alice Miller-Smith", os.urandom, NOW)
     yield made
     made.close()

@@ -70,12 +70,11 @@ def main(quick: bool) -> None:
         with Desk(folder, quick=quick) as desk:
             board = desk.board(_CHIP, flash=flash)
             port = Port(str(board.link))
-            onboard.tidy(port, files)
             compiled = {path: file for path, file in files.items() if path.endswith(".mpy")}
             began, heard = time.monotonic(), board.heard_bytes
-            copied = onboard.copy(port, compiled, lambda part: None)
+            _, copied = onboard.fill(port, compiled, lambda part: None)
             took_s, sent = time.monotonic() - began, board.heard_bytes - heard
-            onboard.copy(port, files, lambda part: None)
+            onboard.put(port, {path: files[path] for path in files.keys() - compiled}, lambda part: None)
             beacons = [to_beacon_s(desk, board) for _ in range(2 if quick else _STARTS)]
     how = f"{'the real aioble' if find_aioble() else 'aioble: the stand-in of the lab'}; chip {_CHIP}"
     print_line("flash_bytes_firmware", size_of(sizes, "/a/"), "bytes", "core, firmware and console as .mpy")

@@ -17,6 +17,9 @@ _INTERRUPT = b"\r\x03\x03\x02"
 _INTERRUPT_S = 1.0
 _PROMPT = b">>> "
 _LOOPS = 3
+# What the ROM of each chip says, some times a second, while the flash is erased: nobody else will answer.
+_ERASED = b"invalid header: 0xffffffff"
+_ERASED_LOOPS = 2
 _AGAIN_S = 0.2
 # What the ROM says at each start, by the chip.
 _STARTS = (re.compile(rb"rst:0x[0-9a-f]+ \([A-Z0-9_]*\)"), re.compile(rb"ESP-ROM:\w+|ets \w+ +\d+ \d{4}"))
@@ -53,6 +56,8 @@ def _ask(port: Port, said: bytearray) -> bool:
                     # What stopped may still say something; a tool that comes next must not meet it.
                     time.sleep(_AGAIN_S)
                     return True
+                if said.count(_ERASED, begin) >= _ERASED_LOOPS:
+                    return False
             del said[:-_TAIL_BYTES]
     except OSError:
         return False

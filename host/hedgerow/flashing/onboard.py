@@ -127,18 +127,23 @@ class Found:
 
 def look(port: Port) -> Found:
     """What is on the board. CopyFailed."""
-    found = _asked(port, _LOOK)
+    found = _asked(port, _script(_LOOK))
     first, second = (bytes.fromhex(text) for text in found["settings"])
     version = ".".join(str(part) for part in found["version"])
     return Found(version, (first, second), int(found["shelf"]))
 
 
-def copy(port: Port, files: Mapping[str, Path], progress: Callable[[float], None]) -> int:
-    """Put ``files`` (name on the board -> file here) there; how many bytes had to be copied.
+def fill(port: Port, files: Mapping[str, Path], progress: Callable[[float], None]) -> tuple[bool, int]:
+    """Make ``files`` (name on the board -> file here) what a board has; those that are there already stay.
 
-    Those that are there already stay. BoardFull, CopyFailed, FileDiffers, TooLong.
+    First main.py goes, until all is there, and what other versions left. (whether the board still knows which
+    commands it ran: Hedgerow started since that memory was erased; how many bytes had to be copied).
+    BoardFull, CopyFailed, FileDiffers, TooLong.
     """
-    there = _asked(port, _SUMS, PATHS=sorted(files))
+    folders = sorted({str(parent) for name in files for parent in Path(name).parents if str(parent) != "/"})
+    gone = ["/main.py", *_OLD, *(slot for slot in SLOTS if slot not in folders)]
+    tidy = _script(_TIDY, KEEP=[*files, *folders], GONE=gone, FOLDERS=folders)
+    there = _asked(port, tidy, _script(_SUMS, PATHS=sorted(files)))
     missing = {name: path for name, path in files.items() if there["sums"].get(name) != _sum_of(path)}
     sizes = [path.stat().st_size for path in missing.values()]
     needed = (sum(size // _BLOCK_BYTES + 1 for size in sizes) + _SPARE_BLOCKS) * _BLOCK_BYTES
@@ -148,7 +153,7 @@ def copy(port: Port, files: Mapping[str, Path], progress: Callable[[float], None
         _send(port, missing, progress)
     elif missing:
         put(port, missing, progress)
-    return sum(sizes)
+    return bool(there["started"]), sum(sizes)
 
 
 def put(port: Port, files: Mapping[str, Path], progress: Callable[[float], None]) -> None:
@@ -204,15 +209,6 @@ def _sum_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def tidy(port: Port, files: Mapping[str, Path]) -> bool:
-    """Take main.py away until all is there, and what other versions left; make the folders. Whether the board
-    still knows which commands it ran: Hedgerow started since that memory was erased. CopyFailed."""
-    folders = sorted({str(parent) for name in files for parent in Path(name).parents if str(parent) != "/"})
-    keep = [*files, *folders]
-    gone = ["/main.py", *_OLD, *(slot for slot in SLOTS if slot not in folders)]
-    return bool(_asked(port, _TIDY, KEEP=keep, GONE=gone, FOLDERS=folders).get("started"))
-
-
 def restart(port: Port) -> None:
     """CopyFailed."""
     _run(port, ["reset"], limits.ASK_S)
@@ -220,8 +216,9 @@ def restart(port: Port) -> None:
     time.sleep(_RESET_S)
 
 
-def _asked(port: Port, script: str, **values: object) -> dict[str, Any]:
-    return _answer(_run(port, ["exec", _script(script, **values)], limits.ASK_S))
+def _asked(port: Port, *scripts: str) -> dict[str, Any]:
+    commands = [word for script in scripts for word in ("exec", script, "+")]
+    return _answer(_run(port, commands[:-1], limits.ASK_S))
 
 
 def _script(script: str, **values: object) -> str:
@@ -229,12 +226,16 @@ def _script(script: str, **values: object) -> str:
 
 
 def _answer(lines: list[str]) -> dict[str, Any]:
+    """What our scripts answered, all together."""
+    found: dict[str, Any] = {}
     try:
-        found = json.loads(next(line for line in reversed(lines) if line.startswith("{")))
-    except (StopIteration, json.JSONDecodeError):
-        raise errors.CopyFailed(reason="the board gave no answer") from None
-    if not isinstance(found, dict):
-        raise errors.CopyFailed(reason="the board gave a wrong answer")
+        for line in lines:
+            if line.startswith("{"):
+                found.update(json.loads(line))
+    except ValueError:
+        raise errors.CopyFailed(reason="the board gave a wrong answer") from None
+    if not found:
+        raise errors.CopyFailed(reason="the board gave no answer")
     return found
 
 

@@ -262,8 +262,7 @@ class Flashing:
         assert kind is not None
         files = {f"/{path.relative_to(folder)}": path for path in sorted(folder.rglob("*.mpy"))}
         with self._screen.step(COPY) as progress:
-            remembers = onboard.tidy(port, files)
-            copied = onboard.copy(port, files, progress)
+            remembers, copied = onboard.fill(port, files, progress)
         with self._screen.step(SETTINGS) as progress:
             made = provision.prepare(
                 self._node,
