@@ -4,8 +4,10 @@ import hashlib
 
 import images_support
 import pytest
+from esptool.targets import CHIP_DEFS
 
 from hedgerow.flashing import aioble, catalogue, errors, image
+from hedgerow_lab.bare import chips
 
 CHIPS = [("esp32", 0, 0x1000), ("esp32c3", 5, 0), ("esp32c6", 13, 0), ("esp32s3", 9, 0)]
 KIND = catalogue.named("esp32-c3-generic")
@@ -23,6 +25,17 @@ def pages(tmp_path, monkeypatch):
 
 def fetched(tmp_path, kind=KIND):
     return image.fetched(kind, None, lambda part: None, tmp_path / "cache")
+
+
+def test_flashing_and_virtual_boards_know_of_chips_what_esptool_knows():
+    for number, name in image.CHIP_IDS.items():
+        assert number == CHIP_DEFS[name].IMAGE_CHIP_ID
+    for name, offset in catalogue.OFFSETS.items():
+        assert offset == CHIP_DEFS[name].BOOTLOADER_FLASH_OFFSET
+    assert chips.CHIPS.keys() == catalogue.OFFSETS.keys()
+    for name, chip in chips.CHIPS.items():
+        its = CHIP_DEFS[name]
+        assert (chip.id, chip.image_offset) == (its.IMAGE_CHIP_ID, its.BOOTLOADER_FLASH_OFFSET)
 
 
 @pytest.mark.parametrize("chip,number,offset", CHIPS)

@@ -1,7 +1,9 @@
 """The chips of virtual bare boards: what esptool asks them, and where things lie in their flash.
 
 Register addresses and magic values are those of the chips' technical reference manuals, as esptool's targets
-name them.
+name them. Ids and offsets stand here although flashing has them, too (hedgerow.flashing.catalogue, image): a
+board that took them from there would start whatever flashing wrote, mistakes included. A test compares both
+with esptool's.
 """
 
 from dataclasses import dataclass, field
@@ -36,7 +38,6 @@ class Chip:
     watchdog: int | None  # the register that starts the RTC watchdog
     registers: dict[int, int] = field(default_factory=dict)
     load: tuple[int, int] = (0x3C000020, 0x42000020)  # where data and code of an image go
-    native_usb: bool = False
     hello: bytes = b""
 
     def identity(self, address: bytes) -> dict[int, int]:
@@ -77,7 +78,6 @@ _C3 = Chip(
     efuse_mac=0x60008844,
     watchdog=0x60008090,
     registers={0x60008850: 4 << 18},
-    native_usb=True,
     hello=b"ESP-ROM:esp32c3-api1-20210207\r\nBuild:Feb  7 2021\r\n",
 )
 _C6 = Chip(
@@ -91,7 +91,6 @@ _C6 = Chip(
     efuse_mac=0x600B0844,
     watchdog=None,
     load=(0x42000020, 0x42010020),
-    native_usb=True,
     hello=b"ESP-ROM:esp32c6-20220919\r\nBuild:Sep 19 2022\r\n",
 )
 _S3 = Chip(
@@ -105,7 +104,6 @@ _S3 = Chip(
     efuse_mac=0x60007044,
     watchdog=0x60008098,
     registers={0x60007050: 2 << 18},
-    native_usb=True,
     hello=b"ESP-ROM:esp32s3-20210327\r\nBuild:Mar 27 2021\r\n",
 )
 
