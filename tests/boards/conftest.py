@@ -1,7 +1,7 @@
-"""Bare boards on a desk."""
+"""Bare boards on a desk, and who flashes them."""
 
 import pytest
-from handling import Tools
+from handling import Owner, Tools
 
 from hedgerow_lab.bare import image
 from hedgerow_lab.bare.chips import chip_named
@@ -12,6 +12,12 @@ from hedgerow_lab.bare.desk import Desk
 def desk(tmp_path):
     with Desk(tmp_path) as desk:
         yield desk
+
+
+@pytest.fixture
+def alice(tmp_path):
+    """Who flashes."""
+    return Owner(tmp_path)
 
 
 @pytest.fixture

@@ -25,11 +25,6 @@ C3 = CHIPS["esp32c3"]
 
 
 @pytest.fixture
-def alice(tmp_path):
-    return Owner(tmp_path)
-
-
-@pytest.fixture
 def board(desk):
     return desk.board("esp32c3")
 

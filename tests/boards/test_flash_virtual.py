@@ -11,11 +11,6 @@ from hedgerow_lab.bare.chips import APP_OFFSET
 LEAST_BYTES, MOST_BYTES = 112_000, 200_000
 
 
-@pytest.fixture
-def alice(tmp_path):
-    return Owner(tmp_path)
-
-
 def steps(done):
     return [json.loads(line)["title"] for line in done.stdout.splitlines() if "step" in json.loads(line)]
 

@@ -26,12 +26,6 @@ WORD = "hedge and bramble"
 KEY = bytes(range(32))
 
 
-@pytest.fixture
-def node(tmp_path):
-    with closing(Node.create(tmp_path / "home", "Alice", source(), NOW)) as found:
-        yield found
-
-
 def test_a_mesh_is_known_by_its_name_and_told_from_others_by_a_fingerprint(node):
     mill = node.meshes.create("Mill Lane", NOW)
     node.meshes.create("Allotments", NOW)

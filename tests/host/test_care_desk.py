@@ -68,12 +68,6 @@ def _give(one, other, now):
             other.put(one.get(identity, now), now)
 
 
-@pytest.fixture
-def node(tmp_path):
-    with closing(Node.create(tmp_path / "home", "Alice", source(), NOW)) as found:
-        yield found
-
-
 def owned(node, name, number=1, **more):
     """A board that ``node`` owns, and its other side."""
     key = bytes((number,)) * 32

@@ -1,6 +1,7 @@
 """Meshes and pairings as people type them: by cable, by code over the air, on loan."""
 
 import pytest
+from ble_support import MESH, PAIRING
 from cli_support import Street
 
 from hedgerow import errors
@@ -8,8 +9,6 @@ from hedgerow.boards import pairing
 from hedgerow.boards.meshes import Mesh, fingerprint, invitation
 from hedgerow_core import manage
 from hedgerow_lab.world import Lab, find_aioble
-
-MESH, PAIRING = bytes(range(32)), bytes(range(32, 64))
 
 
 @pytest.fixture
