@@ -10,6 +10,8 @@ import pytest
 import serial
 
 from hedgerow import errors, links
+from hedgerow.flashing import errors as flash_errors
+from hedgerow.flashing import ports
 from hedgerow.links import keeper, tcp
 from hedgerow.links import serial as serial_link
 
@@ -26,22 +28,34 @@ def test_a_name_that_is_no_way_to_a_board_is_told(url):
 
 
 @pytest.mark.parametrize(
-    "number, error",
-    [(errno.EACCES, errors.PortForbidden), (errno.EBUSY, errors.PortBusy), (2, errors.PortMissing)],
+    "said, error, flash_error",
+    [
+        ((errno.EACCES, "Permission denied"), errors.PortForbidden, flash_errors.PortForbidden),
+        ((errno.EBUSY, "Device or resource busy"), errors.PortBusy, flash_errors.PortBusy),
+        ((errno.ENOENT, "No such file or directory"), errors.PortMissing, flash_errors.PortMissing),
+        # Windows, of a port that is open elsewhere.
+        (
+            ("could not open port 'COM3': PermissionError(13, 'Access is denied.', None, 5)",),
+            errors.PortBusy,
+            flash_errors.PortBusy,
+        ),
+    ],
 )
-def test_a_port_that_cannot_be_opened_says_why(monkeypatch, number, error):
+def test_a_port_that_cannot_be_opened_says_why(monkeypatch, said, error, flash_error):
     class Port:
         def __init__(self, *arguments, **options):
             pass
 
         def open(self):
-            raise serial.SerialException(number, os.strerror(number))
+            raise serial.SerialException(*said)
 
     monkeypatch.setattr(serial, "serial_for_url", lambda *arguments, **options: Port())
     with pytest.raises(error) as found:
         asyncio.run(links.open("serial:/dev/null"))
     if error is errors.PortForbidden:
         assert "usermod -aG " + links.group_of("/dev/null") in str(found.value)
+    with pytest.raises(flash_error):
+        ports.check(ports.Port("/dev/null"))
 
 
 def test_bytes_cross_a_serial_port_unharmed_and_its_end_is_told():

@@ -1,12 +1,12 @@
 """Serial ports: which there are, whether one may be used, and where a board went that came back."""
 
 import contextlib
-import errno
 import os
 from dataclasses import dataclass
 
 from hedgerow.flashing import errors
 from hedgerow.links import group_of
+from hedgerow.links.serial import is_busy, is_forbidden
 
 _BAUD = 115_200
 
@@ -52,10 +52,9 @@ def check(port: Port) -> None:
             line.dtr = line.rts = False
         line.open()
     except (SerialException, OSError, ValueError) as error:
-        number = getattr(error, "errno", None)
-        if number in (errno.EACCES, errno.EPERM):
+        if is_forbidden(error):
             raise errors.PortForbidden(port=device, group=usual_group(device)) from None
-        if number == errno.EBUSY or "exclusively lock" in str(error):
+        if is_busy(error):
             raise errors.PortBusy(port=device) from None
         raise errors.PortMissing(port=device) from None
     with contextlib.suppress(OSError):

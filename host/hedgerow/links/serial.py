@@ -57,6 +57,18 @@ class SerialPort:
             await asyncio.to_thread(self._port.close)  # pyserial rests a moment here
 
 
+def is_forbidden(error: Exception) -> bool:
+    """Whether the user may not open the port, by what pyserial raised."""
+    return getattr(error, "errno", None) in (errno.EACCES, errno.EPERM)
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether another program has the port open, by what pyserial raised."""
+    # Windows says that access is denied, and pyserial only quotes it.
+    words = ("exclusively lock", "PermissionError")
+    return getattr(error, "errno", None) == errno.EBUSY or any(word in str(error) for word in words)
+
+
 async def connect(url: str, address: str) -> SerialPort:
     """Open the port at ``address``, a device or a URL of pyserial."""
     from serial import SerialException, serial_for_url
@@ -77,10 +89,9 @@ async def connect(url: str, address: str) -> SerialPort:
     except ValueError:
         raise errors.BadUrl(url=url) from None
     except SerialException as error:
-        number = getattr(error, "errno", None)
-        if number == errno.EACCES or number == errno.EPERM:
+        if is_forbidden(error):
             raise errors.PortForbidden(url=url, group=group_of(address)) from None
-        if number == errno.EBUSY or "exclusively lock" in str(error):
+        if is_busy(error):
             raise errors.PortBusy(url=url) from None
         raise errors.PortMissing(url=url) from None
     return SerialPort(url, port)
