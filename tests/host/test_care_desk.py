@@ -344,7 +344,7 @@ def typed(tmp_path, *arguments):
     return CliRunner().invoke(app, ["--home", str(home), *arguments])
 
 
-def test_what_a_user_types_is_queued_listed_answered_and_given_up(node, tmp_path):
+def test_what_a_user_types_is_queued_listed_answered_and_given_up(node, tmp_path, monkeypatch):
     owned(node, "mill")
     node.meshes.create("Lane", NOW)
     node.close()
@@ -374,3 +374,7 @@ def test_what_a_user_types_is_queued_listed_answered_and_given_up(node, tmp_path
     told = json.loads(typed(tmp_path, "mesh", "rekey", "Lane", "--yes", "--json").stdout)
     assert told["boards"] == {} and told["missing"] == []
     assert "holds from" in typed(tmp_path, "mesh", "keys", "Lane").stdout
+    warnings = []
+    monkeypatch.setattr("hedgerow.cli.meshes.confirm", warnings.append)
+    assert "forgotten" in typed(tmp_path, "mesh", "leave", "Lane").stdout
+    assert "the other key, which its boards take soon" in warnings[0]

@@ -95,6 +95,19 @@ def test_a_loan_ends_by_itself(street, tmp_path):
     assert "is over" in bob.refused("board", "pair", "--ble", lent["code"])
 
 
+def test_a_guest_who_becomes_an_owner_has_one_pairing_and_keeps_the_name(street, tmp_path):
+    alice, bob = (street.person(name, tmp_path, ["mill"]) for name in ("Alice", "Bob"))
+    alice.does("board", "pair", "--port", "serial:mill")
+    (lent,) = alice.does("board", "lend", "mill", "--for", "7d", "--label", "Bob")
+    bob.does("board", "pair", "--ble", lent["code"])
+    bob.does("board", "rename", "mill", "Oak", "--here")
+    (made,) = alice.does("board", "code", "mill")
+    assert bob.does("board", "pair", "--ble", made["code"])[0]["name"] == "Oak"
+    (found,) = bob.does("board", "list")
+    assert (found["name"], found["owner"], found["expires_ms"]) == ("Oak", True, None)
+    assert others_of(alice, "mill") == {"": "owner", "Alice": "owner", "Bob": "owner"}
+
+
 def test_a_board_is_set_and_found_and_another_one_at_its_place_is_not_taken_for_it(
     street, tmp_path, monkeypatch
 ):

@@ -165,6 +165,10 @@ def _keep(node: Node, key: bytes, told: Welcome, now: int, url: str) -> bytes | 
     """Remember a board. One that was paired before keeps its name here; the key that it took then."""
     fields = secrets_of(told)
     former, own = node.boards.of_board(fields["board_id"]), node.boards.of_key(key)
+    if former is None and fields["board_id"] is not None:
+        former = _lent(node, {told.finding, own.finding if own is not None else None})
+        if former is not None:
+            node.boards.change(former.id, board_id=fields["board_id"])
     if former is not None and own is not None and former.id != own.id:
         node.boards.forget(own.id)
     begun = None if former is not None else own
@@ -173,6 +177,12 @@ def _keep(node: Node, key: bytes, told: Welcome, now: int, url: str) -> bytes | 
     if begun is not None and not begun.used_ms:
         node.boards.rename(board.id, name)
     return None if former is None or former.pairing_key == key else former.pairing_key
+
+
+def _lent(node: Node, findings: set[bytes | None]) -> Paired | None:
+    """The board that was lent to us and is ours now, by one of its finding keys."""
+    lent = [board for board in node.boards.all() if not board.owned and board.finding]
+    return next((board for board in lent if board.finding in findings), None)
 
 
 async def in_step(node: Node, board: Paired, managing: Managing) -> dict[str, Any]:

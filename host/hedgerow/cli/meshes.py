@@ -138,7 +138,12 @@ def leave(context: typer.Context, name: MeshName, yes: Yes = False, as_json: AsJ
     mesh = node.meshes.named(name)
     if not yes:
         warning = f"The key of {mesh.name} will be lost here."
-        confirm(warning + (" So will be what lets you manage it as who made it." if mesh.admin else ""))
+        if mesh.admin:
+            warning += " So will be what lets you manage it as who made it."
+        coming = node.rekeyings.of(mesh.name, now_ms())
+        if coming is not None and coming.at_ms > now_ms():
+            warning += " And so will be the other key, which its boards take soon."
+        confirm(warning)
     node.meshes.leave(mesh.name)
     node.close()
     if as_json:
