@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from hedgerow import errors
 from hedgerow.boards import meshes
 from hedgerow.care import words
-from hedgerow.cli import app
+from hedgerow.cli import app, caring
 from hedgerow.cli.terminal import print_event
 from hedgerow.events import Answered
 from hedgerow.node import Node
@@ -337,6 +337,15 @@ def test_an_answer_that_comes_while_the_computer_is_linked_is_told(as_json, caps
         assert (found["event"], found["number"], found["result"]) == ("answered", 3, "failed")
     else:
         assert told == "mill answered command 3, status: failed.\n"
+
+
+def test_a_board_without_an_led_is_told_from_one_that_is_broken(capsys):
+    locate = bytes((manage.LOCATE, 9))
+    for command, hint in ((locate, True), (STATUS, False)):
+        reply = bytes((manage.FAILED,))
+        found = words.Command(1, "mill", command, words.ANSWERED, NOW, NOW + DAY, NOW, reply)
+        caring._tell(found, as_json=False)
+        assert ("led_pin" in capsys.readouterr().out) == hint
 
 
 def typed(tmp_path, *arguments):

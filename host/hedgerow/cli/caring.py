@@ -30,6 +30,8 @@ Wait = Annotated[
     str, typer.Option("--wait", help="With --board: wait so long for the answer, like 30m; off: do not.")
 ]
 _DONE = words.result_of(bytes((manage.DONE,)))
+# By command and status.
+_WHY = {bytes((manage.LOCATE, manage.FAILED)): str(errors.NoLed())}
 
 
 @app.callback()
@@ -134,6 +136,9 @@ def _fields(found: Command) -> dict[str, Any]:
 
 def _show_answer(found: Command) -> None:
     print(f"{found.board}, {found.what}: {found.result}.")
+    why = _WHY.get(found.command[:1] + (found.reply or b"")[:1])
+    if why is not None:
+        print(f"  {why}")
     for key, value in found.fields().items():
         print(f"  {key:<16} {spoken(value)}")
 
