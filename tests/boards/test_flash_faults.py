@@ -17,9 +17,9 @@ from hedgerow_lab.bare.desk import Desk
 from hedgerow_lab.bare.loader import Faults
 
 PROMPT_S = 45
-# Cuts of a bare board lie anywhere up to the end of the copy, which has most of the bytes;
-# those of a board that has its files lie in all other steps, each of few bytes.
-BARE_CUTS, BARE_WITHIN = 6, 110_000  # bytes; test_flash_virtual makes sure that a whole flash takes more
+# Cuts of a bare board lie anywhere up to the end of the copy, which test_parts cuts, too; those of a board
+# that has its files lie in all other steps, each of few bytes.
+BARE_CUTS, BARE_WITHIN = 4, 110_000  # bytes; test_flash_virtual makes sure that a whole flash takes more
 CUTS, CUT_WITHIN = 16, 35_000
 C3 = CHIPS["esp32c3"]
 

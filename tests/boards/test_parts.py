@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from handling import eventually
 
 from hedgerow.flashing import errors, onboard, parts, tool
 from hedgerow.flashing.parts import PART_BYTES
@@ -106,6 +107,20 @@ def test_only_what_differs_is_sent_and_all_of_it_is_compared(ready, files, monke
     assert onboard.fill(Port(str(board.link)), files, told.append) == (False, 8_000)
     assert board.heard_bytes - before < len(NOISE)
     assert onboard.fill(Port(str(board.link)), files, told.append) == (False, 0)
+
+
+def test_a_copy_that_is_cut_again_and_again_ends_whole(desk, ready, files):
+    board, tools = ready
+    for cut_after in (700, 4_000, 9_000, 14_000, 18_000):
+        board.faults.cut_after = cut_after
+        with pytest.raises(errors.FlashError):
+            onboard.fill(Port(str(board.link)), files, lambda part: None)
+        assert board.port is None
+        desk.do(board.plug_in)
+        eventually(lambda: board.mode == "MicroPython")
+    onboard.fill(Port(str(board.link)), files, lambda part: None)
+    for name, path in files.items():
+        assert digest(tools, name) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_a_micropython_without_deflate_gets_files_as_they_are(ready, files, monkeypatch):

@@ -14,7 +14,7 @@ _WINDOW_BITS = 12  # 4 kB of heap: no part has more to look back at
 _LEVEL = 9
 
 # ``pieces``: what of a part goes into which file: (its name where it begins or "", bytes, whether it ends). A
-# file that was not closed is as it was before, or not there.
+# file that was not closed is as it was before, or empty.
 _BEGIN = """
 import binascii, deflate, io
 buffer = bytearray(512)
