@@ -183,13 +183,15 @@ class Board:
             self.counts[counts.LOW_WATER] = free
         return free
 
-    def aside(self, name: str, line: object, message: bytes, tries: int = _TRIES) -> None:
+    def aside(self, name: str, line: object, message: bytes, tries: int = _TRIES, found: bytes = b"") -> None:
         """Let a module that is seldom needed answer a message; then it leaves the heap. For a host there are
-        more ``tries``."""
-        whole = "hedgerow_board." + name
+        more ``tries``; what is ``found`` is only to be said."""
         short = False
+        gc.collect()
         try:
-            found = __import__(whole, None, None, (name,)).answer(self, line, message)
+            if not found:
+                whole = "hedgerow_board." + name
+                found = __import__(whole, None, None, (name,)).answer(self, line, message)
             if found:
                 line.link.service(found)
         except MemoryError:
@@ -200,26 +202,28 @@ class Board:
             self.journal.note(name + ": " + repr(error))
         # Where the memory ended within the import, it may be there in part.
         self.forget(name)
-        if short and tries and line is not None and line.link.kind == PAIR:
+        asked = name == "remote" if line is None else line.link.kind == PAIR
+        if short and tries and asked:
             gc.collect()
-            self._make_room(name, line, message, tries - 1)
+            self._make_room(name, line, message, tries - 1, found)
 
-    def _make_room(self, name: str, line: object, message: bytes, tries: int) -> None:
+    def _make_room(self, name: str, line: object, message: bytes, tries: int, found: bytes) -> None:
         """Links to neighbours give way to what a host asks; they come back by themselves."""
         for other in self.lines:
             if other.link.kind == MESH:
                 other.lost()
         try:
-            asyncio.create_task(self._again(name, line, message, tries))
+            asyncio.create_task(self._again(name, line, message, tries, found))
         except MemoryError:
             pass  # the host asks again
 
-    async def _again(self, name: str, line: object, message: bytes, tries: int) -> None:
+    async def _again(self, name: str, line: object, message: bytes, tries: int, found: bytes) -> None:
         await asyncio.sleep_ms(_ROOM_MS)
         gc.collect()
-        if line.link.established:
-            self.aside(name, line, message, tries)
-            line.wake()
+        if line is None or line.link.established:
+            self.aside(name, line, message, tries, found)
+            if line is not None:
+                line.wake()
 
     def forget(self, name: str) -> None:
         """A module that is seldom needed leaves the heap."""

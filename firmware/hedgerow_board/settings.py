@@ -66,15 +66,15 @@ def _read(data: bytes, at: int) -> tuple:
     raise PeerError("damaged settings")
 
 
-def fields(data: bytes) -> dict:
+def fields(slot: bytes) -> dict:
     """What a slot holds. PeerError where it is damaged."""
-    major, count, at = read_head(data, 0)
+    major, count, at = read_head(slot, slots.HEAD_BYTES)
     if major != 5:
         raise PeerError("damaged settings")
     found = {}
     for _ in range(count):
-        name, at = _read(data, at)
-        found[name], at = _read(data, at)
+        name, at = _read(slot, at)
+        found[name], at = _read(slot, at)
     return found
 
 
@@ -147,7 +147,7 @@ def _number(found: dict, name: str, missing: int) -> int:
 def parse(slot: bytes) -> "Settings":
     """The settings in a slot. SettingsError where they are wrong."""
     try:
-        found = fields(slots.content(slot))
+        found = fields(slot)
         records = decode_records(_bytes(found.get("pairings", b"")))
     except PeerError:
         raise SettingsError("The settings of this board are damaged: flash it again with ./flash.sh.")
@@ -186,12 +186,20 @@ def _bytes(value: object) -> bytes:
     return value
 
 
-def save(content: bytes, paths: tuple = SETTINGS) -> bytes:
-    """Write new settings over the older ones; the slot. OSError where the flash refuses; then the former ones
-    hold."""
+def save(content: bytes, paths: tuple = SETTINGS) -> tuple:
+    """Write new settings over the older ones: (the slot, the settings). SettingsError where they are wrong,
+    OSError where the flash refuses, MemoryError where the heap is full: then the former ones hold."""
     first = slots.generation(_slot(paths[0]))
     second = slots.generation(_slot(paths[1]))
     slot = slots.seal(max(first, second, 0) + 1, content)
+    content = b""  # it makes room
+    found = parse(slot)
     # The older one; the first of equal ones holds.
-    _write(paths[1 if 0 <= first >= second else 0], slot)
-    return slot
+    path = paths[1 if 0 <= first >= second else 0]
+    try:
+        _write(path, slot)
+    except (OSError, MemoryError) as error:
+        # It may have failed behind the step that counts.
+        if _slot(path) != slot:
+            raise error
+    return slot, found

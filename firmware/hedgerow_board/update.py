@@ -12,7 +12,7 @@ from hedgerow_board import settings, trial
 from hedgerow_board.settings import SettingsError
 from hedgerow_board.version import NUMBER
 from hedgerow_board.watchdog import BEACON, RADIO
-from hedgerow_core import limits, package, service, slot_state, slots
+from hedgerow_core import limits, package, service, slot_state
 from hedgerow_core.errors import PeerError
 from hedgerow_core.mac import sha256
 
@@ -40,7 +40,7 @@ def answer(board: object, line: object, message: bytes) -> bytes:
 def _trusted() -> tuple:
     """(public key that signs updates, empty where there is none; its first one-time key that may have)."""
     try:
-        found = settings.fields(slots.content(settings.newest()))
+        found = settings.fields(settings.newest())
     except (SettingsError, PeerError):
         return b"", 0
     key = found.get("update_key")

@@ -1,10 +1,13 @@
 """A board in the lab and a bare host on its cable: no people, only a shelf and a link."""
 
+import importlib
 import random
 import shutil
 import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 from hedgerow_core import envelope, limits, service
 from hedgerow_core.clock import Clock
@@ -12,7 +15,7 @@ from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import INITIATOR, PAIR, Session
 from hedgerow_core.shelf import Shelf
 from hedgerow_core.store import MemoryStore
-from hedgerow_lab.world import TOP, Lab, find_aioble, find_micropython
+from hedgerow_lab.world import TOP, Lab, LabError, find_aioble, find_micropython
 
 MESH = bytes(range(32))
 PAIRING = bytes(range(32, 64))
@@ -20,6 +23,14 @@ PAIRING = bytes(range(32, 64))
 
 def settings(name: str) -> dict[str, object]:
     return {"name": name, "mesh_key": MESH, "pairing_key": PAIRING}
+
+
+def small_interpreter() -> tuple[Path, int]:
+    """The 32-bit MicroPython and its share of memory; 64 bits need about twice as much."""
+    try:
+        return find_micropython(32), 1
+    except LabError:
+        return find_micropython(64), 2
 
 
 def open_lab(tmp_path: Path, *names: str, seed: int = 1, **board: object) -> Lab:
@@ -147,6 +158,15 @@ class Cable:
 
     def repair(self, damage: int) -> int:
         return self.ask(bytes((service.REPAIR, damage)))[1]
+
+
+def on_host(*names: str) -> list[ModuleType]:
+    """Modules of the firmware that need ``machine``, in this interpreter: give each its own."""
+    sys.modules["machine"] = ModuleType("machine")
+    try:
+        return [importlib.import_module(f"hedgerow_board.{name}") for name in names]
+    finally:
+        del sys.modules["machine"]
 
 
 def patched(folder: Path, file: str, *changes: tuple[str, str]) -> Path:

@@ -5,19 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from support_firmware import Cable, settings
+from support_firmware import Cable, settings, small_interpreter
 
-from hedgerow_lab.world import Lab, LabError, find_aioble, find_micropython
+from hedgerow_lab.world import Lab, find_aioble
 
 TOP = Path(__file__).resolve().parents[2]
-
-
-def small_interpreter() -> tuple[Path, int]:
-    """The 32-bit MicroPython and its share of memory; 64 bits need about twice as much."""
-    try:
-        return find_micropython(32), 1
-    except LabError:
-        return find_micropython(64), 2
 
 
 def test_importing_core_and_firmware_leaves_room_on_a_board():

@@ -1,14 +1,14 @@
 """However owners, guests and codes pair and unpair, somebody stays owner and the settings stay readable."""
 
-import sys
 from types import SimpleNamespace
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support_firmware import on_host
 
-from hedgerow_board import settings
+from hedgerow_board import changes, pairings, settings
 from hedgerow_core import cbor, limits, manage, slots
 from hedgerow_core.errors import HedgerowError
 
@@ -29,21 +29,16 @@ steps = st.lists(
 
 
 @pytest.fixture(scope="module")
-def firmware():
-    """What executes commands, without a board around it."""
-    sys.modules["machine"] = SimpleNamespace(Pin=MagicMock(), ADC=MagicMock())
-    try:
-        from hedgerow_board import manage as found
-
+def config():
+    """What sets, without a board around it."""
+    (found,) = on_host("config")
+    with patch.object(found, "machine", SimpleNamespace(Pin=MagicMock(), ADC=MagicMock())):
         yield found
-    finally:
-        del sys.modules["machine"]
 
 
 class Board:
-    def __init__(self, firmware):
-        self.firmware = firmware
-        self.minute = 1
+    def __init__(self):
+        self.now = 1
         self.fields = {"name": "mill", "mesh_key": bytes(32), "pairing_key": FIRST}
         self.codes = set()  # that worked
 
@@ -51,44 +46,42 @@ class Board:
     def pairings(self):
         return settings.parse(slots.seal(1, cbor.encode(self.fields))).pairings
 
+    def minute(self):
+        return self.now
+
     def rights(self, key):
         for rights, expires, other in self.pairings:
-            if other == key and not 0 < expires <= self.minute:
+            if other == key and not 0 < expires <= self.now:
                 return rights
         return -1
 
     def ask(self, key, op, more):
-        """As manage.execute does it, on a copy that counts where it was done."""
+        """As the board does it, on a copy that counts where it was done."""
         rights = self.rights(key)
         fields = dict(self.fields)
-        if op == manage.UNPAIR:
-            if rights != manage.OWNER and not (rights == manage.GUEST and more == manage.pairing_id(key)):
-                return manage.REFUSED
-            reply = self.firmware._unpair(fields, more)
-        else:
-            code = key if rights == manage.CODE else b""
-            try:
-                reply = self.firmware._pair(fields, more, op, code, rights, self.minute)
-            except HedgerowError:
-                return manage.BAD_ARGUMENT
-            if reply[0] == manage.DONE and code:
-                assert code not in self.codes, "a code worked twice"
-                self.codes.add(code)
+        own = rights == manage.GUEST and more == manage.pairing_id(key)
+        if op == manage.UNPAIR and rights != manage.OWNER and not own:
+            return manage.REFUSED
+        reply, change = pairings.answer(self, fields, op, more, rights, key)
+        if reply[0] == manage.DONE and rights == manage.CODE:
+            assert key not in self.codes, "a code worked twice"
+            self.codes.add(key)
+        assert (change == changes.PARTS) == (reply[0] == manage.DONE)
         if reply[0] == manage.DONE:
             self.fields = fields
         return reply[0]
 
 
 @given(steps)
-def test_somebody_stays_owner_and_what_is_kept_stays_within_its_bounds(firmware, steps):
-    board = Board(firmware)
+def test_somebody_stays_owner_and_what_is_kept_stays_within_its_bounds(config, steps):
+    board = Board()
     for what, asker, other, rights, end in steps:
         key, target = KEYS[asker], KEYS[other]
         before = board.rights(key)
         if what == "wait":
-            board.minute += end
+            board.now += end
         elif what == "set":
-            board.firmware._set(board.fields, cbor.encode({"shelf_count": end}))
+            config._set(board.fields, cbor.encode({"shelf_count": end}))
         elif what == "unpair":
             done = board.ask(key, manage.UNPAIR, manage.pairing_id(target))
             assert done != manage.DONE or before == manage.OWNER or key == target
@@ -109,21 +102,21 @@ def test_somebody_stays_owner_and_what_is_kept_stays_within_its_bounds(firmware,
 
 
 @given(st.dictionaries(st.one_of(st.text(max_size=12), st.integers(0, 9)), st.integers(-3, 99), max_size=4))
-def test_no_setting_makes_settings_that_the_board_cannot_read(firmware, wanted):
+def test_no_setting_makes_settings_that_the_board_cannot_read(config, wanted):
     fields = {"name": "mill", "mesh_key": bytes(32), "pairing_key": FIRST}
     try:
-        firmware._set(fields, cbor.encode(wanted))
+        config._set(fields, cbor.encode(wanted))
     except HedgerowError:
         return
     settings.parse(slots.seal(1, cbor.encode(fields)))
 
 
 @given(st.sampled_from(("shelf_count", "led_pin", "battery_ratio")), st.integers())
-def test_a_number_is_taken_within_its_bounds_only(firmware, name, value):
+def test_a_number_is_taken_within_its_bounds_only(config, name, value):
     fields = {"name": "mill", "mesh_key": bytes(32), "pairing_key": FIRST}
-    least, most = firmware._NUMBERS[name]
+    least, most = config._BOUNDS[config._COUNTS.split().index(name)]
     try:
-        firmware._set(fields, cbor.encode({name: value}))
+        config._set(fields, cbor.encode({name: value}))
     except HedgerowError:
         assert not least <= value <= most
         return

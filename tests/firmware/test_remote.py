@@ -118,7 +118,7 @@ def test_a_command_that_is_replayed_by_a_member_changes_nothing(tmp_path):
 
 
 def test_a_command_whose_power_goes_after_its_number_was_stored_never_runs(tmp_path):
-    cut = "            _run(board, key, *found)\n"
+    cut = "            if not _run(board, key, tries < _TRIES, *found):\n"
     before = "            if board.journal.starts == 1:\n                import machine\n"
     before += "                machine.reset()\n"
     source = patched(tmp_path / "source", "remote.py", (cut, before + cut))
@@ -202,7 +202,7 @@ def test_forgeries_under_the_lock_of_a_command_are_let_go_and_the_command_runs(t
 
 @pytest.mark.parametrize("error", ["OSError(28)", 'HedgerowError("full")'])
 def test_a_command_that_finds_the_flash_full_does_not_end_the_board(tmp_path, error):
-    cut = "            _run(board, key, *found)\n"
+    cut = "            if not _run(board, key, tries < _TRIES, *found):\n"
     fails = f"            if number == 1:\n                raise {error}\n"
     names = "from hedgerow_core import manage, sealed\n"
     more = "from hedgerow_core.errors import HedgerowError\n"
@@ -220,9 +220,9 @@ def test_a_command_that_finds_the_flash_full_does_not_end_the_board(tmp_path, er
 
 
 def test_a_mesh_key_that_cannot_be_written_is_written_a_minute_later(tmp_path):
-    cut = '    fields["mesh_key"] = fields.pop("next_key")\n'
-    full = "    if board.now() < 300_000:\n        raise OSError(28)\n"
-    source = patched(tmp_path / "source", "manage.py", (cut, full + cut))
+    cut = '        fields["mesh_key"] = fields.pop("next_key")\n'
+    full = "        if board.now() < 300_000:\n            raise OSError(28)\n"
+    source = patched(tmp_path / "source", "mesh_key.py", (cut, full + cut))
     with line_of(tmp_path / "lab", "a", source=source) as lab:
         lab.run_until(2_000)
         admin = Admin(lab, "a")

@@ -126,13 +126,19 @@ def test_what_is_seldom_needed_lies_apart_and_takes_no_heap_meanwhile():
     assert {path.name for path in folder.iterdir()} == {
         f"{name}.mpy"
         for name in [
+            "about",
             "app",
             "care",
+            "config",
             "install",
             "manage",
+            "mesh_key",
+            "pairings",
             "remote",
             "sleep",
+            "soon",
             "start",
+            "stored",
             "trace",
             "update",
             "view",

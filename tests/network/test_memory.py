@@ -3,15 +3,13 @@
 import json
 
 import pytest
+from memory_support import on_32_bits
 from test_scenarios import lab
 
 from hedgerow_lab.courier import Courier, key
-from hedgerow_lab.world import Lab, LabError, find_aioble, find_micropython
+from hedgerow_lab.world import Lab, find_aioble, find_micropython
 
-try:
-    find_micropython(32)
-except LabError:
-    pytest.skip("there is no 32-bit MicroPython for this machine", allow_module_level=True)
+pytestmark = on_32_bits
 
 
 def test_a_busy_board_with_300_letters_lives_in_92_kilobytes_and_has_nothing_large_in_one_piece():
