@@ -21,6 +21,7 @@ _LOOPS = 3
 _ERASED = b"invalid header: 0xffffffff"
 _ERASED_LOOPS = 2
 _AGAIN_S = 0.2
+_ASKS = 2  # a board that is busy is taken for one that may be erased otherwise
 # What the ROM says at each start, by the chip.
 _STARTS = (re.compile(rb"rst:0x[0-9a-f]+ \([A-Z0-9_]*\)"), re.compile(rb"ESP-ROM:\w+|ets \w+ +\d+ \d{4}"))
 _TROUBLE = re.compile(
@@ -32,7 +33,12 @@ _TAIL_BYTES = 16_384
 def answers(port: Port) -> bool:
     """Whether MicroPython shows its prompt; Hedgerow is stopped for that."""
     said = bytearray()
-    return _ask(port, said)
+    for _ in range(_ASKS):
+        if _ask(port, said):
+            return True
+        if said.count(_ERASED) >= _ERASED_LOOPS:
+            break
+    return False
 
 
 def _ask(port: Port, said: bytearray) -> bool:
