@@ -9,26 +9,23 @@ import time
 import machine
 from esp32 import NVS
 
-from hedgerow_board import watchdog
+from hedgerow_board import trial, watchdog
 from hedgerow_board.ble import Radio
-from hedgerow_board.flash import FlashStore
 from hedgerow_board.journal import Journal
 from hedgerow_board.line import Alarm
-from hedgerow_board.places import SHELF
 from hedgerow_board.settings import SAVER
-from hedgerow_board.timekeeper import Timekeeper
+from hedgerow_board.shelving import open_shelf
 from hedgerow_board.watchdog import Watchdog
 from hedgerow_board.wire import Wire
 from hedgerow_core import beacon, counts, limits, service
 from hedgerow_core.admission import Admission
 from hedgerow_core.carrier import Carrier
 from hedgerow_core.envelope import decode
-from hedgerow_core.mac import hkdf, hmac_sha256
+from hedgerow_core.errors import HedgerowError
+from hedgerow_core.mac import hmac_sha256
 from hedgerow_core.manage import GUEST, OWNER
 from hedgerow_core.package import mark_of
 from hedgerow_core.session import INITIATOR, MESH, PAIR, Session
-from hedgerow_core.shelf import Shelf
-from hedgerow_core.sketch import Sketch
 
 _ROUND_MS = 5_000
 _EMPTY_UV = 3_300_000  # of a cell of lithium
@@ -37,16 +34,9 @@ _EXPIRE_MS = 60_000
 _SEEK_MS = 30_000
 _WELL_MS = 10 * 60_000  # without trouble, or in safe mode
 _CALM_MS = 20_000  # before another start where even safe mode ends badly
-_BYTES_A_LETTER = 400  # on the average; the largest is three times as long
-_TOMBSTONES = 300
-_LETTERS_A_CELL = 5  # of the sketch
-_HEAP_BYTES_A_LETTER = 19  # a row of the index
-_HEAP_BYTES_ELSE = 30_000  # radio, cable, three links and what is left for collecting garbage in time
-_LETTERS_LEAST = 100
 _GARBAGE_BYTES = 4_096  # that are collected at the latest: more leave no large piece of a small heap free
 _ROOM_MS = 1_500  # in which links that are given up leave the heap
 _TRIES = 3  # of a host's question for which there was no room at first
-_IN_MEMORY = 20  # letters, where the flash cannot be used
 
 
 class Board:
@@ -64,15 +54,20 @@ class Board:
         self.moved = self.now()  # when something new came
         # Before the shelf: what aioble takes of the heap is no room for letters. In safe mode there is the
         # cable only: what ended the last starts is most likely in the rest.
-        self.radio = None if journal.safe else Radio(self)
+        self.radio = None if journal.safe or journal.quiet else Radio(self)
         self.update: list | None = None  # (hedgerow_board.update)
+        # The head of an update that is to be installed: there are no links to neighbours then, for it needs
+        # the heap; and whether there was too little all the same.
+        self.whole = journal.quiet[: limits.ID_BYTES]
+        self.quiet = trial.WAITING if journal.quiet else 0
+        self.short = False
         self.trial = journal.trial  # whether this firmware has still to show that it runs well
         self._mark = mark_of(settings.mesh_key)
         self._marked = 0  # where to look for it on the shelf
         self._seed = seed
         self._sessions = 0
         self._wire = Wire(self)
-        self.shelf = self._open_shelf()
+        self.shelf = open_shelf(self)
         self.shelf.admission = Admission(self.shelf.max_bytes)
         self.shelf.caught = len(settings.care_key) > 0  # maybe: what came may not have run yet
         self._keys: list = []  # of the pairings that hold now
@@ -85,29 +80,6 @@ class Board:
             # Whose clocks differ do not meet in their sleep.
             woke = journal.cause == machine.DEEPSLEEP_RESET
             self.carrier.seek_until = self.now() + (_SEEK_MS if woke else limits.M_WAIT_MINUTES * 60_000)
-
-    def _open_shelf(self) -> Shelf:
-        """Where the flash cannot be used, or had better not be, a small shelf in memory: the board goes on
-        carrying, but loses its letters with its power, and acknowledges none."""
-        count = min(self.settings.shelf_count or limits.BOARD_LETTERS, _letters())
-        now = self.now()
-        most = min(count * _BYTES_A_LETTER, _room())
-        if self.damage == service.SOUND and not self.journal.safe:
-            try:
-                store = FlashStore(SHELF, most)
-                self.time = Timekeeper(store.minute, now)
-                key = hkdf(self.settings.mesh_key, b"", b"hedgerow sketch", 16)
-                sketch = Sketch(key, min(count // _LETTERS_A_CELL, limits.SKETCH_CELLS))
-                return Shelf(store, self.time.clock, now, count, most, _TOMBSTONES, sketch)
-            except OSError:
-                self.damage = service.SHELF_FOLDER
-        from hedgerow_board.care import MemoryStore
-
-        self.time = Timekeeper(0, now)
-        most = _IN_MEMORY * _BYTES_A_LETTER
-        shelf = Shelf(MemoryStore(), self.time.clock, now, _IN_MEMORY, most, _TOMBSTONES)
-        shelf.durable = False
-        return shelf
 
     def session(self, role: int) -> Session:
         """A session for a new link: we call boards of our mesh, a host or a board may call us."""
@@ -187,7 +159,7 @@ class Board:
         """Let a module that is seldom needed answer a message; then it leaves the heap. For a host there are
         more ``tries``; what is ``found`` is only to be said."""
         short = False
-        gc.collect()
+        gc.collect()  # its code lies in the heap: in the way of what stays, where that comes later
         try:
             if not found:
                 whole = "hedgerow_board." + name
@@ -202,13 +174,13 @@ class Board:
             self.journal.note(name + ": " + repr(error))
         # Where the memory ended within the import, it may be there in part.
         self.forget(name)
-        asked = name == "remote" if line is None else line.link.kind == PAIR
+        asked = name in ("remote", "update") if line is None else line.link.kind == PAIR
         if short and tries and asked:
             gc.collect()
             self._make_room(name, line, message, tries - 1, found)
 
     def _make_room(self, name: str, line: object, message: bytes, tries: int, found: bytes) -> None:
-        """Links to neighbours give way to what a host asks; they come back by themselves."""
+        """Links to neighbours give way to what a host asks, or an update; they come back by themselves."""
         for other in self.lines:
             if other.link.kind == MESH:
                 other.lost()
@@ -289,11 +261,16 @@ class Board:
                 self.journal.note(stuck + " is stuck")
             if now - started >= _WELL_MS:
                 self.journal.well()
-                if self.journal.safe:
+                if self.journal.safe and not self.quiet:
                     machine.reset()
             self.look()
             if self.probes:
                 self.aside("trace", None, b"")
+            if self.quiet == trial.WAITING:
+                self.aside("install", None, b"")
+                self.short = self.quiet == trial.WAITING
+            if self.short or (self.journal.quiet and not self.quiet):
+                self._restart()
             if self.shelf.caught and self.time.clock.certain:
                 self.aside("remote", None, b"")
             if now >= expire:
@@ -302,6 +279,19 @@ class Board:
             cycle = self.settings.sleep_cycle
             if cycle and not self.trial and self.minute() % cycle >= self.settings.sleep_awake:
                 self.aside("sleep", None, b"")
+
+    def _restart(self) -> None:
+        """Into a start without radio, for what needs most heap; or out of one."""
+        self.short = False
+        self.quiet = 0
+        if not self.journal.quiet:
+            met = self.counts[counts.MET] or self.carrier.neighbours(self.now())
+            try:
+                self.journal.store.set_blob("quiet", self.whole + (b"\1" if met else b"\0"))
+                self.journal.store.commit()
+            except OSError:
+                return
+        machine.reset()
 
     def _each_minute(self, now: int) -> None:
         clock = self.time.clock
@@ -316,9 +306,14 @@ class Board:
             self.radio.refresh()
         if clock.checkpoint_due(now):
             clock.checkpointed(now)
-            self.shelf.checkpoint(now)
+            try:
+                self.shelf.checkpoint(now)
+            except HedgerowError as error:
+                self.journal.note(str(error))
         self.time.save(now)
-        if self.trial or self._update_here():
+        if self.trial:
+            self.aside("judge", None, b"")
+        elif self._update_here():
             self.aside("update", None, b"")
 
     def _update_here(self) -> bool:
@@ -343,21 +338,6 @@ class Board:
             task.cancel()
         if self.radio is not None:
             await self.radio.stop()
-
-
-def _letters() -> int:
-    """How many letters the heap has room for."""
-    count = (gc.mem_free() - _HEAP_BYTES_ELSE) // _HEAP_BYTES_A_LETTER
-    return min(max(count, _LETTERS_LEAST), limits.BOARD_LETTERS)
-
-
-def _room() -> int:
-    """Bytes of letters that the flash has room for, with as much again for what compaction leaves lying."""
-    try:
-        state = os.statvfs("/")
-        return state[0] * state[2] * 3 // 8
-    except OSError:
-        return 0
 
 
 async def main() -> None:

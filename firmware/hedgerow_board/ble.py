@@ -339,7 +339,8 @@ class Radio:
 
     def _room(self) -> bool:
         """Whether there is a place for one more link."""
-        return len(self._board.carrier.links) + self._hosts() + self._calling < limits.LINKS
+        board = self._board
+        return not board.quiet and len(board.carrier.links) + self._hosts() + self._calling < limits.LINKS
 
     def _yields(self) -> bool:
         """Whether a host may call although all places are taken: one is freed when it proves itself."""

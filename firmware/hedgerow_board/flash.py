@@ -9,6 +9,8 @@ may be torn. A damaged record costs only itself.
 import os
 from binascii import crc32
 
+from hedgerow_board.places import FULL
+
 _SEGMENT_BITS = 14
 _SEGMENT_BYTES = 1 << _SEGMENT_BITS
 _OFFSET = _SEGMENT_BYTES - 1
@@ -20,6 +22,7 @@ _GONE = 1
 _MINUTE = 2
 _NOTE_BYTES = 5
 _SEARCH_BYTES = 256
+_GIVES_WAY = 3  # segments for one record: where that is not enough, the room is not taken by letters
 
 
 class FlashStore:
@@ -58,7 +61,8 @@ class FlashStore:
                     self.minute = max(self.minute, int.from_bytes(content[1:], "big"))
 
     def attach(self, owner: object) -> None:
-        """``owner.holds(place)`` tells what still counts, ``owner.moved(old, new)`` hears of new places."""
+        """``owner.holds(place)`` tells what still counts, ``owner.moved(old, new)`` hears of new places,
+        ``owner.lost(place)`` of what had to give way on a full flash."""
         self._owner = owner
 
     def _path(self, segment: int) -> str:
@@ -119,6 +123,28 @@ class FlashStore:
     # Writing
 
     def _write(self, content: bytes) -> int:
+        for _ in range(_GIVES_WAY):
+            try:
+                return self._add(content)
+            except OSError as error:
+                if error.errno != FULL or not self._give_way():
+                    raise
+        return self._add(content)
+
+    def _give_way(self) -> bool:
+        """On a full flash the oldest letters go, all of a segment; whether there were any. Moving them would
+        need the room that is missing."""
+        segment = min(self._live) if self._live else self._newest
+        if segment == self._newest:
+            return False
+        for place, content in self._scan(segment):
+            if content[0] != _GONE and content[0] != _MINUTE:
+                self._owner.lost(place)
+        os.remove(self._path(segment))
+        del self._live[segment]
+        return True
+
+    def _add(self, content: bytes) -> int:
         if self._file is None or self._size + _HEAD + len(content) > _SEGMENT_BYTES:
             # A new segment after each start: the end of the old one may be torn.
             self._end_segment()
@@ -170,11 +196,13 @@ class FlashStore:
     def _sync(self) -> None:
         try:
             self._file.flush()
-        except OSError:
+        except OSError as error:
             try:
                 self._end_segment()
             except OSError:
                 self._file = None
+            if error.errno == FULL:
+                self._give_way()  # for what comes next
             raise
         self._synced = self._size
 
@@ -185,8 +213,9 @@ class FlashStore:
                 if content[0] != _GONE and content[0] != _MINUTE and self._owner.holds(place):
                     self._owner.moved(place, self.append(content))
             self._sync()
-        os.remove(self._path(segment))
-        del self._live[segment]
+        if segment in self._live:  # it may have given way
+            os.remove(self._path(segment))
+            del self._live[segment]
 
 
 def _sum(place: int, content: bytes) -> bytes:

@@ -10,67 +10,99 @@ import os
 
 from hedgerow_board import trial
 from hedgerow_board.places import FULL
-from hedgerow_core import counts, limits, package, slot_state
+from hedgerow_core import counts, package, slot_state
 from hedgerow_core.errors import HedgerowError, PeerError
 
 _PAUSE_MS = 20  # between two pieces, for everything else
-_READ_BYTES = 1_024
+_READ_BYTES = 256
 _BLOCK_BYTES = 4_096
 
 
-async def install(board: object, slot: int, key: bytes, told: tuple, ids: bytes, head: bytes) -> None:
-    """Check the update whose pieces have these ``ids``, write it, check it again, and restart into it.
+def answer(board: object, line: object, message: bytes) -> bytes:
+    """Begin with the update whose head is ``board.whole``."""
+    if board.update is None:
+        board.update = [0] * trial.PLACES
+    identity = board.whole
+    envelope = board.shelf.get(identity, board.now())
+    if envelope is None:
+        board.quiet = 0
+    else:
+        head = package.decode_head(envelope.body, package.mark_of(board.settings.mesh_key))
+        asyncio.create_task(_install(board, identity, head))
+        board.quiet = trial.GOING
+    return b""
 
-    ``slot`` is the folder that runs, ``key`` whom the board trusts; ``head`` is the id of the head, which has
-    ``told`` (number, leaf, flags, target).
-    """
-    number, leaf, _, _ = told
+
+async def _install(board: object, identity: bytes, head: object) -> None:
+    """Check an update, write it, check it again, and restart into it; ``identity`` is that of its head."""
     known = board.update
+    key = board.settings.update_key
+    slot = trial.running()
     try:
-        failure = await _installed(board, slot, key, told, ids)
+        failure = await _installed(board, slot, key, head)
         if failure == slot_state.NO_FAILURE:
-            record = bytearray(trial.key_id(key)[:4])
-            record += leaf.to_bytes(4, "big") + number.to_bytes(4, "big")
-            before = trial.company(board)
-            if board.carrier.neighbours(board.now()):
-                before |= trial.COMPANY
-            if board.shelf.durable:
-                before |= trial.SOUND
-            record += bytes((trial.TRIED, 1, before))
-            trial.begin(board.journal.store, slot, record)
+            _begin(board, slot, key, head)
             await trial.restart()
+            return
+        if not trial.pieces_here(board, key, head.ids, head.total)[1]:
+            return  # a piece went meanwhile; it may come back
         known[trial.FAILURE] = failure
-        known[trial.NUMBER] = number
-        if trial.count(board.shelf, ids) * limits.ID_BYTES == len(ids):
-            # Whatever it is, it would be so again. Where a piece went meanwhile, it may come back.
-            board.shelf.drop(head)
+        known[trial.NUMBER] = head.number
+        # Whatever it is, it would be so again.
+        board.shelf.drop(identity)
     except MemoryError:
         board.counts[counts.NO_MEMORY] += 1
+        board.short = True
+    except OSError as error:
+        # The storage may take it another time: nothing is changed, and all pieces stay.
+        board.journal.note("the update cannot begin: " + repr(error))
+        known[trial.FAILURE] = slot_state.NOT_WRITTEN
+        known[trial.NUMBER] = head.number
     finally:
-        known[trial.BUSY] = 0
+        board.quiet = 0
 
 
-async def _installed(board: object, slot: int, key: bytes, told: tuple, ids: bytes) -> int:
-    """Write an update to the folder that does not run; why it cannot be, or NO_FAILURE."""
-
-    def piece(identity: bytes) -> bytes | None:
-        envelope = board.shelf.get(identity, board.now())
-        return None if envelope is None else envelope.body
-
-    pieces = package.Pieces(ids, piece)
+def _begin(board: object, slot: int, key: bytes, head: object) -> None:
+    """Let the update have its trial. OSError where the storage refuses."""
+    record = bytearray(trial.key_id(key)[:4])
+    record += head.leaf.to_bytes(4, "big") + head.number.to_bytes(4, "big")
+    before = trial.company(board)
+    if board.carrier.neighbours(board.now()):
+        before |= trial.COMPANY
+    if board.shelf.durable:
+        before |= trial.SOUND
+    record += bytes((trial.TRIED, 1, before))
+    store = board.journal.store
+    trial.begin(store, slot, record)
     try:
-        leaf, data = package.open_manifest(key, pieces)
+        # A firmware that is tried starts in no safe mode, whatever the one before it did.
+        for name in ("rested", "troubles"):
+            store.set_i32(name, 0)
+        store.commit()
+    except OSError:
+        pass  # then the trial shows how it ends
+
+
+async def _installed(board: object, slot: int, key: bytes, head: object) -> int:
+    """Write an update to the folder that does not run; why it cannot be, or NO_FAILURE."""
+    get = trial.body(board)
+    try:
+        opening = package.Opening(key, package.opening_of(head.ids, get))
+        leaf = opening.verify()
     except HedgerowError:
         return slot_state.NOT_SIGNED
     try:
-        manifest = package.decode_manifest(data, key)
+        files = opening.files()
     except HedgerowError:
         return slot_state.OTHER_FORMAT
-    if (manifest.number, leaf, manifest.flags, manifest.target) != told:
+    total = opening.count + head.count()
+    told = (head.number, head.leaf, head.flags, head.target, head.total)
+    if (opening.number, leaf, opening.flags, opening.target, total) != told:
         return slot_state.NOT_SIGNED  # the head is somebody else's
+    pieces = package.Pieces(opening.name, get)
     try:
-        at = manifest.start
-        for _, size, digest in manifest.files:
+        at = 0
+        for _, size, digest in files:
             found = hashlib.sha256()
             await _each(pieces, at, size, found.update)
             if found.digest() != digest:
@@ -80,12 +112,12 @@ async def _installed(board: object, slot: int, key: bytes, told: tuple, ids: byt
         return slot_state.NOT_SIGNED
     folder = trial.FOLDERS[1 - slot]
     try:
-        if _blocks(manifest.files) > _free(folder):
+        if _blocks(files) > _free(folder):
             return slot_state.NO_ROOM
         _clear(folder)
         os.mkdir(folder)
-        at = manifest.start
-        for path, size, digest in manifest.files:
+        at = 0
+        for path, size, digest in files:
             await _write(folder, path, size, pieces, at)
             at += size
             if await _digest(folder + "/" + path) != digest:

@@ -21,6 +21,8 @@ class Journal:
         self.cause = cause
         self.troubles = troubles
         self.safe = troubles >= TRIES
+        self.quiet = b""  # the update that this start is for (hedgerow_board.trial)
+        self.rested = False  # there was one not long ago
         self._ticks = time.ticks_ms()
         self._now = self._started = self._ticks
 

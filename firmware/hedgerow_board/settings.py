@@ -21,9 +21,9 @@ class SettingsError(HedgerowError):
 # What the firmware needs at any time: ``name`` for people, the 32-byte ``mesh_key``, how many letters the
 # shelf holds (0: as many as the memory allows), the ``profile``, whether it takes part in ``trace``, the
 # ``battery_pin`` (-1: none) and the ``battery_ratio`` of its divider in percent, the ``pairings`` as (rights,
-# expires, key), ``finding`` and ``care_key`` (empty: none), and the minutes awake and of a cycle of sleep (0:
-# none). What else is in the files is read when it is needed. No class: its methods would keep all of it in
-# the heap.
+# expires, key), ``finding`` and ``care_key`` (empty: none), the minutes awake and of a cycle of sleep (0:
+# none), and who signs updates (empty: nobody). What else is in the files is read when it is needed. No class:
+# its methods would keep all of it in the heap.
 Settings = namedtuple(
     "Settings",
     (
@@ -41,6 +41,8 @@ Settings = namedtuple(
         "sleep_cycle",
         "next_key",
         "next_at",
+        "update_key",
+        "update_leaf",
     ),
 )
 
@@ -162,6 +164,7 @@ def parse(slot: bytes) -> "Settings":
     count = found.get("shelf_count", 0)
     if not isinstance(count, int) or not 0 <= count <= limits.BOARD_LETTERS:
         raise SettingsError("The settings of this board have a wrong shelf_count: flash it again.")
+    signer = found.get("update_key")
     return Settings(
         str(found.get("name", "board")),
         mesh_key,
@@ -177,6 +180,8 @@ def parse(slot: bytes) -> "Settings":
         _number(found, "sleep_cycle", 0),
         _sized(found, "next_key", 32),
         _number(found, "next_at", 0),
+        signer if isinstance(signer, bytes) else b"",
+        _number(found, "update_leaf", 0),
     )
 
 

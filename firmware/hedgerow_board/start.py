@@ -11,7 +11,7 @@ import machine
 
 from hedgerow_board import settings, trial
 from hedgerow_board.journal import TRIES
-from hedgerow_board.places import FULL, SHELF
+from hedgerow_board.places import FULL, SHELF, SPARE
 from hedgerow_board.settings import SettingsError
 from hedgerow_board.version import NUMBER
 from hedgerow_core import limits, service, slot_state
@@ -108,6 +108,17 @@ def probe() -> int:
     return service.SOUND
 
 
+def _sweep() -> None:
+    """What an earlier start had in place of its shelf goes."""
+    try:
+        if SPARE[1:] in os.listdir("/"):
+            for name in os.listdir(SPARE):
+                os.remove(SPARE + "/" + name)
+            os.rmdir(SPARE)
+    except OSError:
+        pass  # the next start tries again
+
+
 def _go_back(store: object, journal: object) -> None:
     """A firmware that an update brought, that ran well for a while and ends badly again and again: the folder
     from before has its trial, once."""
@@ -127,12 +138,29 @@ def _go_back(store: object, journal: object) -> None:
     machine.reset()
 
 
+def _quiet(store: object, journal: object) -> None:
+    """Whether this start is for an update, once; or comes not long after such a one."""
+    found = bytearray(trial.QUIET_BYTES)
+    try:
+        store.get_blob("quiet", found)
+        store.erase_key("quiet")
+        store.set_i32("rested", 1)
+        store.commit()
+    except OSError:
+        # Whoever takes the power away wants it to be tried.
+        journal.rested = _number(store, "rested") == 1 and journal.cause != machine.PWRON_RESET
+        return
+    if not journal.safe:
+        journal.quiet = bytes(found)
+
+
 def begin(store: object, journal_type: object) -> tuple:
     """(settings, seed, damage, journal); no settings where the board has to be flashed first."""
     secret = seed(store)
     journal = journal_type(store, *count(store))
     if journal.safe:
         _go_back(store, journal)
+    _quiet(store, journal)
     journal.trial = trial.open_question(store)
     if journal.cause == machine.WDT_RESET:
         journal.note("the watchdog reset the board")
@@ -146,4 +174,5 @@ def begin(store: object, journal_type: object) -> tuple:
         machine.freq(240_000_000)
     except ValueError:
         pass  # C3 and C6 end at 160 MHz, where they start
+    _sweep()
     return found, secret, probe(), journal

@@ -9,7 +9,8 @@ import sys
 
 import machine
 
-from hedgerow_core import counts, limits, slot_state
+from hedgerow_core import counts, limits, package, slot_state
+from hedgerow_core.errors import PeerError
 from hedgerow_core.mac import sha256
 
 FOLDERS = ("/a", "/b")
@@ -21,17 +22,20 @@ FAILED = 3
 # What a board had before: somebody to talk with; a shelf on the flash.
 COMPANY = 1
 SOUND = 2
+# What ``Board.quiet`` is while an update is installed, 0 else.
+WAITING = 1
+GOING = 2
+QUIET_BYTES = limits.ID_BYTES + 1  # in the storage, for a quiet start: id of the head | COMPANY or not
 # Places in ``Board.update``, a list, for an object would keep its module in the heap: why the last update was
 # not installed, and its number; the number of the one on its way, its pieces here, and all; the slot of the
-# shelf to look at next; 1 while one is being installed.
+# shelf to look at next.
 FAILURE = 0
 NUMBER = 1
 ARRIVING = 2
 HERE = 3
 PIECES = 4
 NEXT = 5
-BUSY = 6
-PLACES = 7
+PLACES = 6
 _LAST_WORDS_MS = 1_000  # for acknowledgements to leave before the board restarts
 
 
@@ -78,22 +82,61 @@ def keep(store: object, record: bytearray) -> None:
     store.commit()
 
 
-def begin(store: object, slot: int, record: bytearray) -> None:
-    """Let the loader start the folder that does not run, once."""
-    store.set_i32("trial", 2 - slot)
-    keep(store, record)
+def begin(store: object, slot: int, new: bytearray) -> None:
+    """Let the loader start the folder that does not run, once. OSError where the storage refuses: then it
+    starts the same folder as ever."""
+    before = record(store)
+    keep(store, new)
+    try:
+        store.set_i32("trial", 2 - slot)
+        store.commit()
+    except OSError:
+        try:
+            store.set_i32("trial", 0)
+        except OSError:
+            pass  # as it was, then
+        keep(store, before)
+        raise
 
 
 def company(board: object) -> int:
-    """COMPANY where the board talked with somebody since its start."""
-    met = board.counts[counts.MET] or any([line.link.established for line in board.lines])
+    """COMPANY where the board talked with somebody since its start, or before a quiet one."""
+    met = (
+        board.journal.quiet[limits.ID_BYTES :] == b"\1"
+        or board.counts[counts.MET]
+        or any([line.link.established for line in board.lines])
+    )
     return COMPANY if met else 0
 
 
-def count(shelf: object, ids: bytes) -> int:
-    """How many pieces of an update are on the shelf."""
+def body(board: object) -> object:
+    """What gives the body of a piece by its id, None where it is not on the shelf."""
+
+    def get(identity: bytes) -> bytes | None:
+        envelope = board.shelf.get(identity, board.now())
+        return None if envelope is None else envelope.body
+
+    return get
+
+
+def pieces_here(board: object, key: bytes, ids: bytes, total: int) -> tuple:
+    """(how many of the ``total`` pieces of an update are on the shelf, whether those are all); ``ids`` are
+    those of its opening. One that cannot be is as good as all there: it is to be refused."""
+    shelf = board.shelf
     size = limits.ID_BYTES
-    return sum([1 for at in range(0, len(ids), size) if shelf.has(ids[at : at + size])])
+    here = sum([1 for at in range(0, len(ids), size) if shelf.has(ids[at : at + size])])
+    if here * size < len(ids):
+        return here, False
+    try:
+        opening = package.Opening(key, package.opening_of(ids, body(board)))
+        if opening.count + here != total:
+            return here, True
+        for number in range(opening.count):
+            if shelf.has(opening.name(number)):
+                here += 1
+    except PeerError:
+        return here, True
+    return here, here == total
 
 
 async def restart() -> None:

@@ -1,6 +1,7 @@
 """The host's cable: frames on the serial console, and the escape that gives the REPL back."""
 
 import asyncio
+import gc
 import os
 import select
 from io import BytesIO
@@ -10,6 +11,7 @@ import micropython
 from hedgerow_board.line import Line
 from hedgerow_board.watchdog import WIRE
 from hedgerow_console import streams
+from hedgerow_core import counts
 from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import RESPONDER
 
@@ -60,7 +62,12 @@ class Wire:
                 data = bytearray(first)
                 while len(data) < _READ_BYTES and poll.poll(0):
                     data += source.read(1)
-                self._receive(bytes(data))
+                try:
+                    self._receive(bytes(data))
+                except MemoryError:
+                    # The host asks again; a board that restarts would end all other links, too.
+                    self._board.counts[counts.NO_MEMORY] += 1
+                    gc.collect()
         finally:
             if self._line is not None:
                 self._line.lost()

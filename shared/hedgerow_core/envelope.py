@@ -4,6 +4,8 @@ A CBOR sequence (RFC 8742): flags, ttl, lock, body, which never change, then hop
 carrier counts up and nobody vouches for.
 """
 
+import hashlib
+
 from hedgerow_core import cbor, limits
 from hedgerow_core.errors import LimitError, PeerError, VersionError
 from hedgerow_core.mac import sha256
@@ -32,7 +34,10 @@ class Envelope:
         self.body = body
         self.hops = hops
         self.age = age
-        self.id = sha256(self.prefix())[: limits.ID_BYTES]
+        # In two parts: the largest body is a kilobyte, which a busy board has but seldom in one piece.
+        found = hashlib.sha256(self._head())
+        found.update(body)
+        self.id = found.digest()[: limits.ID_BYTES]
 
     @property
     def priority(self) -> int:
@@ -44,15 +49,20 @@ class Envelope:
         """Whether several people can derive the lock."""
         return bool(self.flags & _SHARED)
 
-    def prefix(self) -> bytes:
-        """The immutable part, which the id is the hash of."""
+    def _head(self) -> bytes:
         head = cbor.write_head
         fixed = head(0, self.flags) + head(0, self.ttl) + head(2, limits.LOCK_BYTES) + self.lock
-        return fixed + head(2, len(self.body)) + self.body
+        return fixed + head(2, len(self.body))
+
+    def prefix(self) -> bytes:
+        """The immutable part, which the id is the hash of."""
+        return self._head() + self.body
 
     def encode(self) -> bytes:
         """The whole envelope."""
-        return self.prefix() + cbor.write_head(0, self.hops) + cbor.write_head(0, self.age)
+        return b"".join(
+            (self._head(), self.body, cbor.write_head(0, self.hops), cbor.write_head(0, self.age))
+        )
 
     def carried(self, hops: int, age: int) -> "Envelope":
         """The same envelope with other mutable fields, both cut off at their bounds."""

@@ -2,7 +2,7 @@
 
 A row: id 8, hash 12 bits (what the hash of its proof begins with; who looks for it reads the record),
 ttl class 4 bits, place 4, expiry 2 (minute of the mesh clock modulo 2^16), size 1 (in steps of 8 bytes),
-flags 1 (rank, proof, source).
+flags 1 (rank, proof, last hop, source).
 """
 
 from hedgerow_core import limits
@@ -12,6 +12,7 @@ from hedgerow_core.rows import Rows
 RANKS = 3
 RANK_MASK = 0x03
 PROOF = 0x04
+LAST = 0x08  # it has made its last hop
 SOURCE_SHIFT = 4
 STEP = 8
 

@@ -94,9 +94,10 @@ PAIRINGS = 6  # that a board keeps besides that of who flashed it
 LABEL_BYTES = 16  # of a pairing
 
 # Updates
-UPDATE_PIECES = 120  # that one head names: 120 kB of firmware
+UPDATE_PIECES = 260  # of the files: 127 kB of firmware
+UPDATE_OPENING = 16  # pieces of signature and manifest, that one head names
 UPDATE_FILES = 32
-UPDATE_MANIFEST_BYTES = 2_048
+UPDATE_MANIFEST_BYTES = 5_344
 UPDATE_PATH_BYTES = 64
 UPDATE_LEAVES = 1 << 10  # one-time keys of the largest tree
 UPDATE_HEADS = 8  # that a board looks at in one go

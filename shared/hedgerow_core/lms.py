@@ -34,8 +34,8 @@ def signature_bytes(key: bytes) -> int:
     return _HEAD + digits * _HASH + 4 + height * _HASH
 
 
-def verify(key: bytes, message: "list[bytes]", read: object) -> int:
-    """The number of the one-time key that signed ``message``, given in parts, under the public ``key``.
+def verify(key: bytes, message: object, read: object) -> int:
+    """The number of the one-time key that signed the parts that ``message`` yields, under the public ``key``.
 
     ``read(at, size)`` gives that part of the signature. PeerError where it does not hold.
     """
@@ -47,7 +47,7 @@ def verify(key: bytes, message: "list[bytes]", read: object) -> int:
         raise PeerError("a signature of another kind")
     start = key[8:24] + head[:4]
     whole = hashlib.sha256(start + _MESSAGE + head[8:])
-    for part in message:
+    for part in message:  # type: ignore[attr-defined]
         whole.update(part)
     node = _leaf(start, whole.digest(), width, digits, read)
     number = leaf | 1 << height

@@ -9,7 +9,7 @@ who does not know the time neither offers nor takes.
 from hedgerow_core import ids, index, limits
 from hedgerow_core.clock import decode_clock, encode_clock
 from hedgerow_core.envelope import decode, proof_id
-from hedgerow_core.errors import LimitError, PeerError
+from hedgerow_core.errors import HedgerowError, LimitError, PeerError
 from hedgerow_core.reconcile import BySketch, IdList, split_ids
 from hedgerow_core.shelf import KEPT, LATER, PROVED, SOURCE_HOST, SOURCE_MESH, UNMATCHED, Shelf
 
@@ -384,7 +384,11 @@ class Peer:
         if not self._open:
             return out
         if self._ack:
-            self._shelf.flush(now)
+            try:
+                self._shelf.flush(now)
+            except HedgerowError:
+                # What was not written is not here any more, and is declined. All else goes on.
+                self._stored = self.stored_count
             for at in range(len(self._ack) - ids.SIZE, -1, -ids.SIZE):
                 identity = bytes(self._ack[at : at + ids.SIZE])
                 # What was proved meanwhile is here no more, and the other side need not put it again.

@@ -41,11 +41,14 @@ def record_of(envelope: Envelope, minute: int, source: int) -> bytes:
     """What a store keeps of ``envelope``, which came at ``minute`` of the mesh clock."""
     expiry = minute + TTL_MINUTES[envelope.ttl] - envelope.age
     flags = _RANK[envelope.priority] | source << index.SOURCE_SHIFT
+    if envelope.hops >= limits.HOPS:
+        flags |= index.LAST
     return bytes((_ENVELOPE_RECORD,)) + expiry.to_bytes(4, "big") + bytes((flags,)) + envelope.encode()
 
 
 def _proof_record(token: bytes, expiry: int, flags: int, ttl: int) -> bytes:
-    return bytes((_PROOF_RECORD | ttl,)) + expiry.to_bytes(4, "big") + bytes((flags | index.PROOF,)) + token
+    flags = flags & ~index.LAST | index.PROOF  # a proof goes on
+    return bytes((_PROOF_RECORD | ttl,)) + expiry.to_bytes(4, "big") + bytes((flags,)) + token
 
 
 class Shelf:
@@ -65,7 +68,7 @@ class Shelf:
         sketch: Sketch | None = None,
     ) -> None:
         self.serial = 0
-        self.sketch = sketch  # of the ids here, where those who meet compare sketches
+        self.sketch = sketch  # of the ids to offer, where those who meet compare sketches
         self.counts = counts.made()
         self.damaged = 0
         self.durable = True  # false where nothing survives a loss of power: then nothing is acknowledged
@@ -148,6 +151,15 @@ class Shelf:
         if slot >= 0:
             self._index.move(slot, new)
 
+    def lost(self, place: int) -> None:
+        """The store had to let go what is at ``place``: it is as if it had been evicted."""
+        slot = self._index.at_place(place)
+        if slot >= 0:
+            row = self._take(slot)
+            self.counts[counts.EVICTED] += 1
+            if not index.flags_of(row) & index.PROOF:
+                self._remember(index.id_of(row), self._swept + index.until(index.expiry_of(row), self._swept))
+
     # The index
 
     def _fold(self, identity: bytes) -> None:
@@ -158,7 +170,7 @@ class Shelf:
         self, identity: bytes, digest: bytes, place: int, expiry: int, size: int, flags: int, ttl: int
     ) -> None:
         self._index.insert(identity, digest, place, expiry, size, flags, ttl)
-        if self.sketch is not None:
+        if self.sketch is not None and not flags & index.LAST:
             self.sketch.change(identity)
         if not flags & index.PROOF:
             self._fold(identity)
@@ -170,7 +182,7 @@ class Shelf:
     def _take(self, slot: int) -> bytes:
         """Take a row out of the index; its id is known no longer."""
         row = self._index.take(slot)
-        if self.sketch is not None:
+        if self.sketch is not None and not index.flags_of(row) & index.LAST:
             self.sketch.change(index.id_of(row))
         if not index.flags_of(row) & index.PROOF:
             self._fold(index.id_of(row))
@@ -196,8 +208,8 @@ class Shelf:
         row = self._index.row(slot)
         identity = index.id_of(row)
         try:
-            record = self._store.read(index.place_of(row))
-            envelope = decode(record[_RECORD_HEAD:])
+            # No name for the record: while it has one there are two of them in a board's heap.
+            envelope = decode(self._store.read(index.place_of(row))[_RECORD_HEAD:])
             if envelope.id == identity:
                 return envelope
         except (PeerError, OSError):
@@ -225,7 +237,10 @@ class Shelf:
         cached = self._unmatched.find(envelope.proof_hash())
         if cached:
             # Its proof came before it.
-            self._keep(cached, expiry, record[5], envelope.ttl, minute)
+            try:
+                self._keep(cached, expiry, record[5], envelope.ttl, minute)
+            except HedgerowError:
+                return REFUSED
             return KNOWN
         admission = self.admission
         if admission is not None and not admission.admits(source, len(record), now, self.load() < _SPARE):
@@ -236,7 +251,12 @@ class Shelf:
             self.counts[counts.NO_ROOM] += 1
             self._remember(envelope.id, expiry)
             return REFUSED
-        place = self._append(record)
+        try:
+            place = self._append(record)
+        except HedgerowError:
+            # No tombstone: it may come once more when there is room.
+            self.counts[counts.NO_ROOM] += 1
+            return REFUSED
         self._unsafe.append(envelope.id)
         self._add(envelope.id, envelope.proof_hash(), place, expiry, len(record), record[5], envelope.ttl)
         self.counts[counts.KEPT] += 1
@@ -338,7 +358,8 @@ class Shelf:
     # Proofs
 
     def prove(self, token: bytes, now: int, source: int = SOURCE_HOST) -> int:
-        """Let a proof take the place of its envelopes: PROVED, KNOWN, or UNMATCHED (remembered a while)."""
+        """Let a proof take the place of its envelopes: PROVED, KNOWN, UNMATCHED (remembered a while), or
+        REFUSED (the store has no room)."""
         identity = proof_id(token)
         waiting = self._unmatched.has(identity)
         self._time(now)
@@ -360,7 +381,10 @@ class Shelf:
                 ttl = index.ttl_of(row)
         # The proof is written first: without it, what is gone could come back.
         record = _proof_record(token, self._swept + left, flags, ttl)
-        place = self._append(record)
+        try:
+            place = self._append(record)
+        except HedgerowError:
+            return REFUSED
         for slot in matches:
             # No tombstone: who has the letter yet is to be met, and gets the proof for it.
             self._store.drop(index.place_of(self._take(slot)), False)
@@ -475,17 +499,21 @@ class Shelf:
             return 0
         return self._index.horizon(self._time(now))
 
-    def offer(self, cursor: int, most: int, now: int = 0, horizon: int = 0) -> "tuple[bytes, int]":
+    def offer(
+        self, cursor: int, most: int, now: int = 0, horizon: int = 0, last: bool = False
+    ) -> "tuple[bytes, int]":
         """(at most ``most`` ids joined, the next cursor or -1), urgent first and nothing that is before
-        ``horizon`` in the order; ``cursor`` is 0 at first."""
+        ``horizon`` in the order; ``cursor`` is 0 at first. What has made its ``last`` hop is for nobody else:
+        offered, it would hide what is behind it."""
         out = bytearray()
+        mask = index.RANK_MASK | (0 if last else index.LAST)
         rank = index.RANKS - 1 - (cursor >> 16)
         first = cursor & 0xFFFF
         minute = self._minute(now) if horizon else 0
         while rank >= 0:
             for slot in self._index.slots(first):
                 row = self._index.row(slot)
-                if index.flags_of(row) & index.RANK_MASK == rank and (
+                if index.flags_of(row) & mask == rank and (
                     not horizon or index.order(rank, self._index.age(slot, minute)) >= horizon
                 ):
                     if len(out) >= most * limits.ID_BYTES:
@@ -497,7 +525,7 @@ class Shelf:
 
     def ids(self) -> list[bytes]:
         """Ids of what is here, proofs included, urgent first."""
-        flat = self.offer(0, self.max_count)[0]
+        flat = self.offer(0, self.max_count, last=True)[0]
         return [flat[at : at + limits.ID_BYTES] for at in range(0, len(flat), limits.ID_BYTES)]
 
     def summary(self) -> bytes:

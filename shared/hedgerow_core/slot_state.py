@@ -19,7 +19,8 @@ OTHER_FORMAT = 4
 NOT_WRITTEN = 5  # the flash refused, or gave back something else
 DID_NOT_RUN = 6
 NO_LOADER = 7
-FAILURES = 8
+NO_MEMORY = 8
+FAILURES = 9
 
 # Places in the numbers of a state.
 NUMBER = 0  # of the firmware that runs
@@ -32,7 +33,7 @@ PIECES = 6
 FAILURE = 7
 FAILED = 8  # the number of the update that was not installed
 
-_FIELDS = (4, 1, 1, 4, 4, 1, 1, 1, 4)  # bytes of each number, in order
+_FIELDS = (4, 1, 1, 4, 4, 2, 2, 1, 4)  # bytes of each number, in order
 _HEAD = 1 + sum(_FIELDS)
 
 

@@ -118,7 +118,7 @@ def test_the_boards_module_holds_no_word_that_only_people_need():
     image = (firmware() / "hedgerow_board/app.mpy").read_bytes()
     for word in (b"PeerError", b"a damaged", b"reconcile", b"hedgerow_core"):
         assert word not in image
-    assert len(image) < 42_000
+    assert len(image) < 43_000
 
 
 def test_what_is_seldom_needed_lies_apart_and_takes_no_heap_meanwhile():
@@ -131,6 +131,7 @@ def test_what_is_seldom_needed_lies_apart_and_takes_no_heap_meanwhile():
             "care",
             "config",
             "install",
+            "judge",
             "manage",
             "mesh_key",
             "pairings",

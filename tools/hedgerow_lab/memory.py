@@ -37,7 +37,7 @@ class Trial:
     """One board in the middle of ``neighbours`` others; ``run`` it, then ``result`` tells.
 
     ``more`` are settings of that board besides those that it needs, ``shelf`` are files (name -> content) of
-    a shelf that all boards have at first.
+    a shelf that all boards have at first. With ``in_files`` the board's code is on its flash, and its heap.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Trial:
         workdir: Path,
         more: dict[str, object] | None = None,
         shelf: dict[str, bytes] | None = None,
+        in_files: bool = False,
     ) -> None:
         self.heap_bytes = heap_bytes
         self.letters = letters
@@ -69,9 +70,8 @@ class Trial:
                 "shelf_count": letters,
                 **(more or {} if subject else {}),
             }
-            board = self.lab.add_board(
-                name, settings=settings, heap_bytes=heap_bytes if subject else 400_000 + 200 * letters
-            )
+            board = self.lab.add_board(name, settings=settings, in_files=in_files and subject)
+            board.machine.heap_bytes = heap_bytes if subject else 400_000 + 200 * letters
             board.machine.flash_blocks = _FLASH_BLOCKS
             board.flash_path.write_bytes(_flash(shelf or {}))
             if subject:

@@ -26,9 +26,12 @@ _TRIES = 10
 APP = "hedgerow_board/app.mpy"
 
 
-def release(number: int, dies_s: int | None = None) -> dict[str, bytes]:
+def release(
+    number: int, dies_s: int | None = None, changed: tuple[str, str, str] | None = None
+) -> dict[str, bytes]:
     """The firmware of this checkout as if it were another release: path -> content. With ``dies_s`` it runs
-    well for so long after each start, and then ends in an error."""
+    well for so long after each start, and then ends in an error; ``changed`` is a module, what stands there
+    once, and what does in its place."""
     sources = of_checkout(TOP)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "firmware"
@@ -43,6 +46,11 @@ def release(number: int, dies_s: int | None = None) -> dict[str, bytes]:
                 f"            if self.now() > {dies_s * 1_000}:\n                raise RuntimeError('late')\n"
             )
             path.write_text(before + dies + place + after)
+        if changed is not None:
+            module, old, new = changed
+            path = copy / "hedgerow_board" / module
+            before, after = path.read_text().split(old)
+            path.write_text(before + new + after)
         return files_of(firmware(replace(sources, firmware=copy)))
 
 
@@ -105,10 +113,10 @@ def head_of(mark: bytes, head: package.Head) -> Envelope:
     body = head.encode(mark)
     body += bytes(envelope.padded_body_size(len(body)) - len(body))
     lock = hashlib.sha256(body).digest()[: limits.LOCK_BYTES]
-    return envelope.make(envelope.BULK, MESH_TTL, lock, body, shared=True)
+    return envelope.make(envelope.NORMAL, MESH_TTL, lock, body, shared=True)
 
 
 def piece_of(body: bytes) -> Envelope:
     """The envelope of a piece that nobody signed."""
     lock = hashlib.sha256(body).digest()[: limits.LOCK_BYTES]
-    return envelope.make(envelope.BULK, MESH_TTL, lock, body)
+    return envelope.make(envelope.NORMAL, MESH_TTL, lock, body)

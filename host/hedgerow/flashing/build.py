@@ -38,7 +38,8 @@ _ROOTS = {
     "hedgerow_board.trace": {"hedgerow_board.trace.answer"},
     "hedgerow_board.sleep": {"hedgerow_board.sleep.answer"},
     "hedgerow_board.update": {"hedgerow_board.update.answer"},
-    "hedgerow_board.install": {"hedgerow_board.install.install"},
+    "hedgerow_board.judge": {"hedgerow_board.judge.answer"},
+    "hedgerow_board.install": {"hedgerow_board.install.answer"},
 }
 
 

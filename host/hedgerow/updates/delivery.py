@@ -16,6 +16,7 @@ _REASONS = {
     slot_state.NOT_WRITTEN: "the board's flash did not take it",
     slot_state.DID_NOT_RUN: "it did not run well there, and the board went back to what it had",
     slot_state.NO_LOADER: "the board has no loader",
+    slot_state.NO_MEMORY: "its memory was too full; restart it, and run the same command again",
 }
 # Looks of a board at its shelf within which a failure that it told before would be told anew.
 _PATIENCE_MS = 150_000

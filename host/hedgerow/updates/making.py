@@ -28,10 +28,9 @@ def content_of(files: Mapping[str, bytes]) -> bytes:
     return b"".join(files[path] for path in sorted(files))
 
 
-def manifest_of(files: Mapping[str, bytes], number: int, downgrade: bool, target: bytes) -> bytes:
-    """What is to be signed."""
-    listed = [(path, len(data), hashlib.sha256(data).digest()) for path, data in sorted(files.items())]
-    return package.Manifest(number, package.DOWNGRADE if downgrade else 0, target, listed).encode()
+def listed(files: Mapping[str, bytes]) -> list[tuple[str, int, bytes]]:
+    """The files as a manifest names them."""
+    return [(path, len(data), hashlib.sha256(data).digest()) for path, data in sorted(files.items())]
 
 
 def envelopes(
@@ -47,19 +46,31 @@ def envelopes(
     direct = target != package.EVERYBODY
     ttl = DIRECT_TTL if direct else MESH_TTL
     hops = _LAST_HOP if direct else random(1)[0] % _FIRST_HOPS
-    manifest = manifest_of(files, number, downgrade, target)
-    leaf, signature = sign(manifest)
-    content = content_of(files)
-    found = []
-    for body in package.pieces_of(signature + len(manifest).to_bytes(2, "big") + manifest + content):
-        lock = random(limits.LOCK_BYTES)
-        found.append(envelope.make(envelope.BULK, ttl, lock, body).carried(hops, 0))
-    ids = b"".join(one.id for one in found)
     flags = package.DOWNGRADE if downgrade else 0
+
+    def pieces(data: bytes) -> list[Envelope]:
+        # Not bulk: on a board that is full, nothing goes for that.
+        return [
+            envelope.make(envelope.NORMAL, ttl, random(limits.LOCK_BYTES), body).carried(hops, 0)
+            for body in package.pieces_of(data)
+        ]
+
+    whole = content_of(files)
+    if len(whole) > limits.UPDATE_PIECES * package.PIECE_BYTES:
+        raise errors.UpdateTooLarge(size=len(whole))
+    content = pieces(whole)
+    manifest = package.Manifest(number, flags, target, listed(files), _ids(content)).encode()
+    leaf, signature = sign(manifest)
+    opening = pieces(signature + len(manifest).to_bytes(2, "big") + manifest)
+    total = len(opening) + len(content)
     try:
-        body = package.Head(number, leaf, flags, target, ids).encode(mark)
+        body = package.Head(number, leaf, flags, target, total, _ids(opening)).encode(mark)
     except LimitError:
-        raise errors.UpdateTooLarge(size=len(content)) from None
+        raise errors.UpdateTooLarge(size=len(whole)) from None
     body += bytes(envelope.padded_body_size(len(body)) - len(body))
-    head = envelope.make(envelope.BULK, ttl, random(limits.LOCK_BYTES), body, shared=True)
-    return [*found, head.carried(hops, 0)]
+    head = envelope.make(envelope.NORMAL, ttl, random(limits.LOCK_BYTES), body, shared=True)
+    return [*opening, *content, head.carried(hops, 0)]
+
+
+def _ids(pieces: list[Envelope]) -> bytes:
+    return b"".join(one.id for one in pieces)

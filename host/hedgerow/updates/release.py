@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from hedgerow.boards.meshes import Mesh
 from hedgerow.node import Node
-from hedgerow.updates.making import content_of, envelopes, manifest_of
+from hedgerow.updates.making import content_of, envelopes, listed
 from hedgerow_core import limits, package
 from hedgerow_core.errors import PeerError
 
@@ -57,10 +57,14 @@ class Release:
 
     def _there(self, target: bytes, next_leaf: int, now: int) -> tuple[int, list[bytes]] | None:
         shelf = self._node.shelf
-        wanted = manifest_of(self._files, self.number, self.downgrade, target)
-        content = content_of(self._files)
+        flags = package.DOWNGRADE if self.downgrade else 0
+        files = content_of(self._files)
         key = self._node.signers.key(self._mesh)
         first = 0
+
+        def get(identity: bytes) -> bytes | None:
+            return _body(self._node, identity, now)
+
         while first >= 0 and key is not None:
             first, envelope = shelf.marked(self._mark, first)
             if envelope is None:
@@ -69,17 +73,20 @@ class Release:
                 head = package.decode_head(envelope.body, self._mark)
                 if head.leaf < next_leaf or head.target != target:
                     continue
-                pieces = package.Pieces(head.ids, lambda identity: _body(self._node, identity, now))
-                leaf, manifest = package.open_manifest(key, pieces)
-                start = package.decode_manifest(manifest, key).start
+                opening = package.Opening(key, package.opening_of(head.ids, get))
+                leaf, its = opening.verify(), opening.files()
+                ids = [opening.name(number) for number in range(opening.count)]
+                content = package.Pieces(opening.name, get)
                 # A member may have put pieces of its own behind a true signature.
-                whole = pieces.read(start, len(content)) == content
+                whole = content.read(0, len(files)) == files
             except PeerError:
                 continue
             size = limits.ID_BYTES
-            ids = [head.ids[at : at + size] for at in range(0, len(head.ids), size)]
-            if whole and leaf == head.leaf and manifest == wanted and all(shelf.has(one) for one in ids):
-                return leaf, [*ids, envelope.id]
+            names = [head.ids[at : at + size] for at in range(0, len(head.ids), size)]
+            found = (leaf, opening.number, opening.flags, opening.target, its, head.total)
+            wanted = (head.leaf, self.number, flags, target, listed(self._files), len(names) + len(ids))
+            if whole and found == wanted and all(shelf.has(one) for one in ids):
+                return leaf, [*names, *ids, envelope.id]
         return None
 
 

@@ -1,7 +1,7 @@
 """Updates of the firmware: head, manifest, signature, and what a board tells of them."""
 
 from fuzz.promise import holds, refusal, told
-from hedgerow_core import cbor, limits, lms, package, slot_state
+from hedgerow_core import limits, lms, package, slot_state
 from hedgerow_core.errors import PeerError
 
 MARK = b"mark of a meshes"
@@ -14,54 +14,61 @@ def fuzz_update_head(data: bytes) -> str:
     except PeerError as error:
         return refusal(error)
     holds(data.startswith(found.encode(MARK)), "the head of an update has two encodings")
-    holds(found.count() <= limits.UPDATE_PIECES, "a head with too many pieces")
-    return told(found.number, found.leaf, found.flags, found.target, found.ids)
+    holds(found.count() <= limits.UPDATE_OPENING, "a head with too many pieces")
+    holds(found.total <= found.count() + limits.UPDATE_PIECES, "an update beyond its bound")
+    return told(found.number, found.leaf, found.flags, found.target, found.total, found.ids)
 
 
 def update_head_seeds() -> list[bytes]:
     ids = bytes(range(8)) * 5
-    whole = package.Head(70_000, 3, 1, b"board id", ids).encode(MARK)
-    return [whole, whole + bytes(9), whole[:-1], whole[:34] + b"\0", b"?" + whole[1:]]
+    whole = package.Head(70_000, 3, 1, b"board id", 45, ids).encode(MARK)
+    return [whole, whole + bytes(9), whole[:-1], whole[:36] + b"\0", b"?" + whole[1:]]
+
+
+def _opening(key: bytes, data: bytes) -> package.Opening:
+    cut = package.pieces_of(data)
+    ids = b"".join([number.to_bytes(8, "big") for number in range(len(cut))])
+    get = {number.to_bytes(8, "big"): piece for number, piece in enumerate(cut)}.get
+    return package.Opening(key, package.opening_of(ids, get))
 
 
 def fuzz_manifest(data: bytes) -> str:
+    data = data[:0xFFFF]
     try:
-        found = package.decode_manifest(data, SIGNER)
+        found = _opening(SIGNER, bytes(lms.signature_bytes(SIGNER)) + len(data).to_bytes(2, "big") + data)
+        files = found.files()
     except PeerError as error:
         return refusal(error)
-    holds(found.encode() == data, "a manifest has two encodings")
-    for path, _, _ in found.files:
+    ids = b"".join([found.name(number) for number in range(found.count)])
+    again = package.Manifest(found.number, found.flags, found.target, files, ids).encode()
+    holds(again == data, "a manifest has two encodings")
+    for path, _, _ in files:
         holds(path[0] not in "./" and ".." not in path, "a path out of its folder")
-    whole = found.start + sum([size for _, size, _ in found.files])
+    whole = sum([size for _, size, _ in files])
     holds(whole <= limits.UPDATE_PIECES * package.PIECE_BYTES, "an update beyond its bound")
-    return told(found.number, found.flags, found.target, *[path for path, _, _ in found.files])
+    return told(found.number, found.flags, found.target, *[path for path, _, _ in files])
 
 
 def manifest_seeds() -> list[bytes]:
     files = [("hedgerow_board/app.mpy", 38_848, b"h" * 32), ("number", 4, b"n" * 32)]
-    whole = package.Manifest(70_000, 1, package.EVERYBODY, files).encode()
-    found = [whole, whole[:-1], whole + b"\0", package.Manifest(1, 0, b"board id", files * 2).encode()]
+    ids = bytes(range(8)) * 79
+    whole = package.Manifest(70_000, 1, package.EVERYBODY, files, ids).encode()
+    found = [whole, whole[:-1], whole + b"\0", package.Manifest(1, 0, b"board id", files * 2, ids).encode()]
     for path in ("../x", "a/b/c", "/x", "a/", "X"):
-        found.append(package.Manifest(1, 0, b"board id", [(path, 1, b"h" * 32)]).encode())
-    for rest in (
-        [1, 2, 3, b"board id", []],
-        [2, 2, 3, b"board id", [["a", 1, b"h" * 32]]],
-        [1, True, 0, b"", 5],
-    ):
-        found.append(cbor.encode(rest))
+        found.append(package.Manifest(1, 0, b"board id", [(path, 1, b"h" * 32)], bytes(8)).encode())
+    for rest in ([], [("a", 1, b"h" * 32)], [("a", 493, b"h" * 32), ("b", 1, b"h" * 32)]):
+        found.append(package.Manifest(2, 3, b"board id", rest, bytes(16)).encode())
     return found
 
 
 def fuzz_update(data: bytes) -> str:
     """A key, and what is signed under it or not."""
-    ids = b"".join([number.to_bytes(8, "big") for number in range(4)])
-    cut = package.pieces_of(data[lms.KEY_BYTES :])
-    get = {number.to_bytes(8, "big"): piece for number, piece in enumerate(cut)}.get
     try:
-        leaf, manifest = package.open_manifest(data[: lms.KEY_BYTES], package.Pieces(ids, get))
+        found = _opening(data[: lms.KEY_BYTES], data[lms.KEY_BYTES :])
+        leaf = found.verify()
     except PeerError as error:
         return refusal(error)
-    return told(leaf, manifest)
+    return told(leaf, found.number)
 
 
 def update_seeds() -> list[bytes]:
