@@ -99,10 +99,14 @@ def test_a_class_and_what_it_inherits_do_not_share_a_short_name():
             "class More(Base):\n"
             "    def __init__(self):\n        Base.__init__(self)\n        self._a_list = [0]\n"
             "    def both(self):\n        return self._one() + self._first + len(self._a_list)\n"
-            "def main():\n    return More().both()\n"
+            "class Other(Base):\n"
+            "    def _one(self):\n        return 5\n"
+            "    def both(self):\n        return self._one() + self._first\n"
+            "def main():\n    return More().both(), Other().both()\n"
         ),
     )
-    assert run(text, "main()") == 4
+    assert run(text, "main()") == (4, 6)
+    assert "_one" not in text and "_first" not in text and "_a_list" not in text
 
 
 def test_modules_that_need_each_other_are_refused():

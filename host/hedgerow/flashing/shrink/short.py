@@ -35,29 +35,38 @@ def shorten_members(
     outside: Collection[str] | None = None,
     family: Collection[str] = (),
 ) -> None:
-    """Rename what only a class itself uses; the same short names serve every class.
+    """Rename what only a class and its relatives use; the same short names serve every one.
 
     ``foreign`` are names used on other objects. Without ``outside`` only what is marked private counts, for
-    others may use the rest. Classes of a ``family`` stay as they are.
+    others may use the rest. Classes of a ``family``, which has members elsewhere, stay as they are.
     """
-    for node in [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name not in family]:
-        names = set()
-        for part in ast.walk(node):
-            if isinstance(part, FUNCTIONS):
-                names.add(part.name)
-            elif isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store):
-                names.add(part.attr)
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name not in family]
+    for relatives in _related(classes):
+        parts = [part for one in relatives for part in ast.walk(one)]
+        names = {part.name for part in parts if isinstance(part, FUNCTIONS)}
+        names |= {p.attr for p in parts if isinstance(p, ast.Attribute) and isinstance(p.ctx, ast.Store)}
         names = {name for name in names if not name.startswith("__")} - set(foreign)
         if outside is None:
             names = {name for name in names if name.startswith("_")}
         else:
             names -= set(outside)
         short = dict(zip(sorted(names), short_names(set()), strict=False))
-        for part in ast.walk(node):
+        for part in parts:
             if isinstance(part, ast.Attribute) and part.attr in short:
                 part.attr = short[part.attr]
             elif isinstance(part, FUNCTIONS) and part.name in short:
                 part.name = short[part.name]
+
+
+def _related(classes: Iterable[ast.ClassDef]) -> list[list[ast.ClassDef]]:
+    """The classes, those together of which one inherits from the other."""
+    groups: list[list[ast.ClassDef]] = []
+    for one in classes:
+        bases = {base.id for base in one.bases if isinstance(base, ast.Name)}
+        kin = [group for group in groups if bases & {other.name for other in group}]
+        groups = [group for group in groups if group not in kin]
+        groups.append([*(other for group in kin for other in group), one])
+    return groups
 
 
 def shorten_public(tree: ast.Module, outside: Collection[str]) -> None:
