@@ -19,6 +19,7 @@ from hedgerow.cli.terminal import (
     print_event,
     print_json,
     print_letter_json,
+    progress,
     shown,
 )
 from hedgerow.events import Event, Letter, Received
@@ -36,6 +37,7 @@ MaybeBoardName = Annotated[
     str | None, typer.Argument(metavar="[NAME]", help="The board, as `hedgerow board list` has it.")
 ]
 _LOOK_S = 0.25
+_COUNT_S = 0.2
 KeyFile = Annotated[
     Path | None,
     typer.Option(
@@ -100,19 +102,28 @@ async def open_known(node: Node, keeper: Keeper) -> None:
         node.remember_key(keeper.key, now_ms(), keeper.url)
 
 
-async def exchange(node: Node, keeper: Keeper) -> None:
-    """Link, exchange everything, hang up."""
-    try:
-        await open_known(node, keeper)
-        await keeper.settle()
-    finally:
-        await keeper.close()
+async def exchange(node: Node, keeper: Keeper, quiet: bool) -> None:
+    """Link, exchange everything, hang up. How many letters went either way is shown meanwhile."""
+
+    async def count(show: Callable[[int], None]) -> None:
+        while True:
+            show(keeper.given + keeper.taken)
+            await asyncio.sleep(_COUNT_S)
+
+    with progress("Exchanging letters", quiet) as show:
+        counting = asyncio.create_task(count(show))
+        try:
+            await open_known(node, keeper)
+            await keeper.settle()
+        finally:
+            counting.cancel()
+            await keeper.close()
 
 
 def exchange_now(node: Node, board: str, key_file: Path | None, quiet: bool) -> None:
     """What ``send`` and ``inbox`` do where a board is named."""
     show = (lambda found: None) if quiet else print_event
-    asyncio.run(exchange(node, keeper_for(node, board, key_file, show)))
+    asyncio.run(exchange(node, keeper_for(node, board, key_file, show), quiet))
 
 
 def follow(
@@ -166,7 +177,7 @@ def sync(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_j
             print_event(found)
 
     keeper = keeper_for(node, board, key_file, event)
-    asyncio.run(exchange(node, keeper))
+    asyncio.run(exchange(node, keeper, as_json))
     if as_json:
         print_json(given=keeper.given, taken=keeper.taken, opened=len(opened))
     else:
