@@ -1,7 +1,8 @@
 """Bluetooth LE: beacons, scanning, and links to the boards in earshot.
 
 aioble advertises, scans and connects. What goes over a connection passes between the radio and us: its
-clients look for handles that we know, and its queues lose what nobody fetched in time.
+clients look for handles that we know, and its queues lose what nobody fetched in time. Long, for two
+modules in place of one cost a board 190 bytes of heap.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """The desk: seals our letters, opens those that are for us, and answers who asks to become a contact.
 
-Every change is one transaction, and the ratchet's state is read inside it: several processes may work on one
-home, and no key serves twice.
+Every change is one transaction, and the ratchet's state is read inside it: several processes may work on
+one home, and no key serves twice. Long, for sealing and opening are steps of such transactions; what can
+stand beside them (people, proofs, resets, covers) has modules of its own.
 """
 
 import sqlite3

@@ -1,7 +1,8 @@
 """The host's engine: account, contacts, letters. No I/O but the home's database, no clock of its own.
 
 A link is ``hedgerow_core.link.Link``: whoever moves its bytes (serial, TCP, the lab) calls ``attach`` and
-then, after each change of the shelf, ``poll``.
+then, after each change of the shelf, ``poll``. Long, for it is the one door: most methods only poll and
+hand on to the part that does it.
 """
 
 import sqlite3

@@ -1,9 +1,11 @@
 """The exchange between two carriers over an established link (docs/protocol.md, "Exchange").
 
-OFFER ids -> WANT ids -> PUT envelope or PROOF -> ACK or DECLINE ids, in both directions at once. What is new
-is PUT at once, without offer and want. An ACK says that the element would survive a loss of power now.
-Messages may get lost: what does not move is asked for once more. Before all that a CLOCK goes either way, and
-who does not know the time neither offers nor takes.
+OFFER ids -> WANT ids -> PUT envelope or PROOF -> ACK or DECLINE ids, in both directions at once. What is
+new is PUT at once, without offer and want. An ACK says that the element would survive a loss of power now.
+Messages may get lost: what does not move is asked for once more. Before all that a CLOCK goes either way,
+and who does not know the time neither offers nor takes. One state machine, and so one class: what is
+wanted, under way and unacknowledged is one state of each element, and a further class would cost each board
+heap for every link.
 """
 
 from hedgerow_core import ids, index, limits

@@ -1,6 +1,8 @@
 """The shelf: the envelopes and proofs that a carrier keeps, and the ids that it knows.
 
-Policy only; a store behind it keeps the records (flash on a board, SQLite on a host, memory in tests).
+Policy only; a store behind it keeps the records (flash on a board, SQLite on a host, memory in tests). One
+class, though long: index, sketch, summary and tombstones change together or not at all, and another class
+would cost each board heap. What can be without it is in rows, index, tombstones, unmatched and admission.
 """
 
 from hedgerow_core import counts, index, limits

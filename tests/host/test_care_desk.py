@@ -127,6 +127,16 @@ def test_what_does_no_harm_twice_is_tried_again_and_a_restart_is_not(node):
         node.care.command(asked, NOW)
 
 
+def ask_until_it_ran(node, board, command, now):
+    """Ask anew every two days, as often as ten times."""
+    for _ in range(10):
+        node.care.ask("mill", command, now + DAY, now)
+        if board.meet(node, now):
+            break
+        now += 2 * DAY
+        node.poll(now)
+
+
 def test_a_board_that_was_off_for_a_year_of_commands_is_reached_by_the_next_one(node):
     mill = owned(node, "mill")
     node.care.ask("mill", STATUS, NOW + DAY, NOW)
@@ -138,12 +148,7 @@ def test_a_board_that_was_off_for_a_year_of_commands_is_reached_by_the_next_one(
         node.poll(now)
         node.poll(now + 2 * DAY)
     now += 9 * DAY
-    for _ in range(10):
-        node.care.ask("mill", STATUS, now + DAY, now)
-        if mill.meet(node, now):
-            break
-        now += 2 * DAY
-        node.poll(now)
+    ask_until_it_ran(node, mill, STATUS, now)
     assert mill.ran[-1] == STATUS and len(mill.ran) == 2
 
 
@@ -159,12 +164,7 @@ def test_a_home_that_went_back_does_not_use_a_number_that_the_board_ran(node, tm
     node.care.reload()
     now = NOW + 5 * DAY
     node.poll(now)
-    for _ in range(10):
-        node.care.ask("mill", RESTART, now + DAY, now)
-        if mill.meet(node, now):
-            break
-        now += 2 * DAY
-        node.poll(now)
+    ask_until_it_ran(node, mill, RESTART, now)
     assert mill.ran[5:] == [RESTART] and mill.number > before
 
 

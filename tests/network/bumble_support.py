@@ -167,8 +167,9 @@ class BumbleClient(BaseBleakClient):
     async def stop_notify(self, characteristic):
         await characteristic.obj.unsubscribe()
 
+    # bleak's abstract class wants them all; Hedgerow neither pairs through the system nor reads.
     async def _never(self, *arguments, **options):
-        raise NotImplementedError
+        raise BleakError("Hedgerow does not use this of bleak")
 
     pair = unpair = read_gatt_char = read_gatt_descriptor = write_gatt_descriptor = _never
 

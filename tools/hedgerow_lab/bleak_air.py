@@ -19,6 +19,8 @@ from hedgerow_lab.central import Address, Central
 
 _PROPERTIES = ((0x02, "read"), (0x04, "write-without-response"), (0x08, "write"), (0x10, "notify"))
 _FLAGS, _SERVICE_DATA_16 = 0x01, 0x16  # types of AD structures
+# bleak's abstract class wants methods for it.
+_UNUSED = "Hedgerow neither pairs through the system nor reads characteristics"
 _TEXT_OF_ADDRESS = "{:02X}:{:02X}:{:02X}:{:02X}:{:02X}:{:02X}"
 
 
@@ -223,16 +225,16 @@ class AirClient(BaseBleakClient):
                 await asyncio.sleep(0.01)
 
     async def pair(self, *_: Any) -> None:
-        raise NotImplementedError
+        raise BleakError(_UNUSED)
 
     async def unpair(self) -> None:
-        raise NotImplementedError
+        raise BleakError(_UNUSED)
 
     async def read_gatt_char(self, characteristic: BleakGATTCharacteristic, **_: Any) -> bytearray:
-        raise NotImplementedError
+        raise BleakError(_UNUSED)
 
     async def read_gatt_descriptor(self, descriptor: BleakGATTDescriptor, **_: Any) -> bytearray:
-        raise NotImplementedError
+        raise BleakError(_UNUSED)
 
     async def write_gatt_char(
         self, characteristic: BleakGATTCharacteristic, data: Any, response: bool

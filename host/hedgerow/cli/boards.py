@@ -9,10 +9,10 @@ import typer
 from hedgerow import errors
 from hedgerow.cli import board as group
 from hedgerow.cli import seeing
-from hedgerow.cli.asking import CAUSES, hours, keeper_for, linked
+from hedgerow.cli.asking import CAUSES, hours, linked
 from hedgerow.cli.condition import status
-from hedgerow.cli.linking import KeyFile, MaybeBoardName, MaybeBoardUrl, one_of
-from hedgerow.cli.terminal import AsJson, confirm, open_node, print_json, shown
+from hedgerow.cli.linking import KeyFile, MaybeBoardName, MaybeBoardUrl, board_for
+from hedgerow.cli.terminal import AsJson, confirm, print_json, shown
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
 from hedgerow_core import service
@@ -33,9 +33,7 @@ def log(
     as_json: AsJson = False,
 ) -> None:
     """Show why a board started, and what went wrong on it."""
-    where = one_of(name, board)
-    node = open_node(context)
-    keeper = keeper_for(node, where, key_file)
+    node, keeper = board_for(context, name, board, key_file)
     starts, cause, troubles, counts, entries = asyncio.run(linked(node, keeper, keeper.log))
     resets = {cause_name: count for cause_name, count in zip(CAUSES, counts, strict=True) if count}
     found = [
@@ -67,9 +65,7 @@ def repair(
     as_json: AsJson = False,
 ) -> None:
     """Empty or make anew what is damaged on a board, and nothing else."""
-    where = one_of(name, board)
-    node = open_node(context)
-    keeper = keeper_for(node, where, key_file)
+    node, keeper = board_for(context, name, board, key_file)
 
     async def look() -> tuple[int, bool, str]:
         numbers, said = await keeper.status()

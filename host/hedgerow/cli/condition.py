@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow import errors
-from hedgerow.cli.asking import CAUSES, counted, hours, keeper_for, linked, percent_of
-from hedgerow.cli.linking import KeyFile, MaybeBoardName, MaybeBoardUrl, one_of
-from hedgerow.cli.terminal import AsJson, open_node, print_json, shown
+from hedgerow.cli.asking import CAUSES, counted, hours, linked, percent_of
+from hedgerow.cli.linking import KeyFile, MaybeBoardName, MaybeBoardUrl, board_for
+from hedgerow.cli.terminal import AsJson, print_json, shown
 from hedgerow.links.keeper import Keeper
 from hedgerow_core import counts, service
 
@@ -38,9 +38,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Ask a board how it is, and what it counted since its start."""
-    where = one_of(name, board)
-    node = open_node(context)
-    keeper = keeper_for(node, where, key_file)
+    node, keeper = board_for(context, name, board, key_file)
     state, more = asyncio.run(linked(node, keeper, lambda: _ask(keeper)))
     if as_json:
         print_json(**state, **more)

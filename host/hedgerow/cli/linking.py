@@ -95,6 +95,15 @@ def keeper_for(
     return Keeper(node, found.address, keys, now_ms, on_event, on_state)
 
 
+def board_for(
+    context: typer.Context, name: str | None, board: str | None, key_file: Path | None
+) -> tuple[Node, Keeper]:
+    """The account, and the keeper of the board that a command is for."""
+    where = one_of(name, board)
+    node = open_node(context)
+    return node, keeper_for(node, where, key_file)
+
+
 async def open_known(node: Node, keeper: Keeper) -> None:
     """Open the link; the key that worked, and where, is remembered."""
     await keeper.open()

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from hedgerow.cli.asking import keeper_for, linked
+from hedgerow.cli.asking import linked
 from hedgerow.cli.board import app as group
-from hedgerow.cli.linking import KeyFile, MaybeBoardUrl, one_of
-from hedgerow.cli.terminal import AsJson, now_ms, open_node, print_json, shown
+from hedgerow.cli.linking import KeyFile, MaybeBoardUrl, board_for
+from hedgerow.cli.terminal import AsJson, now_ms, print_json, shown
 from hedgerow.flashing import build
 from hedgerow.updates.bringing import Bringing, look
 from hedgerow.updates.delivery import Stage, State
@@ -45,9 +45,7 @@ def update(
     as_json: AsJson = False,
 ) -> None:
     """Bring the firmware of this hedgerow to a board, or to its mesh, and wait until it runs well."""
-    where = one_of(name, board)
-    node = open_node(context)
-    keeper = keeper_for(node, where, key_file)
+    node, keeper = board_for(context, name, board, key_file)
     if status:
         found, called = asyncio.run(linked(node, keeper, lambda: look(keeper)))
         node.close()

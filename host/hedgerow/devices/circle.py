@@ -1,7 +1,11 @@
 """The devices of our account and of the people we know: how they are added, learned of, and revoked.
 
-A device is a row of ``contacts`` with a ratchet of its own (``hedgerow.roles``), so two devices of one person
-share no key. Who learns of a device begins a session with it by a reset: both sides know the other's keys.
+A device is a row of ``contacts`` with a ratchet of its own (``hedgerow.roles``), so two devices of one
+person share no key. Who learns of a device begins a session with it by a reset: both sides know the other's
+keys.
+
+Long, for whoever joins, is listed or is revoked is the same row of one signed list, read and changed in one
+transaction.
 """
 
 import sqlite3

@@ -296,7 +296,8 @@ async def _told(call: Awaitable[T], otherwise: errors.UserError) -> T:
         raise otherwise from None
     except PermissionError:
         raise errors.BluetoothForbidden(reason="the system refuses it") from None
-    except (ImportError, NotImplementedError, FileNotFoundError, ConnectionError):
+    # A library of the system is missing, or nobody answers on its D-Bus.
+    except (ImportError, FileNotFoundError, ConnectionError):
         raise errors.NoBluetooth(reason="the system offers none") from None
     except (BleakError, EOFError, OSError):
         raise otherwise from None

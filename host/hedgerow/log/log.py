@@ -1,4 +1,8 @@
-"""The log of a conversation: append, join, heads, order (docs/log.md)."""
+"""The log of a conversation: append, join, heads, order (docs/log.md).
+
+Long, for all of these keep heads, order and what waits in step; checking, storing and compacting have
+modules.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field

@@ -5,6 +5,7 @@ order in which entries come: what came late changes the same as if it had come i
 one step; only where entries left the order, or came back into it, all is folded anew.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -40,7 +41,7 @@ class Source(Protocol):
         """Keep a snapshot."""
 
 
-class Store:
+class Store(ABC):
     """The store ``name`` of a log; several may stand on one. Every reading call takes in what is new."""
 
     def __init__(self, log: Source, name: str = "") -> None:
@@ -55,21 +56,21 @@ class Store:
 
     # What a store is
 
+    @abstractmethod
     def _clear(self) -> None:
         """Begin with nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take(self, entry: Entry, what: str, given: list[Any]) -> None:
         """One operation. PeerError where it is not one of this store's: it changes nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _dump(self) -> Any:
         """All of the state, for CBOR."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _restore(self, dumped: Any) -> None:
         """What ``_dump`` gave."""
-        raise NotImplementedError
 
     # Writing
 
