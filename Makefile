@@ -11,6 +11,7 @@ PORT2 :=
 BOARD :=
 FIRMWARE :=
 SECONDS := 60
+SEED :=
 
 help:
 	@echo "make demo    a letter crosses three virtual boards, explained step by step"
@@ -60,7 +61,7 @@ bench: setup
 	@$(BIN)/python tools/bench/run.py $(NAME)
 
 fuzz: setup
-	@$(BIN)/python -m fuzz --seconds $(SECONDS)
+	@$(BIN)/python -m fuzz --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 aioble: setup
 	$(BIN)/python tools/get_aioble
