@@ -92,9 +92,10 @@ def test_a_port_that_is_in_use(board, alice):
         assert_fails(alice.flash(board), errors.PortBusy)
 
 
-def test_a_port_that_is_not_there(desk, board, alice):
+def test_a_port_that_is_not_there_begins_no_mesh(desk, board, alice):
     desk.do(board.pull)
     assert_fails(alice.flash(board), errors.PortMissing)
+    assert alice.type("mesh", "list", "--json").stdout == ""
 
 
 def test_a_port_that_one_may_not_use_names_the_group():

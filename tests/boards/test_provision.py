@@ -38,7 +38,7 @@ def prepare(
     node, kind=TINY, there=None, default="board-0001", remembers=True, chip=FIRST, shown=None, **wishes
 ):
     wished = Wishes(**wishes)
-    mesh, _ = provision.mesh_for(node, wished.mesh, there, NOW)
+    mesh = provision.mesh_for(node, wished.mesh, there) or node.meshes.create(provision.FIRST_MESH, NOW)
     made = provision.prepare(node, kind, mesh, wished, there, default, remembers, os.urandom, NOW)
     url = "serial:/dev/ttyUSB0"
     provision.remember(node, made, mesh, kind, 7, url, chip, there or shown, NOW)

@@ -15,7 +15,7 @@ from hedgerow.cli.terminal import print_event
 from hedgerow.events import Answered
 from hedgerow.node import Node
 from hedgerow.vault import epoch
-from hedgerow_core import cbor, envelope, limits, manage, sealed
+from hedgerow_core import cbor, envelope, limits, manage, sealed, service
 from hedgerow_core.clock import EPOCH_MINUTES, Clock
 from hedgerow_core.shelf import Shelf
 from hedgerow_core.store import MemoryStore
@@ -319,9 +319,11 @@ def test_only_who_made_a_mesh_changes_its_key(node, tmp_path):
 
 
 def test_replies_are_read_and_damaged_ones_say_nothing():
-    config = bytes((manage.DONE,)) + cbor.encode({"name": "mill", "mesh": b"\1\2", "trace": True})
+    board = {"name": "mill", "mesh": b"\1\2", "unique": b"\3", "firmware": 5, "free": 6, "trace": True}
+    config = bytes((manage.DONE,)) + cbor.encode({**board, "profile": b"no text", "later": 7})
     asked = bytes((manage.CONFIG_GET,))
-    assert words.fields_of(asked, config) == {"name": "mill", "mesh": "0102", "trace": True}
+    about = {"mesh": "0102", "chip_id": "03", "firmware": 5, "free_bytes": 6}
+    assert words.fields_of(asked, config) == {"name": "mill", "trace": True, **about}
     for reply in (b"", b"\0", b"\0\xff", b"\1", config[:-1], bytes((manage.DONE,)) + cbor.encode(5)):
         assert words.fields_of(asked, reply) == {} and words.fields_of(STATUS, reply) == {}
     assert words.result_of(b"") == words.result_of(b"\x09") == "unknown answer"
@@ -339,12 +341,41 @@ def test_an_answer_that_comes_while_the_computer_is_linked_is_told(as_json, caps
         assert told == "mill answered command 3, status: failed.\n"
 
 
-def test_a_board_without_an_led_is_told_from_one_that_is_broken(capsys):
+def test_a_board_out_of_reach_tells_the_same_words_as_one_within(node, capsys):
+    mesh = node.meshes.create("Lane", NOW)
+    state = service.encode_status((7, 9, 3_000, 51, 7_260, 20_480, 4, 2, 1, 0, 0, 0, 2), "weir")
+    board = {
+        "name": "weir",
+        "mesh": bytes.fromhex(mesh.fingerprint),
+        "unique": b"\3",
+        "firmware": 5,
+        "free": 6,
+    }
+    asked = (
+        (STATUS, state, ["weir is up for 2:01 h", "5 sealed letters and 2 proofs, 3,000 bytes, 20 % full"]),
+        (
+            bytes((manage.CONFIG_GET,)),
+            cbor.encode({**board, "trace": True}),
+            ["trace          on", "mesh           Lane"],
+        ),
+        (bytes((manage.CONFIG_SET,)), b"\1", ["It restarts for it."]),
+    )
+    for command, reply, lines in asked:
+        reply = bytes((manage.DONE,)) + reply
+        found = words.Command(1, "weir", command, words.ANSWERED, NOW, NOW + DAY, NOW, reply)
+        caring._tell(node, found, as_json=False)
+        told = capsys.readouterr().out
+        assert all(line in told for line in lines), told
+        caring._tell(node, found, as_json=True)
+        assert json.loads(capsys.readouterr().out)["answer"]
+
+
+def test_a_board_without_an_led_is_told_from_one_that_is_broken(node, capsys):
     locate = bytes((manage.LOCATE, 9))
     for command, hint in ((locate, True), (STATUS, False)):
         reply = bytes((manage.FAILED,))
         found = words.Command(1, "mill", command, words.ANSWERED, NOW, NOW + DAY, NOW, reply)
-        caring._tell(found, as_json=False)
+        caring._tell(node, found, as_json=False)
         assert ("led_pin" in capsys.readouterr().out) == hint
 
 

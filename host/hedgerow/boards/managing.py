@@ -5,30 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hedgerow import errors
-from hedgerow.boards.naming import checked_name, is_name
-from hedgerow.boards.settings import PROFILES
+from hedgerow.boards import telling
+from hedgerow.boards.naming import is_name
 from hedgerow.links.keeper import Keeper
-from hedgerow_core import cbor, limits, manage, service, sleep
+from hedgerow_core import cbor, limits, manage, service
 from hedgerow_core.errors import PeerError
 
 Ask = Callable[[bytes], Awaitable[bytes]]
-
-_PINS = (-1, 48)
-_NUMBERS = {
-    "shelf_count": (0, limits.BOARD_LETTERS),
-    "battery_pin": _PINS,
-    "battery_ratio": (100, 10_000),
-    "led_pin": _PINS,
-    "button_pin": _PINS,
-    "sleep_awake": (0, 1_440),
-    "sleep_cycle": (0, 1_440),
-}
-_TRUTHS = ("trace", "led_low")
-_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_DEFAULT = "default"
-# What every board tells besides (docs/protocol.md, "Managing").
-_TOLD = {"name": str, "mesh": bytes, "unique": bytes, "firmware": int, "free": int}
-SETTINGS = ("name", "profile", *_TRUTHS, *_NUMBERS)
 
 
 @dataclass(frozen=True)
@@ -65,55 +48,6 @@ def label_of(name: str) -> str:
     return name.encode()[: limits.LABEL_BYTES].decode(errors="ignore").strip()
 
 
-def settings_of(texts: list[str]) -> dict[str, object]:
-    """Settings as people write them, each "name=value"; None for a default. BadSetting, BadBoardName."""
-    wanted: dict[str, object] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise errors.BadSetting(name=text, reason="write SETTING=VALUE")
-        wanted[name] = _setting(name, value)
-    _check_sleep(wanted)
-    return wanted
-
-
-def _setting(name: str, text: str) -> object:
-    if name not in SETTINGS:
-        raise errors.BadSetting(name=name, reason=f"the settings are {', '.join(SETTINGS)}")
-    if text == _DEFAULT and name != "name":
-        return None
-    if name == "name":
-        return checked_name(text)
-    if name == "profile":
-        if text not in PROFILES:
-            raise errors.BadSetting(name=name, reason=f"it is one of {', '.join(PROFILES)}")
-        return text
-    if name in _TRUTHS:
-        if text not in _WORDS:
-            raise errors.BadSetting(name=name, reason="it is on or off")
-        return _WORDS[text]
-    least, most = _NUMBERS[name]
-    try:
-        number = int(text)
-    except ValueError:
-        number = least - 1
-    if not least <= number <= most:
-        raise errors.BadSetting(name=name, reason=f"it is a number from {least} to {most}")
-    return number
-
-
-def _check_sleep(wanted: dict[str, object]) -> None:
-    """BadSetting where these settings would let a board sleep without meeting anybody."""
-    if "sleep_awake" in wanted or "sleep_cycle" in wanted:
-        awake, cycle = wanted.get("sleep_awake") or 0, wanted.get("sleep_cycle") or 0
-        whole = "sleep_awake" in wanted and "sleep_cycle" in wanted
-        if not (whole and isinstance(awake, int) and isinstance(cycle, int) and sleep.valid(awake, cycle)):
-            reason = (
-                f"set both: sleep_awake from {sleep.AWAKE_LEAST} on, and less than sleep_cycle; 0 and 0: none"
-            )
-            raise errors.BadSetting(name="sleep_cycle", reason=reason)
-
-
 class Managing:
     """One board, by a way that ``ask`` knows. NotOwner where this computer may not ask for it."""
 
@@ -121,14 +55,11 @@ class Managing:
         self._ask = ask
 
     async def config(self) -> dict[str, Any]:
-        """The settings that are no keys, and what the board is, as ``_TOLD`` has it. OtherVersion."""
+        """The settings that are no keys, and what the board is, as ``telling.TOLD`` has it. OtherVersion."""
         try:
-            found = cbor.decode(await self._done(manage.CONFIG_GET))
+            return telling.read_config(await self._done(manage.CONFIG_GET))
         except PeerError:
             raise errors.OtherVersion from None
-        if isinstance(found, dict) and all(type(found.get(key)) is kind for key, kind in _TOLD.items()):
-            return found
-        raise errors.OtherVersion
 
     async def set_config(self, values: dict[str, object]) -> bool:
         """Put settings; whether the board restarts for them."""

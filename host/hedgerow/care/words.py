@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from hedgerow.boards import telling
 from hedgerow.boards.meshes import fingerprint
-from hedgerow_core import cbor, manage, service
+from hedgerow_core import manage, service
 from hedgerow_core.errors import PeerError
 
 QUEUED = "queued"  # no board has it yet
@@ -25,10 +26,6 @@ _NAMES = {
     manage.REKEY: "rekey",
 }
 _RESULTS = ("done", "refused", "wrong argument", "failed", "no room")
-_NUMBERS = (
-    *("letters", "known", "bytes", "load", "uptime_s", "free_heap", "starts", "hears", "links", "damage"),
-    *("safe_mode", "ended_for_memory", "proofs"),
-)
 
 
 @dataclass(frozen=True)
@@ -75,16 +72,9 @@ def fields_of(command: bytes, reply: bytes) -> dict[str, Any]:
         return {}
     try:
         if command[0] == manage.STATUS:
-            numbers, name = service.decode_status(reply[1:])
-            return {"name": name, **dict(zip(_NUMBERS, numbers, strict=True))}
+            return telling.status_of(*service.decode_status(reply[1:]))
         if command[0] == manage.CONFIG_GET:
-            found = cbor.decode(reply[1:])
-            if isinstance(found, dict):
-                return {
-                    str(key): value.hex() if isinstance(value, bytes) else value
-                    for key, value in found.items()
-                    if isinstance(value, str | bytes | int)
-                }
+            return telling.config_of(telling.read_config(reply[1:]))
     except PeerError:
         return {}
     if command[0] == manage.CONFIG_SET:

@@ -7,8 +7,8 @@ import typer
 
 from hedgerow import errors
 from hedgerow.cli import secrets
-from hedgerow.cli.asking import counted
 from hedgerow.cli.terminal import AsJson, confirm, open_node, print_json, shown
+from hedgerow.cli.wording import counted
 from hedgerow.database import DATABASE_FILE
 from hedgerow.node import Node
 from hedgerow.vault import backup as backups

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from hedgerow import errors
+from hedgerow.boards import telling
 from hedgerow.cli import board as group
 from hedgerow.cli import seeing
-from hedgerow.cli.asking import CAUSES, hours, linked
 from hedgerow.cli.condition import status
 from hedgerow.cli.linking import KeyFile, MaybeBoardName, MaybeBoardUrl, board_for
 from hedgerow.cli.terminal import AsJson, confirm, print_json, shown
+from hedgerow.cli.wording import hours
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
 from hedgerow_core import service
@@ -34,20 +35,23 @@ def log(
 ) -> None:
     """Show why a board started, and what went wrong on it."""
     node, keeper = board_for(context, name, board, key_file)
-    starts, cause, troubles, counts, entries = asyncio.run(linked(node, keeper, keeper.log))
-    resets = {cause_name: count for cause_name, count in zip(CAUSES, counts, strict=True) if count}
+    starts, cause, troubles, counts, entries = asyncio.run(keeper.linked(keeper.log))
+    resets = {cause_name: count for cause_name, count in zip(telling.CAUSES, counts, strict=True) if count}
     found = [
         (start, uptime_s, shown(text.decode(errors="replace").replace("\n", " / ")))
         for start, uptime_s, text in entries
     ]
     if as_json:
         print_json(
-            starts=starts, cause=CAUSES[cause], starts_that_ended_badly=troubles, starts_by_cause=resets
+            starts=starts,
+            cause=telling.CAUSES[cause],
+            starts_that_ended_badly=troubles,
+            starts_by_cause=resets,
         )
         for start, uptime_s, text in found:
             print_json(start=start, uptime_s=uptime_s, text=text)
     else:
-        print(f"start number {starts}, by {CAUSES[cause]}")
+        print(f"start number {starts}, by {telling.CAUSES[cause]}")
         print("  starts: " + ", ".join(f"{count} by {each}" for each, count in resets.items()))
         if troubles:
             print(f"  starts in a row that ended badly: {troubles}")
@@ -71,7 +75,7 @@ def repair(
         numbers, said = await keeper.status()
         return numbers[9], bool(numbers[10]), shown(said)
 
-    damage, safe, called = asyncio.run(linked(node, keeper, look))
+    damage, safe, called = asyncio.run(keeper.linked(look))
     # In safe mode the shelf may be what ends every start.
     wanted = service.SHELF_FOLDER if safe and damage not in _LOST else damage
     if wanted not in _LOST:
@@ -89,7 +93,7 @@ def repair(
             raise errors.BoardBeyondRepair(name=called)
         return result
 
-    result = asyncio.run(linked(node, keeper, mend))
+    result = asyncio.run(keeper.linked(mend))
     if result == service.NOT_NEEDED:
         raise errors.DamageChanged(name=called)
     left = asyncio.run(_after(node, keeper, look))
@@ -113,7 +117,7 @@ async def _after(node: Node, keeper: Keeper, look: Callable[[], Awaitable[tuple[
     while True:
         await asyncio.sleep(_AGAIN_S)
         try:
-            return (await linked(node, keeper, look))[0]
+            return (await keeper.linked(look))[0]
         except errors.UserError:
             if loop.time() >= until:
                 raise

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow import errors
-from hedgerow.boards.managing import settings_of
+from hedgerow.boards.choices import settings_of
 from hedgerow.care import words
 from hedgerow.care.words import Command
-from hedgerow.cli.asking import spoken
+from hedgerow.cli.condition import show_status
 from hedgerow.cli.conversations import duration_of, minutes_of
-from hedgerow.cli.linking import KeyFile, MaybeBoardUrl, keeper_for, open_known
+from hedgerow.cli.linking import KeyFile, MaybeBoardUrl, keeper_for
+from hedgerow.cli.managing import show_config
 from hedgerow.cli.pairing import BoardName
 from hedgerow.cli.terminal import AsJson, clock, now_ms, open_node, print_json, waiting
 from hedgerow.node import Node
@@ -84,33 +85,34 @@ def _ask(
         with waiting(f"Waiting for {name}", as_json):
             asyncio.run(_exchange(node, board, key_file, number, patience_s))
     found = node.care.command(number, now_ms())
+    _tell(node, found, as_json)
     node.close()
-    _tell(found, as_json)
     if found.result not in (None, _DONE):
         raise typer.Exit(1)
 
 
 async def _exchange(node: Node, board: str, key_file: Path | None, number: int, patience_s: float) -> None:
     keeper = keeper_for(node, board, key_file)
-    try:
-        await open_known(node, keeper)
+
+    async def go() -> None:
         await keeper.settle()
         if patience_s:
             await keeper.watch(lambda: node.care.command(number, now_ms()).reply is not None, patience_s)
             await keeper.settle()  # our proof, so that nobody carries the answer any further
+
+    try:
+        await keeper.linked(go)
     except errors.UserError:
         # A board that is told to restart takes its link with it.
         if node.care.command(number, now_ms()).state == words.QUEUED:
             raise
-    finally:
-        await keeper.close()
 
 
-def _tell(found: Command, as_json: bool) -> None:
+def _tell(node: Node, found: Command, as_json: bool) -> None:
     if as_json:
         print_json(**_fields(found))
     elif found.reply is not None:
-        _show_answer(found)
+        _show_answer(node, found)
     elif found.state == words.EXPIRED:
         print(f"Command {found.id} for {found.board} is expired: no answer came in time.")
     else:
@@ -134,13 +136,20 @@ def _fields(found: Command) -> dict[str, Any]:
     }
 
 
-def _show_answer(found: Command) -> None:
+def _show_answer(node: Node, found: Command) -> None:
     print(f"{found.board}, {found.what}: {found.result}.")
     why = _WHY.get(found.command[:1] + (found.reply or b"")[:1])
     if why is not None:
         print(f"  {why}")
-    for key, value in found.fields().items():
-        print(f"  {key:<16} {spoken(value)}")
+    told = found.fields()
+    if "held" in told:
+        show_status(told)
+    elif "chip_id" in told:
+        show_config(node, told)
+    elif told.get("restarts"):
+        print("It restarts for it.")
+    elif "fingerprint" in told:
+        print(f"It has the key {told['fingerprint']}.")
 
 
 def status() -> bytes:
@@ -204,10 +213,10 @@ def answer(
     node = open_node(context)
     node.poll(now_ms())
     found = node.care.command(number, now_ms())
-    node.close()
     if found.reply is None and not as_json:
         raise errors.NotAnswered(name=found.board)
-    _tell(found, as_json)
+    _tell(node, found, as_json)
+    node.close()
 
 
 def cancel(

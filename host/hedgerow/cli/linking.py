@@ -104,14 +104,7 @@ def board_for(
     return node, keeper_for(node, where, key_file)
 
 
-async def open_known(node: Node, keeper: Keeper) -> None:
-    """Open the link; the key that worked, and where, is remembered."""
-    await keeper.open()
-    if keeper.key is not None:
-        node.remember_key(keeper.key, now_ms(), keeper.url)
-
-
-async def exchange(node: Node, keeper: Keeper, quiet: bool) -> None:
+async def exchange(keeper: Keeper, quiet: bool) -> None:
     """Link, exchange everything, hang up. How many letters went either way is shown meanwhile."""
 
     async def count(show: Callable[[int], None]) -> None:
@@ -122,17 +115,15 @@ async def exchange(node: Node, keeper: Keeper, quiet: bool) -> None:
     with progress("Exchanging letters", quiet) as show:
         counting = asyncio.create_task(count(show))
         try:
-            await open_known(node, keeper)
-            await keeper.settle()
+            await keeper.linked(keeper.settle)
         finally:
             counting.cancel()
-            await keeper.close()
 
 
 def exchange_now(node: Node, board: str, key_file: Path | None, quiet: bool) -> None:
     """What ``send`` and ``inbox`` do where a board is named."""
     show = (lambda found: None) if quiet else print_event
-    asyncio.run(exchange(node, keeper_for(node, board, key_file, show), quiet))
+    asyncio.run(exchange(keeper_for(node, board, key_file, show), quiet))
 
 
 def follow(
@@ -186,7 +177,7 @@ def sync(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_j
             print_event(found)
 
     keeper = keeper_for(node, board, key_file, event)
-    asyncio.run(exchange(node, keeper, as_json))
+    asyncio.run(exchange(keeper, as_json))
     if as_json:
         print_json(given=keeper.given, taken=keeper.taken, opened=len(opened))
     else:

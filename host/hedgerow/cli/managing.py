@@ -1,20 +1,23 @@
 """Boards of this computer: board list, board rename, board config, board wipe, board locate."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from hedgerow import errors
-from hedgerow.boards.managing import SETTINGS, Pairing, settings_of
+from hedgerow.boards import telling
+from hedgerow.boards.choices import SETTINGS, settings_of
+from hedgerow.boards.managing import Pairing
 from hedgerow.boards.naming import checked_name
 from hedgerow.boards.paired import Paired
-from hedgerow.cli.asking import spoken
 from hedgerow.cli.board import app as group
 from hedgerow.cli.pairing import BoardName, managed
 from hedgerow.cli.terminal import AsJson, clock, confirm, now_ms, open_node, print_json, shown
 from hedgerow.cli.wiping import erase_board
+from hedgerow.cli.wording import spoken
+from hedgerow.node import Node
 from hedgerow_core import manage
 from hedgerow_core.clock import EPOCH_MINUTES
 
@@ -131,25 +134,25 @@ def get(context: typer.Context, name: BoardName, as_json: AsJson = False) -> Non
     node = open_node(context)
     board = node.boards.named(name)
     found = managed(node, board.name, lambda managing: managing.config())
-    mesh = node.meshes.of_fingerprint(found["mesh"].hex())
-    node.close()
-    values = {key: found[key] for key in SETTINGS if key in found}
-    more = {
-        "mesh": found["mesh"].hex(),
-        "mesh_name": None if mesh is None else mesh.name,
-        "chip_id": found["unique"].hex(),
-        "firmware": found["firmware"],
-        "free_bytes": found["free"],
-    }
+    told = telling.config_of(found)
     if as_json:
-        print_json(**values, **more)
-        return
-    for key, value in values.items():
-        print(f"{key:<14} {spoken(value)}")
-    print(f"{'mesh':<14} {more['mesh_name'] or 'another one'}, fingerprint {more['mesh']}")
-    print(f"{'chip':<14} {more['chip_id']}")
-    print(f"{'firmware':<14} number {more['firmware']}")
-    print(f"{'flash':<14} {more['free_bytes']:,} bytes free")
+        mesh = node.meshes.of_fingerprint(told["mesh"])
+        print_json(**told, mesh_name=None if mesh is None else mesh.name)
+    else:
+        show_config(node, told)
+    node.close()
+
+
+def show_config(node: Node, told: dict[str, Any]) -> None:
+    """What ``telling.config_of`` made."""
+    mesh = node.meshes.of_fingerprint(told["mesh"])
+    for key in SETTINGS:
+        if key in told:
+            print(f"{key:<14} {spoken(told[key])}")
+    print(f"{'mesh':<14} {'another one' if mesh is None else mesh.name}, fingerprint {told['mesh']}")
+    print(f"{'chip':<14} {told['chip_id']}")
+    print(f"{'firmware':<14} number {told['firmware']}")
+    print(f"{'flash':<14} {told['free_bytes']:,} bytes free")
 
 
 def set_(

@@ -15,10 +15,10 @@ from hedgerow.boards.code import Code
 from hedgerow.boards.managing import Managing, Pairing, over
 from hedgerow.boards.paired import Paired
 from hedgerow.cli import secrets
-from hedgerow.cli.asking import keeper_for, linked
 from hedgerow.cli.board import app as group
 from hedgerow.cli.conversations import duration_of
 from hedgerow.cli.inviting import drawn, drawn_code
+from hedgerow.cli.linking import keeper_for
 from hedgerow.cli.terminal import AsJson, clock, confirm, now_ms, open_node, print_json, shown, waiting
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
@@ -44,7 +44,7 @@ def managed(node: Node, name: str, ask: Callable[[Managing], Awaitable[T]]) -> T
         return await ask(managing)
 
     with waiting(f"Asking {name}"):
-        return asyncio.run(linked(node, keeper, go))
+        return asyncio.run(keeper.linked(go))
 
 
 def pair(

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from hedgerow import errors
 from hedgerow.boards.paired import Paired
 from hedgerow.cli import board
-from hedgerow.cli.asking import counted
 from hedgerow.cli.terminal import AsJson, open_node, print_json, shown
+from hedgerow.cli.wording import counted
 from hedgerow.links import ble
 
 _ANOTHER = "another board"

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from hedgerow import errors
-from hedgerow.cli.asking import counted, keeper_for, linked, percent_of
-from hedgerow.cli.linking import BoardUrl, KeyFile, MaybeBoardUrl
+from hedgerow.boards import telling
+from hedgerow.cli.linking import BoardUrl, KeyFile, MaybeBoardUrl, keeper_for
 from hedgerow.cli.terminal import AsJson, now_ms, open_node, print_json, shown
+from hedgerow.cli.wording import counted
 from hedgerow.node import Node
 from hedgerow.pings import Answer
 from hedgerow_core import probe, survey
@@ -45,7 +46,7 @@ def nodes(context: typer.Context, board: BoardUrl, key_file: KeyFile = None, as_
         _, name = await keeper.status()
         return name, await keeper.nodes()
 
-    name, found = asyncio.run(linked(node, keeper, ask))
+    name, found = asyncio.run(keeper.linked(ask))
     rows = sorted((_as_json(*row) for row in found), key=_nearest_first)
     if as_json:
         for row in rows:
@@ -60,7 +61,7 @@ def _as_json(
 ) -> dict[str, Any]:
     heard = any(beacon_id)
     told: tuple[object, ...] = (beacon_id.hex(), heard_s, rssi, load * 100 // 255, known)
-    about = (f"{version >> 5}.{version & 31}" if version else None, percent_of(battery))
+    about = (f"{version >> 5}.{version & 31}" if version else None, telling.percent_of(battery))
     return {
         **dict(zip(_NODE_KEYS, (*(told if heard else (None,) * 5), *about), strict=True)),
         "linked": bool(flags & survey.LINKED),
@@ -157,7 +158,7 @@ def _ask_contact(node: Node, name: str, board: str | None, key_file: KeyFile, wa
 
     async def wait_linked(url: str) -> None:
         keeper = keeper_for(node, url, key_file)
-        await linked(node, keeper, lambda: keeper.watch(lambda: node.pings.answer(nonce) is not None, wait))
+        await keeper.linked(lambda: keeper.watch(lambda: node.pings.answer(nonce) is not None, wait))
 
     asyncio.run(wait_here() if board is None else wait_linked(board))
     answer = node.pings.answer(nonce)
@@ -191,7 +192,7 @@ def _ask_board(node: Node, name: str, board: str, key_file: KeyFile) -> list[tup
                 ways = await keeper.trace(os.urandom(probe.NONCE_BYTES), name)
         return ways
 
-    return asyncio.run(linked(node, keeper, ask))
+    return asyncio.run(keeper.linked(ask))
 
 
 def _show_way(name: str, ways: list[tuple[int, str]], as_json: bool) -> None:

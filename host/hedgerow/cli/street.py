@@ -17,7 +17,6 @@ from hedgerow.cli.linking import (
     MaybeBoardUrl,
     exchange_now,
     keeper_for,
-    open_known,
     run_until_interrupted,
     state_printer,
 )
@@ -89,15 +88,16 @@ async def _say_first(
             print_event(event)
 
     keeper = keeper_for(node, board, key_file, show)
-    try:
-        await _open(node, keeper)
+
+    async def say() -> Heard:
+        _check_street(node, keeper)
         if not await keeper.watch(lambda: node.street.known, _ANSWER_S):
             raise errors.StreetSilent
         said = node.say(text, sos, now_ms())
         await keeper.settle()
         return said
-    finally:
-        await keeper.close()
+
+    return await keeper.linked(say)
 
 
 def hear(
@@ -133,16 +133,17 @@ def hear(
 
 async def _listen(node: Node, board: str, key_file: Path | None) -> None:
     keeper = keeper_for(node, board, key_file)
-    try:
-        await _open(node, keeper)
+
+    async def listen() -> None:
+        _check_street(node, keeper)
         await keeper.settle()
-    finally:
-        await keeper.close()
+
+    await keeper.linked(listen)
 
 
-async def _open(node: Node, keeper: Keeper) -> None:
-    """Open a link to a board that tells its street. StreetNotLent, where no other one is known."""
-    await open_known(node, keeper)
+def _check_street(node: Node, keeper: Keeper) -> None:
+    """StreetNotLent where the board that is linked tells its street to its owners alone, and no other street
+    is known."""
     board = None if keeper.key is None else node.boards.of_key(keeper.key)
     if board is not None and not board.owned and not node.street.known:
         raise errors.StreetNotLent(name=board.name)

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from hedgerow.cli.asking import linked
 from hedgerow.cli.board import app as group
 from hedgerow.cli.linking import KeyFile, MaybeBoardUrl, board_for
 from hedgerow.cli.terminal import AsJson, now_ms, print_json, shown
@@ -47,7 +46,7 @@ def update(
     """Bring the firmware of this hedgerow to a board, or to its mesh, and wait until it runs well."""
     node, keeper = board_for(context, name, board, key_file)
     if status:
-        found, called = asyncio.run(linked(node, keeper, lambda: look(keeper)))
+        found, called = asyncio.run(keeper.linked(lambda: look(keeper)))
         node.close()
         _tell(called, found, as_json)
         return

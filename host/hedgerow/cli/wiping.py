@@ -8,9 +8,9 @@ import typer
 
 from hedgerow import errors
 from hedgerow.cli import secrets
-from hedgerow.cli.asking import counted, keeper_for, linked
-from hedgerow.cli.linking import KeyFile
+from hedgerow.cli.linking import KeyFile, keeper_for
 from hedgerow.cli.terminal import AsJson, confirm, open_node, print_json, shown
+from hedgerow.cli.wording import counted
 from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
 from hedgerow.vault import wipe as wiping
@@ -106,7 +106,7 @@ def erase_board(node: Node, url: str, key_file: Path | None) -> str:
             raise errors.OtherVersion
         return name
 
-    name = asyncio.run(linked(node, keeper, erase))
+    name = asyncio.run(keeper.linked(erase))
     asyncio.run(_gone(keeper, name))
     return name
 

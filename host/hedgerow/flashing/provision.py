@@ -68,18 +68,18 @@ def trusted(node: Node, there: BoardSettings) -> bool:
     return own is not None and mesh_of(node, there) is not None and not node.rekeyings.left_out(own)
 
 
-def mesh_for(node: Node, wanted: str | None, there: BoardSettings | None, now: int) -> tuple[Mesh, bool]:
-    """(the mesh, whether it was made just now): the one that is wanted, the board's own, the only one here,
-    or a new one. SeveralMeshes, UnknownMesh."""
+def mesh_for(node: Node, wanted: str | None, there: BoardSettings | None) -> Mesh | None:
+    """The mesh that is wanted, the board's own, or the only one here; None where the board begins one,
+    called FIRST_MESH. SeveralMeshes, UnknownMesh."""
     if wanted is not None:
-        return node.meshes.named(wanted), False
+        return node.meshes.named(wanted)
     its = None if there is None else mesh_of(node, there)
     if its is not None:
-        return its, False
+        return its
     here = node.meshes.all()
     if len(here) > 1:
         raise errors.SeveralMeshes(names=", ".join(mesh.name for mesh in here))
-    return (here[0], False) if here else (node.meshes.create(FIRST_MESH, now), True)
+    return here[0] if here else None
 
 
 def prepare(

@@ -117,7 +117,7 @@ class Flashing:
             self._node.rekeyings.work(self._now())  # a key whose minute has come holds from now on
         if request.board is not None:
             self._kind = catalogue.named(request.board)
-        # Before anything is erased, and the same when an interrupted flash is done again.
+        # Which one is clear before anything is erased.
         mesh = self._mesh(None) if request.wishes.mesh is not None or not request.keep_data else None
         if image_first(request, self._kind):
             self._get_image(None)
@@ -137,17 +137,18 @@ class Flashing:
                 # What did not answer before does now; nothing was erased.
                 found, shown = self._look(port, silent_before=True)
                 mesh = self._kept_by(port, shown, mesh)
-            assert mesh is not None
             return self._fill(Path(name), port, there_chip, shown, mesh)
 
-    def _mesh(self, kept: BoardSettings | None) -> Mesh:
-        mesh, new = provision.mesh_for(self._node, self._request.wishes.mesh, kept, self._now())
-        if new:
-            self._screen.note(f"There was no mesh here yet: this board begins one, called {mesh.name}.")
+    def _mesh(self, kept: BoardSettings | None) -> Mesh | None:
+        return provision.mesh_for(self._node, self._request.wishes.mesh, kept)
+
+    def _begin_mesh(self) -> Mesh:
+        mesh = self._node.meshes.create(provision.FIRST_MESH, self._now())
+        self._screen.note(f"There was no mesh here yet: this board begins one, called {mesh.name}.")
         return mesh
 
-    def _kept_by(self, port: Port, kept: BoardSettings | None, mesh: Mesh | None) -> Mesh:
-        """The mesh of a board that keeps what it has. SeveralMeshes, NoPairingLeft."""
+    def _kept_by(self, port: Port, kept: BoardSettings | None, mesh: Mesh | None) -> Mesh | None:
+        """The mesh of a board that keeps what it has, if there is one. SeveralMeshes, NoPairingLeft."""
         try:
             provision.check_room(self._node, kept)
             return mesh or self._mesh(kept)
@@ -256,13 +257,16 @@ class Flashing:
             chip.write(kind, ports.moved(port), self._image.path, not self._request.keep_data, progress)
         return port
 
-    def _fill(self, folder: Path, port: Port, there: Chip, shown: BoardSettings | None, mesh: Mesh) -> Result:
+    def _fill(
+        self, folder: Path, port: Port, there: Chip, shown: BoardSettings | None, mesh: Mesh | None
+    ) -> Result:
         """Firmware, settings and main.py for a board that runs MicroPython; ``shown`` is what it had."""
         kind, request = self._kind, self._request
         assert kind is not None
         files = {f"/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.rglob("*.mpy"))}
         with self._screen.step(COPY) as progress:
             remembers, copied = onboard.fill(port, files, progress)
+        mesh = mesh or self._begin_mesh()
         with self._screen.step(SETTINGS) as progress:
             made = provision.prepare(
                 self._node,

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from hedgerow import errors, links
 from hedgerow.events import Event
@@ -35,6 +35,8 @@ _HOME_ENDED = (errors.HomeLocked, errors.NoHome)
 CONNECTING = "connecting"
 LINKED = "linked"
 WAITING = "waiting"
+
+T = TypeVar("T")
 
 
 class Keeper:
@@ -153,6 +155,16 @@ class Keeper:
         if self._port is not None:
             await self._port.close()
             self._port = None
+
+    async def linked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What ``ask`` gives while the board is linked; the key that it took, and where, is remembered."""
+        try:
+            await self.open()
+            if self.key is not None:
+                self._node.remember_key(self.key, self._now(), self._url)
+            return await ask()
+        finally:
+            await self.close()
 
     async def settle(self) -> None:
         """Exchange until there is nothing left to exchange for a moment."""

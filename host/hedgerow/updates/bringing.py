@@ -2,8 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping
 
 from hedgerow import errors
 from hedgerow.boards.managing import Managing, over
@@ -24,7 +23,6 @@ _FOR_GOOD = (
     *(errors.HomeLocked, errors.NoHome, errors.OtherVersion),
 )
 
-T = TypeVar("T")
 Show = Callable[[Stage, float], None]
 
 
@@ -73,7 +71,7 @@ class Bringing:
             its = self._mesh(mesh)
             return *(await self._trusted(its, trust, new_signer)), its
 
-        state, name, signing = await self._linked(begin)
+        state, name, signing = await self._keeper.linked(begin)
         needed = self._needed(name, state)
         if not needed and not self._everybody:
             return name, state, False
@@ -92,15 +90,6 @@ class Bringing:
         if known is not None:
             self._node.boards.change(known.id, firmware=state.number)
         return name, state, needed
-
-    async def _linked(self, ask: Callable[[], Awaitable[T]]) -> T:
-        try:
-            await self._keeper.open()
-            if self._keeper.key is not None:
-                self._node.remember_key(self._keeper.key, self._now(), self._keeper.url)
-            return await ask()
-        finally:
-            await self._keeper.close()
 
     def _mesh(self, wanted: str | None) -> Mesh:
         """The mesh that is named, the board's own, or the only one here. UnknownMesh, MeshUnclear."""
@@ -157,7 +146,7 @@ class Bringing:
 
         while True:
             try:
-                return await self._linked(watch)
+                return await self._keeper.linked(watch)
             except _FOR_GOOD:
                 raise
             except errors.UserError:
