@@ -237,7 +237,8 @@ class Board:
             self.aside("manage", line, message)
         elif self.rights(line) in (OWNER, GUEST):
             if kind == service.STATUS:
-                line.link.service(self.condition())
+                if line.link.established:  # what came behind the question may have ended it
+                    line.link.service(self.condition())
             else:
                 name = "view" if kind < service.TRACE else "trace"
                 if kind < service.COUNTS or kind == service.FINDING:

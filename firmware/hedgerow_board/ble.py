@@ -396,6 +396,8 @@ class Radio:
 
     def _greet(self, line: Line) -> None:
         board = self._board
+        if not line.link.established:
+            return  # it has ended, and is still waiting for its last write
         about = bytes((VERSION, board.battery()))
         line.link.service(bytes((NAME,)) + board.carrier.beacon_id + b"\1" + self._address() + about)
         line.wake()

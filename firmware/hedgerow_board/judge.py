@@ -25,14 +25,13 @@ def answer(board: object, line: object, message: bytes) -> bytes:
         if _well(board, record):
             store.set_i32("slot", slot)
             store.set_i32("lost", 0)
-            if record[12] == trial.TRIED:
-                record[12] = trial.RAN
-            trial.keep(store, record)
-            board.trial = False
-            board.journal.note("firmware " + str(NUMBER) + " runs well")
+            _ran(board, store, record)
         return b""
     board.trial = False
-    if record[12] == trial.TRIED:
+    if record[12] == trial.TRIED and (record[14] & trial.SECOND > 0) == (slot > 0):
+        # The power went when it had run well, before that was all written down.
+        _ran(board, store, record)
+    elif record[12] == trial.TRIED:
         if board.journal.cause == machine.PWRON_RESET and record[13] < limits.UPDATE_TRIES:
             # It was not its fault.
             record[13] += 1
@@ -46,6 +45,14 @@ def answer(board: object, line: object, message: bytes) -> bytes:
         store.set_i32("lost", 0)
         store.commit()
     return b""
+
+
+def _ran(board: object, store: object, record: bytearray) -> None:
+    if record[12] == trial.TRIED:
+        record[12] = trial.RAN
+    trial.keep(store, record)
+    board.trial = False
+    board.journal.note("firmware " + str(NUMBER) + " runs well")
 
 
 def _well(board: object, record: bytearray) -> bool:

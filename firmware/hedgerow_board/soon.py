@@ -4,8 +4,8 @@ import asyncio
 
 import machine
 
-from hedgerow_board import changes
-from hedgerow_core import manage
+from hedgerow_board import changes, trial
+from hedgerow_core import limits, manage
 
 _LAST_WORDS_MS = 500  # for an answer to reach the host
 _BLINK_MS = 125
@@ -13,7 +13,7 @@ _BLINK_MS = 125
 
 def follow(board: object, change: int, hides: bool) -> None:
     """Do what follows a ``change``; ``hides``: whoever is gone knew the finding key."""
-    asyncio.create_task(_restart() if change == changes.RESTARTS else _part(board, hides))
+    asyncio.create_task(_restart(board) if change == changes.RESTARTS else _part(board, hides))
 
 
 def answer(board: object, fields: dict, op: int, more: bytes, rights: int, pairing: bytes) -> tuple:
@@ -32,9 +32,23 @@ def answer(board: object, fields: dict, op: int, more: bytes, rights: int, pairi
     return bytes((status,)), changes.NOTHING
 
 
-async def _restart() -> None:
+async def _restart(board: object) -> None:
     await asyncio.sleep_ms(_LAST_WORDS_MS)
+    if board.trial:
+        _try_on(board.journal.store)
     machine.reset()
+
+
+def _try_on(store: object) -> None:
+    """A restart that somebody asked for is no fault of a firmware that is tried: it is tried once more."""
+    slot = trial.running()
+    record = trial.record(store)
+    if trial.number(store, "slot") != slot and record[13] < limits.UPDATE_TRIES:
+        record[13] += 1
+        try:
+            trial.begin(store, 1 - slot, record)
+        except OSError:
+            pass  # then it has failed
 
 
 async def _part(board: object, hides: bool) -> None:

@@ -1,7 +1,7 @@
 """What a board remembers of the last update (docs/protocol.md, "Updates"), in non-volatile storage.
 
 "update": first bytes of the hash of the key 4 | leaf 4 | number 4 | what the update does 1 | tries 1 | what
-the board had before it 1. "slot", "trial" and "lost" are the loader's (hedgerow_loader).
+the board had before it, and where it lies 1. "slot", "trial" and "lost" are the loader's (hedgerow_loader).
 """
 
 import asyncio
@@ -22,6 +22,7 @@ FAILED = 3
 # What a board had before: somebody to talk with; a shelf on the flash.
 COMPANY = 1
 SOUND = 2
+SECOND = 4  # it is folder /b that is tried
 # What ``Board.quiet`` is while an update is installed, 0 else.
 WAITING = 1
 GOING = 2
@@ -86,6 +87,7 @@ def begin(store: object, slot: int, new: bytearray) -> None:
     """Let the loader start the folder that does not run, once. OSError where the storage refuses: then it
     starts the same folder as ever."""
     before = record(store)
+    new[14] = new[14] & ~SECOND | (0 if slot else SECOND)
     keep(store, new)
     try:
         store.set_i32("trial", 2 - slot)

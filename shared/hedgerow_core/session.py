@@ -73,8 +73,9 @@ class Session:
     """One end of a session.
 
     ``keys`` maps MESH or PAIR to a 32-byte key (the initiator has exactly one), on the responder PAIR to one
-    or to a list of them, which may change meanwhile; ``seed`` is 16 bytes or more of secret randomness, which
-    this end's nonces come from. ``pairing`` is the key of kind PAIR that authenticated, else empty.
+    or to a list of them, which may change meanwhile, as may ``guests``: those of them that are lent. ``seed``
+    is 16 bytes or more of secret randomness, which this end's nonces come from. ``pairing`` is the key of
+    kind PAIR that authenticated, else empty.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Session:
         guests: "list[bytes] | None" = None,
     ) -> None:
         self.role = role
-        self._guests = guests or []
+        self._guests = [] if guests is None else guests
         self.pairing = b""
         self.kind = 0
         self.closed = False
@@ -335,6 +336,8 @@ class Session:
         number = (self._received + 1 & ~0xFFFF) | frame[1] << 8 | frame[2]
         if number <= self._received:
             number += 0x10000
+        if number >= limits.SESSION_FRAMES:
+            raise PeerError("a session that is worn out")
         counter = number.to_bytes(4, "big")
         content = bytes(frame[3 : -limits.TAG_BYTES])
         tag = hmac_sha256(keys[96:128], counter + content)[: limits.TAG_BYTES]

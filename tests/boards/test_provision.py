@@ -272,6 +272,9 @@ def test_a_board_that_was_shut_out_comes_back_with_new_keys_or_not_at_all(node, 
         with pytest.raises(errors.FormerKey, match="mill has a former key of home"):
             looked_at(node, there, monkeypatch, keep_data=keep)
         assert looked_at(node, there, monkeypatch, keep_data=keep, sure=True) is None
+    again = prepare(node, name="mill")
+    assert again.key != there.pairing_key and again.settings.care_key != there.care_key
+    assert not any(node.rekeyings.left_out(board) for board in node.boards.all())
 
 
 def test_a_board_of_strangers_is_told_as_one(node, monkeypatch):

@@ -1,6 +1,6 @@
 from hedgerow_core import limits
 from hedgerow_core.errors import LimitError, PeerError, VersionError
-from hedgerow_core.mac import hmac_sha256
+from hedgerow_core.mac import aes_ctr, hmac_sha256
 from hedgerow_core.session import INITIATOR, MESH, PAIR, PLAINTEXT_BYTES, RESPONDER, Session
 from support import KEY, refuses, sessions, unhex, vectors
 
@@ -179,6 +179,14 @@ def test_a_guest_is_told_from_an_owner():
         assert board.established and board.guest is guest
 
 
+def test_a_guest_who_comes_after_the_line_was_opened_is_no_owner():
+    guests = []
+    board = Session(RESPONDER, {PAIR: HOSTS}, b"board", 0, guests)
+    guests.append(HOSTS[1])
+    shake(Session(INITIATOR, {PAIR: HOSTS[1]}, b"host", 0), board)
+    assert board.established and board.guest
+
+
 def test_vectors_of_both_kinds_of_handshake():
     for vector in vectors("session"):
         kind, key = vector["kind"], unhex(vector["key"])
@@ -253,6 +261,25 @@ def test_the_counter_passes_two_to_the_sixteen():
         a.send(bytes((number,)))
         assert deliver(a, b) == [bytes((number,))]
     assert b._received > 0xFFFF
+
+
+def test_who_lets_the_counter_run_as_fast_as_gaps_allow_is_refused_and_crashes_nobody():
+    a, b = established()
+    for _ in range(limits.SESSION_FRAMES >> 16):
+        a.send(b"on")
+        assert deliver(a, b) == [b"on"]
+        a._sent += 0xFFFF
+    a._sent -= 0xFFFF
+    b._received = limits.SESSION_FRAMES - 2
+    a._sent = limits.SESSION_FRAMES - 1
+    a.send(b"the last")
+    assert deliver(a, b) == [b"the last"]
+    for number in (limits.SESSION_FRAMES, 1 << 32):
+        b._received = number - 1
+        counter = (number & 0xFFFFFFFF).to_bytes(4, "big")
+        content = aes_ctr(a._keys[:32], bytes(8) + counter + bytes(4), b"one more")
+        tag = hmac_sha256(a._keys[32:64], counter + content)[: limits.TAG_BYTES]
+        assert refuses(b.receive, b"\4" + counter[2:] + content + tag, 0)
 
 
 def test_every_handshake_frame_may_be_lost_once():

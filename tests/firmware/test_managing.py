@@ -273,6 +273,31 @@ def test_an_owner_that_takes_itself_away_gets_no_keys_of_those_who_stay(mill):
     assert found["board"] != sealed.board_id(b"c" * 32)
 
 
+def test_a_guest_on_a_cable_that_the_owner_had_before_does_not_set_the_clock(mill):
+    owner = mill.at(PAIRING)
+    assert owner.pair(BOB, GUEST, 500_000, "Bob")[0] == DONE
+    owner.put(3)
+    mill.wait(3)
+    owner.stop()
+    guest = mill._host = Owner(mill.lab, "mill", BOB, minute=400_000)
+    mill.wait(5)
+    assert guest.link.established
+    assert mill.at(PAIRING).status()["held"] == 3, "letters are over by the clock of a guest"
+
+
+def test_a_question_and_the_end_of_the_link_in_one_read_do_not_restart_the_board(mill):
+    owner = mill.at(PAIRING)
+    starts = owner.status()["starts"]
+    forged = owner.link.framing.send(b"\4\0\0" + bytes(9))[0]
+    for _ in range(64):  # that a link forgives
+        owner.line.write(forged)
+        mill.wait(0.03)
+    owner.link.peer.service(bytes((service.STATUS,)))
+    owner.line.write(b"".join(owner.link.outgoing(mill.lab.now_ms)) + forged)
+    mill.wait(5)
+    assert mill.at(PAIRING).status()["starts"] == starts
+
+
 def test_a_guest_exchanges_letters_and_manages_nothing(mill):
     assert mill.at(PAIRING).pair(BOB, GUEST, label="Bob")[0] == DONE
     guest = mill.at(BOB)

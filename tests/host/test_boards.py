@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from contextlib import closing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -50,6 +51,19 @@ def test_who_joins_has_the_key_and_only_with_admin_the_admin_secret(node, tmp_pa
         again = bob.meshes.join(meshes.for_qr(meshes.invitation(mill, admin=True)), NOW)
         assert again.id == found.id and again.admin == mill.admin
         assert bob.meshes.join(meshes.invitation(mill), NOW).admin == mill.admin
+
+
+def test_no_member_says_who_signs_the_updates_of_a_mesh_that_another_made(node):
+    mill = node.meshes.create("Mill Lane", NOW)
+    theirs = b"the update key of a member"
+    node.meshes.join(meshes.invitation(replace(mill, update_key=theirs)), NOW)
+    node.meshes.join(meshes.invitation(replace(mill, update_key=theirs, admin=KEY), admin=True), NOW)
+    assert node.meshes.named("Mill Lane") == mill
+    ours = b"that of another admin"
+    assert (
+        node.meshes.join(meshes.invitation(replace(mill, update_key=ours), admin=True), NOW).update_key
+        == ours
+    )
 
 
 def test_leaving_a_mesh_forgets_its_key_and_keeps_the_boards(node):

@@ -286,7 +286,7 @@ def test_another_key_for_a_mesh_goes_to_all_its_boards_and_holds_from_its_minute
         assert node.meshes.of_fingerprint(known).name == "Lane"
     boards[2].meet(node, at + 2 * MINUTE)
     assert node.rekeyings.of("Lane", at + 2 * MINUTE).missing == ["old"]
-    assert node.rekeyings.begin("Lane", at + DAY, [], at + DAY - MINUTE).boards["stolen"] == "queued"
+    assert node.rekeyings.begin("Lane", at + DAY, [], at + DAY - MINUTE).boards["stolen"] == "left out"
 
 
 def test_a_board_that_takes_no_more_commands_now_hears_of_the_key_later_and_is_listed_meanwhile(node):
@@ -310,6 +310,22 @@ def test_a_board_that_takes_no_more_commands_now_hears_of_the_key_later_and_is_l
     assert "new" not in node.rekeyings.of("Lane", at + MINUTE).boards
 
 
+def test_a_board_that_was_shut_out_stays_so_at_the_next_change_of_the_key(node):
+    mesh = node.meshes.create("Lane", NOW)
+    owned(node, "mill", mesh=mesh.id)
+    stolen = owned(node, "stolen", 2, mesh=mesh.id)
+    for change, without in ((0, ["stolen"]), (1, []), (2, ["stolen"])):
+        begun = NOW + change * DAY
+        found = node.rekeyings.begin("Lane", begun + 60 * MINUTE, without, begun)
+        assert found.boards == {"mill": "queued", "stolen": "left out"}
+        stolen.meet(node, begun)
+        node.poll(begun + 61 * MINUTE)
+        assert not stolen.ran and node.rekeyings.left_out(node.boards.named("stolen"))
+    # Flashed, it has other keys.
+    node.rekeyings.let_in(node.boards.named("stolen"))
+    assert node.rekeyings.begin("Lane", NOW + 4 * DAY, [], NOW + 3 * DAY).boards["stolen"] == "queued"
+
+
 def test_only_who_made_a_mesh_changes_its_key(node, tmp_path):
     with closing(Node.create(tmp_path / "bob", "Bob", source(2), NOW)) as bob:
         bob.meshes.join(meshes.invitation(node.meshes.create("Lane", NOW)), NOW)
@@ -324,7 +340,8 @@ def test_replies_are_read_and_damaged_ones_say_nothing():
     asked = bytes((manage.CONFIG_GET,))
     about = {"mesh": "0102", "chip_id": "03", "firmware": 5, "free_bytes": 6}
     assert words.fields_of(asked, config) == {"name": "mill", "trace": True, **about}
-    for reply in (b"", b"\0", b"\0\xff", b"\1", config[:-1], bytes((manage.DONE,)) + cbor.encode(5)):
+    beyond = bytes((manage.DONE,)) + cbor.encode({**board, "firmware": 1 << 63})
+    for reply in (b"", b"\0", b"\0\xff", b"\1", config[:-1], beyond, bytes((manage.DONE,)) + cbor.encode(5)):
         assert words.fields_of(asked, reply) == {} and words.fields_of(STATUS, reply) == {}
     assert words.result_of(b"") == words.result_of(b"\x09") == "unknown answer"
     assert words.name_of(b"") == words.name_of(b"\xff") == "other"

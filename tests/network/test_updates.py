@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from littlefs import LittleFS
 
 from hedgerow.flashing.build import firmware, number
 from hedgerow.updates.making import files_of
-from hedgerow_core import envelope, limits, package, service, slot_state
+from hedgerow_core import envelope, limits, manage, package, service, slot_state
+from hedgerow_core.clock import EPOCH_MINUTES
 from hedgerow_lab.behaviours import PUT, Script
 from hedgerow_lab.courier import Courier, key
 from hedgerow_lab.hostile import Hostile
+from hedgerow_lab.person import EPOCH_MS
 from hedgerow_lab.updating import (
     APP,
     Signer,
@@ -466,6 +469,51 @@ def test_the_power_may_go_at_any_time_of_the_writing(tmp_path, newer):
     states = mesh.run_minutes(14)
     assert {name: state[:3] for name, state in states.items()} == {name: [NEW, 1, 0] for name in names}
     mesh.close()
+
+
+def stored(mesh: Mesh, name: str, step_ms: int = 100) -> Iterator[Path]:
+    """The file of the board's storage for ``name``, over and over while it goes on."""
+    for _ in range(9_000):
+        mesh.lab.run_until(mesh.lab.now_ms + step_ms)
+        yield mesh.lab.boards["a"].nvs_path / name
+
+
+def test_an_update_that_ran_well_stays_where_the_power_goes_while_that_is_written_down(mesh, newer):
+    mesh.couriers["a"].bring(mesh.signer.update(newer, NEW))
+    record = mesh.lab.boards["a"].nvs_path / "hedgerow.update.b"
+    before = b""
+    for slot in stored(mesh, "hedgerow.slot.i"):
+        if slot.exists() and slot.read_bytes() == (slot_state.SLOT_B).to_bytes(4, "little"):
+            break
+        before = record.read_bytes() if record.exists() else b""
+    assert before != record.read_bytes()
+    mesh.lab.power_off("a")
+    record.write_bytes(before)
+    mesh.lab.power_on("a")
+    mesh.minutes(8)
+    state = mesh.state()
+    assert run_for_good(state, NEW) and state[slot_state.FAILURE] == slot_state.NO_FAILURE
+
+
+@pytest.mark.parametrize("minutes", [0, 1], ids=["at once", "at a minute of its clock"])
+def test_another_key_of_the_mesh_within_the_trial_is_no_failure_of_the_update(mesh, newer, minutes):
+    host = mesh.couriers["a"]
+    host.bring(mesh.signer.update(newer, NEW))
+    for trial in stored(mesh, "hedgerow.trial.i"):
+        if trial.exists() and trial.read_bytes() == (slot_state.SLOT_B + 1).to_bytes(4, "little"):
+            break
+    if not minutes:
+        mesh.minutes(0.5)
+        mesh.state()  # after a start the host has to shake hands again
+        assert mesh.state()[slot_state.TRIAL]
+    minute = EPOCH_MS // MINUTE - EPOCH_MINUTES + mesh.lab.now_ms // MINUTE + 1
+    when = minute if minutes else 0
+    host.ask(bytes((service.MANAGE, manage.REKEY)) + when.to_bytes(4, "big") + b"N" * 32)
+    mesh.lab.run_until(mesh.lab.now_ms + 400)
+    assert host.answers[service.MANAGE_IS] == bytes((service.MANAGE_IS, manage.DONE))
+    mesh.minutes(8)
+    state = mesh.state()
+    assert run_for_good(state, NEW) and state[slot_state.FAILURE] == slot_state.NO_FAILURE
 
 
 def test_a_trial_that_the_power_ended_three_times_is_given_up(mesh, newer):

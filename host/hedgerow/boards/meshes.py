@@ -138,6 +138,8 @@ class Meshes:
             if there is None:
                 taken = {mesh.name for mesh in self.all()}
                 return self._insert(numbered(name, taken), key, admin, update_key, now)
+            if there.admin not in (None, admin):
+                update_key = None  # of a mesh that is ours no member says who signs its updates
             self._database.run(
                 "UPDATE meshes SET admin = coalesce(admin, seal_long(?)),"
                 " update_key = coalesce(update_key, ?) WHERE id = ?",

@@ -21,9 +21,11 @@ REFUSED = (
 def read_config(data: bytes) -> dict[str, Any]:
     """The settings that are no keys, and what the board is, as it sent them. PeerError."""
     found = cbor.decode(data)
-    if isinstance(found, dict) and all(type(found.get(key)) is kind for key, kind in TOLD.items()):
-        return found
-    raise PeerError("damaged settings")
+    if not isinstance(found, dict) or any(type(found.get(key)) is not kind for key, kind in TOLD.items()):
+        raise PeerError("damaged settings")
+    if not 0 <= found["firmware"] < 1 << 32:
+        raise PeerError("a firmware that cannot be")
+    return found
 
 
 def config_of(found: dict[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,8 @@ class Rekeyings:
     def begin(self, name: str, at_ms: int, without: list[str], now: int) -> Rekeying:
         """Send another key to all boards of mesh ``name`` but ``without``, to hold from ``at_ms`` on.
 
-        UnknownMesh, UnknownBoard, NotMaker, RekeyingAlready where the former one is not over.
+        Who was shut out before stays so, until it is flashed. UnknownMesh, UnknownBoard, NotMaker,
+        RekeyingAlready where the former one is not over.
         """
         mesh = self._meshes.named(name)
         if mesh.admin is None:
@@ -69,13 +70,13 @@ class Rekeyings:
             if self._row(mesh.id) is not None:
                 raise errors.RekeyingAlready(name=mesh.name)
             key = self._random(manage.KEY_BYTES)
-            self._database.run("DELETE FROM rekeyed WHERE mesh = ?", mesh.id)
+            self._database.run("DELETE FROM rekeyed WHERE mesh = ? AND left_out = 0", mesh.id)
             self._database.run(
                 "UPDATE meshes SET next_key = seal_long(?), next_ms = ? WHERE id = ?", key, at_ms, mesh.id
             )
             for board in left_out:
                 self._database.run(
-                    "INSERT INTO rekeyed (mesh, board, left_out) VALUES (?, ?, 1)", mesh.id, board
+                    "INSERT OR IGNORE INTO rekeyed (mesh, board, left_out) VALUES (?, ?, 1)", mesh.id, board
                 )
             self.work(now)
         found = self.of(mesh.name, now)
@@ -125,10 +126,15 @@ class Rekeyings:
         return Rekeying(mesh.name, fingerprint(key), row["next_ms"], states)
 
     def left_out(self, board: Paired) -> bool:
-        """Whether the last change of its mesh's key shut this board out."""
+        """Whether a change of its mesh's key shut this board out."""
         return (
             self._database.row("SELECT 1 FROM rekeyed WHERE board = ? AND left_out = 1", board.id) is not None
         )
+
+    def let_in(self, board: Paired) -> None:
+        """A board that was shut out has new keys: it is one of its mesh again."""
+        with self._database.transaction():
+            self._database.run("DELETE FROM rekeyed WHERE board = ? AND left_out = 1", board.id)
 
     def due(self, now: int) -> bool:
         """Whether a key holds from now on, or a board of its mesh was not told of it."""

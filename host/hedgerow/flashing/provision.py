@@ -228,6 +228,7 @@ def remember(
         url=url,
         unique_id=unique_id,
     )
+    node.rekeyings.let_in(board)
     taken = {other.name for other in node.boards.all() if other.id != board.id}
     node.boards.rename(board.id, numbered(name, taken))
     return node.boards.of_number(board.id), renamed
