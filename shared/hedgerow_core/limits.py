@@ -1,4 +1,4 @@
-"""Every bound of the protocol in one place (docs/protocol.md, "Bounds"). Bytes, counts, ms or minutes."""
+"""Every bound of the protocol in one place. Bytes, counts, ms or minutes."""
 
 # Envelope
 ENVELOPE_BYTES = 1024

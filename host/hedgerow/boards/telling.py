@@ -8,7 +8,7 @@ from hedgerow_core.errors import PeerError
 
 # Why a board started, as the service has them.
 CAUSES = ("unknown", "power", "reset", "watchdog", "deep sleep", "soft reset")
-# What every board tells besides its settings (docs/protocol.md, "Managing").
+# What every board tells besides its settings (docs/protocol.md, "Manage").
 TOLD = {"name": str, "mesh": bytes, "unique": bytes, "firmware": int, "free": int}
 # Letters that a board did not keep, and what counts them.
 REFUSED = (

@@ -3,7 +3,6 @@
 "hedgerow letters" 0A | ( length 2 | envelope ) ..
 """
 
-from hedgerow_core import limits
 from hedgerow_core.envelope import Envelope, decode
 from hedgerow_core.errors import PeerError
 
@@ -30,7 +29,7 @@ def unpack(whole: bytes) -> list[Envelope]:
     while at < len(whole):
         size = int.from_bytes(whole[at : at + _LENGTH_BYTES], "big")
         data = whole[at + _LENGTH_BYTES : at + _LENGTH_BYTES + size]
-        if len(data) != size or not 0 < size <= limits.ENVELOPE_BYTES:
+        if len(data) != size or not size:
             raise PeerError("a damaged bundle of letters")
         found.append(decode(data))
         at += _LENGTH_BYTES + size

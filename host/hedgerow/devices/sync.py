@@ -1,4 +1,4 @@
-"""What the devices of one account tell each other, sealed pairwise (docs/protocol.md, "Between own devices").
+"""What the devices of one account tell each other, sealed pairwise (docs/protocol.md, "Devices").
 
 A SYNC entry holds a list of these:
 

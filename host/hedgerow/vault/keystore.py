@@ -1,6 +1,6 @@
 """The keystore: the 32-byte store key of a home, wrapped under a passphrase or a key of the keyring.
 
-    [version 1, kind, home id 16, passes, memory in KiB, salt 16, wrapped]      docs/protocol.md, "Keystore"
+    [version 1, kind, home id 16, passes, memory in KiB, salt 16, wrapped]      docs/protocol.md, "Home"
 
 All else that is secret lies in the database, sealed under the store key or under the data key, which the
 store key seals (``hedgerow.vault.datakey``). So another passphrase costs one small file.
