@@ -4,14 +4,16 @@ import asyncio
 import errno
 import os
 import pty
+import termios
 import tty
+from unittest import mock
 
 import pytest
 import serial
 
 from hedgerow import errors, links
+from hedgerow.flashing import console, ports
 from hedgerow.flashing import errors as flash_errors
-from hedgerow.flashing import ports
 from hedgerow.links import keeper, tcp
 from hedgerow.links import serial as serial_link
 
@@ -56,6 +58,29 @@ def test_a_port_that_cannot_be_opened_says_why(monkeypatch, said, error, flash_e
         assert "usermod -aG " + links.group_of("/dev/null") in str(found.value)
     with pytest.raises(flash_error):
         ports.check(ports.Port("/dev/null"))
+
+
+@pytest.mark.parametrize(
+    "place, error",
+    [
+        ("termios.tcsetattr", termios.error(errno.EIO, "Input/output error")),
+        ("termios.tcflush", termios.error(errno.EIO, "Input/output error")),
+        ("serial.Serial._update_dtr_state", OSError(errno.EIO, "Input/output error")),
+    ],
+)
+def test_a_board_that_is_unplugged_while_its_port_is_opened_is_missing(place, error):
+    ours, theirs = pty.openpty()
+    port = ports.Port(os.ttyname(theirs))
+    try:
+        with mock.patch(place, side_effect=error):
+            with pytest.raises(errors.PortMissing):
+                asyncio.run(links.open(f"serial:{port.device}"))
+            with pytest.raises(flash_errors.PortMissing):
+                ports.check(port)
+            assert not console.answers(port)
+    finally:
+        os.close(ours)
+        os.close(theirs)
 
 
 def test_bytes_cross_a_serial_port_unharmed_and_its_end_is_told():

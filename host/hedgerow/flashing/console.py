@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from hedgerow.flashing import errors, limits, ports
 from hedgerow.flashing.ports import Port
+from hedgerow.links.serial import TerminalError
 
 _BAUD = 115_200
 # Ends whatever frame was cut, then the escape of docs/protocol.md, "Links", and its silence.
@@ -49,7 +50,7 @@ def _ask(port: Port, said: bytearray) -> bool:
         with contextlib.suppress(AttributeError, OSError):
             line.dtr = line.rts = False
         line.open()
-    except (OSError, ValueError):
+    except (OSError, TerminalError, ValueError):
         return False
     try:
         for words, patience_s in ((ESCAPE, ESCAPE_S), (_INTERRUPT, _INTERRUPT_S)):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hedgerow.flashing import errors
 from hedgerow.links import group_of
-from hedgerow.links.serial import is_busy, is_forbidden
+from hedgerow.links.serial import TerminalError, is_busy, is_forbidden
 
 _BAUD = 115_200
 
@@ -41,7 +41,7 @@ def named(device: str) -> Port:
 
 def check(port: Port) -> None:
     """PortMissing, PortForbidden or PortBusy where it cannot be opened; a board is not disturbed."""
-    from serial import SerialException, serial_for_url
+    from serial import serial_for_url
 
     device = port.device
     try:
@@ -51,7 +51,7 @@ def check(port: Port) -> None:
         with contextlib.suppress(AttributeError, OSError):
             line.dtr = line.rts = False
         line.open()
-    except (SerialException, OSError, ValueError) as error:
+    except (OSError, TerminalError, ValueError) as error:
         if is_forbidden(error):
             raise errors.PortForbidden(port=device, group=usual_group(device)) from None
         if is_busy(error):

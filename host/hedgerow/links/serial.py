@@ -16,6 +16,14 @@ _BAUD = 115_200
 _WAIT_S = 0.2  # how long a read blocks its thread, and so how long closing takes at most
 _WRITE_S = 5.0
 
+# pyserial's SerialException is an OSError. Where a board goes while its port is opened, pyserial lets the
+# terminal's own error through, which is none.
+TerminalError: type[Exception] = OSError
+with contextlib.suppress(ImportError):  # Windows has no such terminals
+    import termios
+
+    TerminalError = termios.error
+
 
 class SerialPort:
     """An open port. pyserial blocks, so reads and writes happen in threads."""
@@ -71,7 +79,7 @@ def is_busy(error: Exception) -> bool:
 
 async def connect(url: str, address: str) -> SerialPort:
     """Open the port at ``address``, a device or a URL of pyserial."""
-    from serial import SerialException, serial_for_url
+    from serial import serial_for_url
 
     try:
         port = await asyncio.to_thread(
@@ -88,7 +96,7 @@ async def connect(url: str, address: str) -> SerialPort:
         await asyncio.to_thread(port.open)
     except ValueError:
         raise errors.BadUrl(url=url) from None
-    except SerialException as error:
+    except (OSError, TerminalError) as error:
         if is_forbidden(error):
             raise errors.PortForbidden(url=url, group=group_of(address)) from None
         if is_busy(error):
