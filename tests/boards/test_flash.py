@@ -322,6 +322,45 @@ def test_no_key_of_a_board_gets_into_a_sentence(monkeypatch):
         assert f"({reason})" in str(failed.value)
 
 
+LOOKED = {"version": [1, 25, 0], "settings": ["", ""], "shelf": 0}
+FILLED = {"sums": {}, "free": 1 << 20, "started": True}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"a": 1}',
+        '{"a": ' + "[" * 20_000,
+        json.dumps({**LOOKED, "settings": ["xx", ""]}),
+        json.dumps({**LOOKED, "settings": [1, 2]}),
+        json.dumps({**LOOKED, "settings": 5}),
+        json.dumps({**LOOKED, "version": 5}),
+        json.dumps({**LOOKED, "shelf": "many"}),
+        json.dumps({**LOOKED, "shelf": float("inf")}),
+        json.dumps({**FILLED, "sums": 5}),
+        json.dumps({**FILLED, "sums": ["/main.py"]}),
+        json.dumps({**FILLED, "free": None}),
+        json.dumps({"sums": {}, "free": 1 << 20}),
+    ],
+)
+def test_a_board_that_answers_nonsense_while_it_is_flashed_is_told(answer, monkeypatch, tmp_path):
+    monkeypatch.setattr(tool, "run", lambda *_: (0, ["{}", answer]))
+    port = ports.Port("/dev/ttyUSB0")
+    file = tmp_path / "main.py"
+    file.write_bytes(b"")
+    with pytest.raises(errors.CopyFailed, match="wrong answer"):
+        onboard.look(port)
+    with pytest.raises(errors.CopyFailed, match="wrong answer"):
+        onboard.fill(port, {"/main.py": file}, lambda part: None)
+
+
+def test_a_board_that_tells_no_checksums_of_what_was_copied_is_told_in_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(tool, "run", lambda *_: (0, ['{"sums": 5}']))
+    (tmp_path / "main.py").write_bytes(b"")
+    with pytest.raises(errors.CopyFailed, match="wrong answer"):
+        onboard.put(ports.Port("/dev/ttyUSB0"), {"/main.py": tmp_path / "main.py"}, lambda part: None)
+
+
 # Exit codes
 
 

@@ -23,6 +23,9 @@ _PART = re.compile(r"part (\d+)$")
 _ANSWER = re.compile(r"[{}]|[0-9a-fA-F]{16}")
 _FULL = re.compile(r"ENOSPC|Errno 28|no space", re.IGNORECASE)
 
+# What an answer that is not what our scripts print raises where it is read.
+_WRONG = (KeyError, TypeError, ValueError, OverflowError)
+
 # Folders of the firmware. What else lies in them, and where earlier versions had theirs, goes.
 SLOTS = ("/a", "/b")
 _OLD = ("/lib/hedgerow_board", "/lib/hedgerow_core", "/lib/hedgerow_console.mpy", "/settings")
@@ -128,9 +131,12 @@ class Found:
 def look(port: Port) -> Found:
     """What is on the board. CopyFailed."""
     found = _asked(port, _script(_LOOK))
-    first, second = (bytes.fromhex(text) for text in found["settings"])
-    version = ".".join(str(part) for part in found["version"])
-    return Found(version, (first, second), int(found["shelf"]))
+    try:
+        first, second = (bytes.fromhex(text) for text in found["settings"])
+        version = ".".join(str(int(part)) for part in found["version"])
+        return Found(version, (first, second), int(found["shelf"]))
+    except _WRONG:
+        raise _wrong_answer() from None
 
 
 def fill(port: Port, files: Mapping[str, Path], progress: Callable[[float], None]) -> tuple[bool, int]:
@@ -146,16 +152,20 @@ def fill(port: Port, files: Mapping[str, Path], progress: Callable[[float], None
     gone = ["/main.py", *_OLD, *(slot for slot in SLOTS if slot not in folders)]
     tidy = _script(_TIDY, KEEP=[*files, *folders], GONE=gone, FOLDERS=folders)
     there = _asked(port, tidy, _script(_SUMS, PATHS=sorted(files)))
-    missing = {name: path for name, path in files.items() if there["sums"].get(name) != _sum_of(path)}
+    try:
+        sums, free, started = dict(there["sums"]), int(there["free"]), bool(there["started"])
+    except _WRONG:
+        raise _wrong_answer() from None
+    missing = {name: path for name, path in files.items() if sums.get(name) != _sum_of(path)}
     sizes = [path.stat().st_size for path in missing.values()]
     needed = (sum(size // _BLOCK_BYTES + 1 for size in sizes) + _SPARE_BLOCKS) * _BLOCK_BYTES
-    if missing and needed > there["free"]:
-        raise errors.BoardFull(free=there["free"], needed=needed)
+    if missing and needed > free:
+        raise errors.BoardFull(free=free, needed=needed)
     if missing and there.get("inflates"):
         _send(port, missing, progress)
     elif missing:
         put(port, missing, progress)
-    return bool(there["started"]), sum(sizes)
+    return started, sum(sizes)
 
 
 def put(port: Port, files: Mapping[str, Path], progress: Callable[[float], None]) -> None:
@@ -202,8 +212,12 @@ def _compared(
 ) -> None:
     commands = [*commands, "exec", _script(_SUMS, PATHS=sorted(files))]
     there = _answer(_run(port, commands, limits.COPY_S, hear))
+    try:
+        sums = dict(there["sums"])
+    except _WRONG:
+        raise _wrong_answer() from None
     for name, path in files.items():
-        if there["sums"].get(name) != _sum_of(path):
+        if sums.get(name) != _sum_of(path):
             raise errors.FileDiffers(path=name)
 
 
@@ -234,11 +248,15 @@ def _answer(lines: list[str]) -> dict[str, Any]:
         for line in lines:
             if line.startswith("{"):
                 found.update(json.loads(line))
-    except ValueError:
-        raise errors.CopyFailed(reason="the board gave a wrong answer") from None
+    except (ValueError, RecursionError):
+        raise _wrong_answer() from None
     if not found:
         raise errors.CopyFailed(reason="the board gave no answer")
     return found
+
+
+def _wrong_answer() -> errors.CopyFailed:
+    return errors.CopyFailed(reason="the board gave a wrong answer")
 
 
 def _run(
