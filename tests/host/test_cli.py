@@ -470,6 +470,41 @@ def test_an_expired_letter_is_sent_again_by_one_command(village):
     assert alice.wrong("send-again", "x", status=2)
 
 
+KEY_LINE = "ab" * 32
+
+
+def test_a_letter_that_found_no_board_is_told_to_be_kept_so_that_nobody_sends_it_twice(village, tmp_path):
+    alice, _ = village
+    (tmp_path / "key").write_text(KEY_LINE)
+    board = ["--board", "tcp:localhost:1", "--key-file", str(tmp_path / "key")]
+    status, out, err = alice.run("send", "Bob", "Once.", *board)
+    assert (status, out) == (1, "Sealed; it leaves with the next board.\n")
+    assert sentence(err).startswith("There is nothing at tcp:localhost:1")
+    status, out, err = alice.run("send", "Bob", "Twice.", "--json", *board)
+    told = json.loads(out)
+    assert (status, told["state"]) == (1, "queued") and sentence(err)
+    assert [letter["id"] for letter in alice.json("sent")][-1] == told["id"]
+    number = str(alice.json("sent")[0]["id"])
+    status, out, err = later(alice, 4, "send-again", number, *board)
+    assert (status, "Sealed; it leaves with the next board.\n" in out) == (1, True)
+    assert sentence(err).startswith("There is nothing at")
+
+
+def test_a_board_that_cannot_be_meant_is_told_before_a_letter_is_written_for_it(alice, tmp_path):
+    (tmp_path / "key").write_text(KEY_LINE)
+    (tmp_path / "short").write_text("ab")
+    key, short = (["--key-file", str(tmp_path / name)] for name in ("key", "short"))
+    wrong = [
+        (["--board", "mill"], "There is no board named mill"),
+        (["--board", "tcp:localhost:1", *short], f"{tmp_path / 'short'} holds no pairing key"),
+        (["--board", "tcp:localhost:1"], "No pairing key is known"),
+        (["--board", "tcp:localhost", *key], "tcp:localhost names no way to a board"),
+        (["--board", "pigeon:grey", *key], "pigeon:grey names no way to a board"),
+    ]
+    for words, told in wrong:
+        assert alice.wrong("send", "Bob", "Once.", *words).startswith(told)
+
+
 # Usage
 
 

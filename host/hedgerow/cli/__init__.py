@@ -1,5 +1,6 @@
 """The command line. ``main`` is the entry point; every failure of the user's ends in one sentence."""
 
+import asyncio
 import io
 import os
 import signal
@@ -55,6 +56,7 @@ from hedgerow.cli.terminal import (
     state_shown,
 )
 from hedgerow.events import Letter
+from hedgerow.links.keeper import Keeper
 from hedgerow.node import Node
 from hedgerow.outbox import CARRIED, EXPIRED, QUEUED
 from hedgerow_core.errors import HedgerowError
@@ -134,15 +136,24 @@ def send(
     if text is None and file is None:
         raise typer.BadParameter("write a text, or name a file with --file", param_hint="TEXT")
     node = open_node(context)
+    keeper = linking.checked_keeper(node, board, key_file, as_json)
     _poll(node, as_json)
     if file is not None:
         files.send(node, name, file, small, sure, as_json)
     if text is not None:
         node.send(name, text, now_ms())
-    if board is not None:
-        linking.exchange_now(node, board, key_file, as_json)
-    _print_sent(node, node.sent(name)[-1], as_json)
+    _exchange_sent(node, node.sent(name)[-1].id, keeper, as_json)
     node.close()
+
+
+def _exchange_sent(node: Node, number: int, keeper: Keeper | None, as_json: bool) -> None:
+    """Give a letter that was written just now to a board, where there is one, and tell how far it is."""
+    try:
+        if keeper is not None:
+            asyncio.run(linking.exchange(keeper, as_json))
+    finally:
+        # Written it is, whatever happens to the board: nobody is to send it again.
+        _print_sent(node, next(letter for letter in node.sent() if letter.id == number), as_json)
 
 
 def _print_sent(node: Node, letter: Letter, as_json: bool) -> None:
@@ -223,11 +234,10 @@ def send_again(
 ) -> None:
     """Send an expired letter once more. Who has it already does not see it twice."""
     node = open_node(context)
+    keeper = linking.checked_keeper(node, board, key_file, as_json)
     _poll(node, as_json)
     node.send_again(number, now_ms())
-    if board is not None:
-        linking.exchange_now(node, board, key_file, as_json)
-    _print_sent(node, next(letter for letter in node.sent() if letter.id == number), as_json)
+    _exchange_sent(node, number, keeper, as_json)
     node.close()
 
 

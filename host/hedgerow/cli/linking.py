@@ -121,9 +121,19 @@ async def exchange(keeper: Keeper, quiet: bool) -> None:
 
 
 def exchange_now(node: Node, board: str, key_file: Path | None, quiet: bool) -> None:
-    """What ``send`` and ``inbox`` do where a board is named."""
+    """What ``inbox`` does where a board is named."""
     show = (lambda found: None) if quiet else print_event
     asyncio.run(exchange(keeper_for(node, board, key_file, show), quiet))
+
+
+def checked_keeper(node: Node, board: str | None, key_file: Path | None, quiet: bool) -> Keeper | None:
+    """For ``board``, before anything is written for it: what is wrong with its name, its address or its keys
+    is told now. None where no board is named."""
+    if board is None:
+        return None
+    keeper = keeper_for(node, board, key_file, _nothing if quiet else print_event)
+    keeper.check()
+    return keeper
 
 
 def follow(

@@ -36,6 +36,19 @@ def name_of(url: str) -> str | None:
     return rest if kind == "ble" and colon else None
 
 
+def check(url: str) -> None:
+    """BadUrl where ``url`` cannot name a way to a board, whatever is plugged in."""
+    if name_of(url) is not None:
+        return
+    kind, _, rest = url.partition(":")
+    if kind == "tcp" and rest:
+        from hedgerow.links import tcp
+
+        tcp.split(url, rest.removeprefix("//"))
+    elif not (kind in ("serial", "socket") and rest) and not Path(url).is_absolute():
+        raise errors.BadUrl(url=url)
+
+
 async def ways(
     url: str, finding: bytes | None = None, bluetooth: "Bluetooth | None" = None
 ) -> AsyncGenerator[Port, None]:

@@ -78,6 +78,12 @@ class Keeper:
         """Where the board is."""
         return self._url
 
+    def check(self) -> None:
+        """A UserError where ``open`` is sure to fail, whatever is plugged in or in reach."""
+        links.check(self._url)
+        if not self._wanted()[1]:
+            raise errors.NoPairingKey
+
     async def open(self) -> None:
         """Open the port and shake hands. A UserError where that cannot be done."""
         name, keys, finding = self._wanted()

@@ -44,14 +44,20 @@ class TcpPort:
             await self._writer.wait_closed()
 
 
-async def connect(url: str, address: str) -> TcpPort:
-    """Connect to ``HOST:PORT``."""
+def split(url: str, address: str) -> tuple[str, int]:
+    """The two of ``HOST:PORT``. BadUrl."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65_535:
         raise errors.BadUrl(url=url)
+    return host.strip("[]"), int(port)
+
+
+async def connect(url: str, address: str) -> TcpPort:
+    """Connect to ``HOST:PORT``."""
+    host, port = split(url, address)
     try:
         async with asyncio.timeout(_CONNECT_S):
-            reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            reader, writer = await asyncio.open_connection(host, port)
     except (OSError, TimeoutError):
         raise errors.PortMissing(url=url) from None
     return TcpPort(url, reader, writer)
