@@ -521,6 +521,30 @@ def test_a_command_that_is_not_one_names_the_help(alice):
         assert told.endswith("--help`.")
 
 
+def groups():
+    """The words that have commands below them, but `hedgerow invite`, which is one itself."""
+    found = {tuple(words[:end]) for words in commands() for end in range(1, len(words))}
+    return sorted(found - {("invite",)})
+
+
+def test_a_word_with_commands_below_it_shows_them_and_complains_of_nothing(monkeypatch, capfd):
+    # In this process, as below.
+    assert ("group",) in groups() and ("board", "config") in groups()
+    for words in [(), *groups()]:
+        monkeypatch.setattr(sys, "argv", ["hedgerow", *words])
+        assert cli._run() == 0, words
+        out, err = capfd.readouterr()
+        assert "Usage: " + " ".join(["hedgerow", *words]) in out and err == ""
+
+
+def test_the_lab_without_a_command_shows_its_commands_and_complains_of_nothing():
+    lab = "from hedgerow_lab.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", lab], env={**os.environ, "PYTHONPATH": PATHS}, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"") and b"powercut" in done.stdout
+
+
 def commands():
     """All of them, with those below others."""
     found = []

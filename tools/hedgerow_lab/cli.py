@@ -84,7 +84,7 @@ def run(
 def main() -> None:
     """Run the command line."""
     try:
-        app()
+        app(sys.argv[1:] or ["--help"])
     except (HedgerowError, LabError, BuildError) as error:
         print(f"hedgerow-lab: {error}", file=sys.stderr)
         sys.exit(1)

@@ -345,7 +345,9 @@ def _run() -> int:
         message = getattr(error, "format_message", None)
         if message is None:
             raise
-        return _usage(error, message())
+        told = message()
+        # A group of commands without one of them has shown its help, and says nothing more.
+        return _usage(error, told) if told else 0
 
 
 def _usage(error: Any, message: str) -> int:
