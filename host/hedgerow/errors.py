@@ -246,6 +246,10 @@ class RekeyingAlready(UserError):
     """Another key for {name} is on its way already: `hedgerow mesh keys` shows which boards have it."""
 
 
+class NoneToRekey(UserError):
+    """No board of {name} would get the key from this computer: `hedgerow board pair` first."""
+
+
 class RekeyTooSoon(UserError):
     """A mesh needs at least {minutes} minutes to tell all its boards: `--in 1h` is a good choice."""
 

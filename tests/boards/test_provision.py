@@ -265,6 +265,7 @@ def test_a_board_that_has_the_next_key_already_keeps_it(node, monkeypatch):
 @pytest.mark.parametrize("forgotten", [True, False])
 def test_a_board_that_was_shut_out_comes_back_with_new_keys_or_not_at_all(node, monkeypatch, forgotten):
     there = prepare(node, name="mill").settings
+    prepare(node, name="weir", chip=SECOND)
     rekeyed(node, "mill")
     if forgotten:
         node.boards.forget(node.boards.named("mill").id)

@@ -326,6 +326,25 @@ def test_a_board_that_was_shut_out_stays_so_at_the_next_change_of_the_key(node):
     assert node.rekeyings.begin("Lane", NOW + 4 * DAY, [], NOW + 3 * DAY).boards["stolen"] == "queued"
 
 
+def test_a_mesh_of_which_no_board_would_get_the_key_keeps_the_one_that_it_has(node):
+    mesh = node.meshes.create("Lane", NOW)
+    owned(node, "elsewhere")
+
+    def refused(*without):
+        with pytest.raises(errors.NoneToRekey, match="No board of Lane"):
+            node.rekeyings.begin("Lane", NOW + 60 * MINUTE, list(without), NOW)
+        node.poll(NOW + 61 * MINUTE)
+        assert node.meshes.named("Lane").key == mesh.key and node.rekeyings.of("Lane", NOW) is None
+
+    refused()
+    node.boards.add("old", b"o" * 32, NOW, mesh=mesh.id)
+    refused()
+    owned(node, "stolen", 2, mesh=mesh.id)
+    refused("stolen")
+    assert not node.rekeyings.left_out(node.boards.named("stolen"))
+    assert node.rekeyings.begin("Lane", NOW + 60 * MINUTE, [], NOW).missing == ["old", "stolen"]
+
+
 def test_only_who_made_a_mesh_changes_its_key(node, tmp_path):
     with closing(Node.create(tmp_path / "bob", "Bob", source(2), NOW)) as bob:
         bob.meshes.join(meshes.invitation(node.meshes.create("Lane", NOW)), NOW)
@@ -403,7 +422,7 @@ def typed(tmp_path, *arguments):
 
 def test_what_a_user_types_is_queued_listed_answered_and_given_up(node, tmp_path, monkeypatch):
     owned(node, "mill")
-    node.meshes.create("Lane", NOW)
+    lane = node.meshes.create("Lane", NOW)
     node.close()
     done = typed(tmp_path, "care", "set", "mill", "profile=relay", "--json")
     assert done.exit_code == 0, done.output
@@ -428,8 +447,11 @@ def test_what_a_user_types_is_queued_listed_answered_and_given_up(node, tmp_path
     assert good.exit_code == 0
     assert isinstance(typed(tmp_path, "mesh", "rekey", "Lane", "--in", "5m").exception, errors.RekeyTooSoon)
     assert "made with" in typed(tmp_path, "mesh", "keys", "Lane").stdout
+    assert isinstance(typed(tmp_path, "mesh", "rekey", "Lane", "--yes").exception, errors.NoneToRekey)
+    with closing(Node.open(tmp_path / "home", source(3), NOW)) as opened:
+        owned(opened, "weir", 2, mesh=lane.id)
     told = json.loads(typed(tmp_path, "mesh", "rekey", "Lane", "--yes", "--json").stdout)
-    assert told["boards"] == {} and told["missing"] == []
+    assert told["boards"] == {"weir": "queued"} and told["missing"] == ["weir"]
     assert "holds from" in typed(tmp_path, "mesh", "keys", "Lane").stdout
     warnings = []
     monkeypatch.setattr("hedgerow.cli.meshes.confirm", warnings.append)

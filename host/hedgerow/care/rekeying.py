@@ -60,7 +60,7 @@ class Rekeyings:
         """Send another key to all boards of mesh ``name`` but ``without``, to hold from ``at_ms`` on.
 
         Who was shut out before stays so, until it is flashed. UnknownMesh, UnknownBoard, NotMaker,
-        RekeyingAlready where the former one is not over.
+        RekeyingAlready where the former one is not over, NoneToRekey where no board would get it.
         """
         mesh = self._meshes.named(name)
         if mesh.admin is None:
@@ -78,15 +78,22 @@ class Rekeyings:
                 self._database.run(
                     "INSERT OR IGNORE INTO rekeyed (mesh, board, left_out) VALUES (?, ?, 1)", mesh.id, board
                 )
+            if not any(self._gets_it(mesh.id, board) for board in self._boards.all()):
+                # With the old key, its boards would be lost to who made the mesh.
+                raise errors.NoneToRekey(name=mesh.name)
             self.work(now)
         found = self.of(mesh.name, now)
         assert found is not None
         return found
 
+    def _gets_it(self, mesh: int, board: Paired) -> bool:
+        """Whether a change of the key that begins now can tell this board."""
+        return board.mesh == mesh and _takes(board) and not self.left_out(board)
+
     def _tell(self, mesh: int, board: Paired, key: bytes, at_ms: int, now: int) -> None:
         """TooManyCommands, NoCareLeft."""
         number = None
-        if board.owned and board.care_key:
+        if _takes(board):
             minute = max(at_ms // _MINUTE_MS - EPOCH_MINUTES, 1)
             command = bytes((manage.REKEY,)) + minute.to_bytes(4, "big") + key
             number = self._care.ask(board.name, command, max(at_ms, now) + _LATE_MS, now)
@@ -169,3 +176,8 @@ class Rekeyings:
 
     def _row(self, mesh: int) -> object:
         return self._database.row("SELECT 1 FROM meshes WHERE id = ? AND next_key IS NOT NULL", mesh)
+
+
+def _takes(board: Paired) -> bool:
+    """Whether it takes commands over the mesh from us."""
+    return board.owned and bool(board.care_key)
