@@ -146,6 +146,41 @@ def test_a_file_is_sent_listed_and_saved(ann, tmp_path):
     ann.wrong("send", BOB, "--file", large, "--yes")
 
 
+def test_what_has_no_end_is_no_file_to_send_or_to_restore(ann, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    new = Terminal(tmp_path / "new")
+    for path in (tmp_path / "pipe", tmp_path / "endless", tmp_path):
+        told = f"{path} cannot be read (it is no file): check the name."
+        assert ann.wrong("send", BOB, "--file", path, "--yes") == told
+        assert new.wrong("restore", path) == told
+    large = tmp_path / "large"
+    with large.open("wb") as stream:
+        stream.truncate(8 << 30)
+    assert new.wrong("restore", large).startswith(f"{large} is no whole backup")
+
+
+def test_a_file_that_boards_do_not_carry_is_refused_before_a_question(ann, tmp_path):
+    large = tmp_path / "large"
+    with large.open("wb") as stream:
+        stream.truncate(5 << 20)
+    assert ann.wrong("send", BOB, "--file", large).startswith("This file has 5242880 bytes, boards carry")
+
+
+def test_a_large_file_needs_a_yes_where_there_is_no_input_at_all(ann, tmp_path):
+    large = tmp_path / "large"
+    large.write_bytes(bytes(100_000))
+    command = [sys.executable, "-m", "hedgerow.cli", "--home", ann.home, "send", BOB, "--file", large]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *map(str, command)],
+        env={**os.environ, "PYTHONPATH": PATHS},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "say --yes to send it" in done.stderr, done.stderr
+
+
 def test_another_name_is_told(ann):
     assert "1 contact is told" in ann.right("name", "Annie")
     assert ann.right("name") == "You call yourself Annie.\n"

@@ -46,10 +46,7 @@ def restore(
     """Make a home of a backup. The home it was made of must not go on."""
     if (context.obj / DATABASE_FILE).exists():
         raise errors.HomeExists(home=context.obj)
-    try:
-        whole = file.read_bytes()
-    except OSError as error:
-        raise errors.FileMissing(path=file, reason=(error.strerror or str(error)).lower()) from None
+    whole = backups.read_file(file)
     backups.check(file, whole)
     contents = backups.open_backup(file, whole, secrets.for_backup(new=False))
     backups.restore(context.obj, contents, secrets.chosen_protection())

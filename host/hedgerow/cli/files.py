@@ -1,6 +1,5 @@
 """Commands about files: send one, list them, save one."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +7,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from hedgerow import errors
-from hedgerow.blobs import pictures
+from hedgerow import errors, whole
+from hedgerow.blobs import blocks, pictures
 from hedgerow.blobs.commands import ASK_BYTES, letters_of
 from hedgerow.blobs.exchange import check_size
+from hedgerow.cli import secrets
 from hedgerow.cli.terminal import AsJson, now_ms, open_polled, print_json, progress, shown
 from hedgerow.node import Node
 
@@ -24,30 +24,26 @@ def spoken(size: int) -> str:
 
 
 def read(path: Path, small: bool, sure: bool) -> tuple[str, bytes]:
-    """(name, bytes) of a file to send, after the questions that it needs. FileMissing, NotSure."""
-    try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= 64 << 20 else b""
-    except OSError as error:
-        raise errors.FileMissing(path=path, reason=error.strerror) from None
+    """(name, bytes) of a file to send, after the questions that it needs. FileMissing, FileTooLarge,
+    NotSure."""
+    size, data = whole.read(path, blocks.FILE_BYTES)
     name = path.name
     asking = size > ASK_BYTES and not sure
-    if small or (asking and sys.stdin.isatty()):
+    if small or (asking and secrets.at_terminal()):
         less = pictures.smaller(path)
         if less is not None and (
             small or _yes(f"Send this picture with {spoken(len(less))} instead of {spoken(size)}?")
         ):
-            name, data = f"{path.stem}.jpg", less
+            name, data, size = f"{path.stem}.jpg", less, len(less)
         elif small and less is None:
             raise errors.NotSmaller(path=path)
-    if not data:
-        check_size(size)
-    if len(data) > ASK_BYTES and asking:
-        count = letters_of(len(data))
-        if not sys.stdin.isatty() or not _yes(
-            f"{spoken(len(data))} are about {count} letters for the boards. Send it?"
+    check_size(size)
+    if size > ASK_BYTES and asking:
+        count = letters_of(size)
+        if not secrets.at_terminal() or not _yes(
+            f"{spoken(size)} are about {count} letters for the boards. Send it?"
         ):
-            raise errors.NotSure(size=spoken(len(data)), count=count)
+            raise errors.NotSure(size=spoken(size), count=count)
     return name, data
 
 

@@ -22,6 +22,7 @@ from hedgerow.ratchet.sessions import Sessions
 from hedgerow.vault import ciphers, datakey, keystore
 from hedgerow.vault.slots import sync_folder
 from hedgerow.vault.vault import LASTING, Vault
+from hedgerow.whole import reading
 from hedgerow_core.errors import AuthError, PeerError
 
 MAGIC = b"hedgerow backup\n"
@@ -90,6 +91,15 @@ def make(database: Database, passphrase: str) -> bytes:
     key = ciphers.stretch(keystore.as_bytes(passphrase), salt, ciphers.PASSES, ciphers.MEMORY_KIB)
     whole = head + ciphers.seal(key, zlib.compress(data), head)
     return whole + hashlib.sha256(whole).digest()[:_CHECK_BYTES]
+
+
+def read_file(path: Path) -> bytes:
+    """A backup as it lies on the disk. FileMissing, or BackupDamaged where it is none; that is not read."""
+    with reading(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size > _PLAIN_MAX_BYTES or stream.read(len(MAGIC)) != MAGIC:
+            raise errors.BackupDamaged(path=path)
+        return MAGIC + stream.read(size)
 
 
 def check(path: Path, whole: bytes) -> None:
