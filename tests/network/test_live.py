@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -21,7 +22,9 @@ from hedgerow_core.link import Link, Stream
 from hedgerow_core.session import INITIATOR, PAIR, Session
 from hedgerow_core.shelf import Shelf
 from hedgerow_core.store import MemoryStore
+from hedgerow_lab.cli import app
 from hedgerow_lab.clock import RealClock
+from hedgerow_lab.scenario import load
 
 TOP = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "from hedgerow_lab.cli import main; main()"]
@@ -153,7 +156,7 @@ class Host:
     """A host that only carries, on pyserial; ``url`` is what `up` printed."""
 
     def __init__(self, board, way="tcp"):
-        self.port = serial.serial_for_url(board[way], timeout=0.02)
+        self.port = serial.serial_for_url(board[way].replace("tcp:", "socket://"), timeout=0.02)
         self.key = bytes.fromhex(Path(board["pairing_key_file"]).read_text())
         self.shelf = Shelf(MemoryStore(), Clock(0), self.now)
         self.events = []
@@ -455,7 +458,7 @@ def test_people_read_the_ports_and_a_closed_pipe_ends_the_lab_without_noise(tmp_
         env=environment(tmp_path),
     )
     lines = [process.stdout.readline() for _ in range(10)]
-    assert lines[0] == "mill\n" and lines[2].startswith("  tcp  socket://127.0.0.1:")
+    assert lines[0] == "mill\n" and lines[2].startswith("  tcp  tcp:127.0.0.1:")
     assert "run until Ctrl-C" in lines[8]
     process.terminate()
     assert process.wait(PATIENCE_S) == 0 and process.stderr.read() == ""
@@ -470,6 +473,19 @@ def test_people_read_the_ports_and_a_closed_pipe_ends_the_lab_without_noise(tmp_
     process.wait(PATIENCE_S)
     assert process.stderr.read() == ""
     assert list((tmp_path / "hedgerow-lab").glob("lab-*")) == []
+
+
+def test_the_boards_that_the_examples_of_the_lab_steer_are_those_of_the_example_above_them():
+    boards = {board.name for board in load(TOP / "tests/network/scenarios/line3.toml").boards}
+    page = (TOP / "docs/operations.md").read_text().split("### Real time\n")[1].split("\n###")[0]
+    examples = [*page.splitlines(), *(command.epilog or "" for command in app.registered_commands)]
+    steered = 0
+    for example in examples:
+        found = re.fullmatch(r"(?:    |Example: )hedgerow-lab (?:cut|hear|move|power off) (.+)", example)
+        if found:
+            steered += 1
+            assert set(found[1].split()) <= boards, example
+    assert steered == 8
 
 
 def test_a_clock_that_falls_behind_or_ran_ahead_keeps_its_order_and_does_not_hurry():

@@ -278,7 +278,7 @@ def _keep(simulation: Simulation, demo: Demo, folder: Folder, clock: RealClock, 
         ending.listen(clock)
         live = Live(simulation.lab, keys, folder, clock, simulation.scenario.title, simulation.scenario.loss)
         try:
-            urls = {address.board: address.tcp.replace("socket://", "tcp:") for address in live.addresses}
+            urls = {address.board: address.tcp for address in live.addresses}
             if as_json:
                 for name, board in _PEOPLE:
                     print(json.dumps({"name": name, "home": str(demo.home(name)), "board": urls[board]}))

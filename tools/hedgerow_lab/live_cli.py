@@ -196,8 +196,8 @@ def _steer(run_dir: Path | None, what: str, *boards: str) -> None:
 def register(app: typer.Typer) -> None:
     """Add the commands to the lab's command line."""
     app.command(epilog="Example: hedgerow-lab up tests/network/scenarios/line3.toml")(up)
-    app.command(epilog="Example: hedgerow-lab cut mill bridge")(cut)
-    app.command(epilog="Example: hedgerow-lab hear mill bridge")(hear)
-    app.command(epilog="Example: hedgerow-lab move school mill bridge")(move)
-    app.command(epilog="Example: hedgerow-lab power off bridge")(power)
+    app.command(epilog="Example: hedgerow-lab cut west middle")(cut)
+    app.command(epilog="Example: hedgerow-lab hear west middle")(hear)
+    app.command(epilog="Example: hedgerow-lab move east west middle")(move)
+    app.command(epilog="Example: hedgerow-lab power off middle")(power)
     app.command(epilog="Example: hedgerow-lab status --json")(status)

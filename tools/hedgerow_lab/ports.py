@@ -78,8 +78,8 @@ class Port:
 
     @property
     def tcp_url(self) -> str:
-        """For pyserial's ``serial_for_url``."""
-        return f"socket://127.0.0.1:{self.tcp_port}"
+        """As ``hedgerow --board`` takes it."""
+        return f"tcp:127.0.0.1:{self.tcp_port}"
 
     @property
     def client(self) -> str | None:
