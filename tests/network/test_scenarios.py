@@ -191,6 +191,14 @@ delivered = "all"
         (('name = "Alice"', ""), "lacks name"),
         (('layout = "line"', 'layout = "star"'), "layout is"),
         (('title = "Small"', "title ="), "not TOML"),
+        (('title = "Small"', "title = 5"), "no title"),
+        (('boards = ["a", "b"]', 'boards = ["a", "../b"]'), "'../b' cannot have files"),
+        (('boards = ["a", "b"]', 'boards = ["a", "a"]'), "Two boards are called 'a'"),
+        (('boards = ["a", "b"]', "boards = []"), "at least one board"),
+        (('boards = ["a", "b"]', "boards = [{name = 5}]"), "5 is no name"),
+        (('name = "Alice"', 'name = "../Alice"'), "'../Alice' cannot have files"),
+        (('duration = "1m"', 'duration = "1m"\nloss = 2'), "2 is no loss"),
+        (('duration = "1m"', 'duration = "1m"\nloss = "much"'), "'much' is no loss"),
     ],
 )
 def test_a_scenario_with_a_mistake_is_refused_with_one_sentence(change, sentence, tmp_path):

@@ -49,18 +49,8 @@ def ignored(scenario: Scenario) -> list[str]:
     return found + sorted({event.do for event in scenario.events if event.do not in _EVENTS})
 
 
-def _checked(scenario: Scenario) -> None:
-    names = [board.name for board in scenario.boards]
-    for name in names:
-        if not name or name.startswith((".", "-")) or "/" in name or not name.isprintable():
-            raise LiveError(f"A board called {name!r} cannot have files: give it another name.")
-        if names.count(name) > 1:
-            raise LiveError(f"Two boards are called {name!r}: give one of them another name.")
-
-
 def world(scenario: Scenario, seed: int, folder: Folder, clock: RealClock) -> tuple[Lab, dict[str, bytes]]:
     """The boards of a scenario and their pairing keys; the keys stay with the folder, as the flash does."""
-    _checked(scenario)
     secret = folder.secret()
 
     def key(kind: str, name: str) -> bytes:

@@ -244,17 +244,38 @@ def _whole(data: dict[str, Any], parts: dict[str, list[Any]], holds: Holds) -> S
     for key in data:
         if key not in ("title", "duration", "links", "loss"):
             raise ScenarioError(f"A scenario has no {key!r}.")
+    if not isinstance(data["title"], str):
+        raise ScenarioError(f"{data['title']!r} is no title: write a text.")
+    loss = data.get("loss", 0.0)
+    if isinstance(loss, bool) or not isinstance(loss, int | float) or not 0 <= loss <= 1:
+        raise ScenarioError(f"{loss!r} is no loss: it is a share from 0 to 1.")
     return Scenario(
-        title=str(data["title"]),
+        title=data["title"],
         duration_ms=duration_ms(data["duration"]),
         links=data["links"],
-        loss=float(data.get("loss", 0.0)),
+        loss=float(loss),
         holds=holds,
         **parts,
     )
 
 
+def _check_names(kind: str, names: list[object]) -> None:
+    """Each has files of its own, called as it is."""
+    for name in names:
+        if not isinstance(name, str):
+            raise ScenarioError(f"{name!r} is no name of a {kind}: write a text.")
+        if not name or name.startswith((".", "-")) or "/" in name or not name.isprintable():
+            raise ScenarioError(f"A {kind} called {name!r} cannot have files: give it another name.")
+        if names.count(name) > 1:
+            raise ScenarioError(f"Two {kind}s are called {name!r}: give one of them another name.")
+
+
 def _check(scenario: Scenario) -> None:
+    if not scenario.boards:
+        raise ScenarioError("A scenario needs at least one board.")
+    _check_names("board", [board.name for board in scenario.boards])
+    _check_names("host", [host.name for host in scenario.hosts])
+    _check_names("member", [member.name for member in scenario.members])
     boards = {board.name for board in scenario.boards}
     hosts = {host.name for host in scenario.hosts}
 
