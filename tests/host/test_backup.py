@@ -70,6 +70,13 @@ def test_letters_contacts_and_the_account_come_back_and_letters_go_both_ways_aga
     assert village.received(ALICE)[-1] == (BOB, "good")
 
 
+def test_a_group_is_no_contact_that_a_restored_home_has_to_add_again(village, tmp_path):
+    alice = village.nodes[ALICE]
+    alice.groups.create("The lane", [BOB], village.now)
+    found = backup.open_backup(tmp_path, alice.backup(WORD), WORD)
+    assert (found.contacts, found.strangers) == (1, 0)
+
+
 def test_an_old_backup_restored_uses_no_key_and_no_lock_a_second_time(village, tmp_path):
     with recording() as used:
         whole = village.nodes[ALICE].backup(WORD)

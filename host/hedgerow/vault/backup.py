@@ -138,7 +138,9 @@ def open_backup(path: Path, whole: bytes, passphrase: str) -> Contents:
                 raise errors.BackupDamaged(path=path)
             name = found.execute("SELECT name FROM account").fetchone()[0]
             contacts = found.execute("SELECT count(*) FROM contacts WHERE role = 0").fetchone()[0]
-            strangers = found.execute("SELECT count(*) FROM contacts WHERE device_dh IS NULL").fetchone()[0]
+            strangers = found.execute(
+                "SELECT count(*) FROM contacts WHERE device_dh IS NULL AND role = 0"
+            ).fetchone()[0]
             letters = found.execute("SELECT count(*) FROM entries WHERE text != ''").fetchone()[0]
     except (sqlite3.Error, zlib.error, MemoryError, TypeError):
         raise errors.BackupDamaged(path=path) from None
