@@ -118,6 +118,10 @@ class BadName(UserError):
     """A name has 1 to 32 characters and none that cannot be printed: choose another one."""
 
 
+class NameMissing(UserError):
+    """Say what you are called: `hedgerow init --name Alice`."""
+
+
 class InviteDamaged(UserError):
     """This invite is damaged: copy it whole, from `hedgerow:` to its last character, and try again."""
 

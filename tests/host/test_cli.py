@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import shutil
 import sqlite3
 import subprocess
@@ -180,11 +181,32 @@ def test_a_bad_name_is_refused_and_a_good_one_is_taken_afterwards(tmp_path):
     person.right("init", "--name", "Alice")
 
 
-def test_a_question_without_an_answer_makes_no_account(tmp_path):
+def test_where_nobody_can_be_asked_for_a_name_it_is_told_how_to_say_it(tmp_path):
     person = Person(tmp_path / "home")
-    status, _, err = person.run("init")
-    assert status == 1 and sentence(err)
+    advice = "Say what you are called: `hedgerow init --name Alice`."
+    assert person.wrong("init") == advice
+    command = [sys.executable, "-m", "hedgerow.cli", "init"]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
+        env=person.environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, sentence(done.stderr.decode())) == (1, advice)
     assert not person.home.exists()
+
+
+@pytest.mark.parametrize(("answer", "status"), [(b"Alice\n", 0), (b"\x04", 1)])
+def test_on_a_terminal_the_name_is_asked_for_and_no_answer_makes_no_account(tmp_path, answer, status):
+    person = Person(tmp_path / "home")
+    parent, child = pty.openpty()
+    process = person.process("init", stdin=child, env=person.environment(HEDGEROW_PASSPHRASE="paper"))
+    os.write(parent, answer)
+    found, out, err = ended(process)
+    os.close(parent)
+    os.close(child)
+    assert (found, person.home.exists()) == (status, not status), (out, err)
+    assert out.startswith("Your name: ")
 
 
 def test_a_home_below_a_file_is_told(tmp_path):

@@ -17,13 +17,19 @@ from hedgerow.vault import keystore
 
 def init(
     context: typer.Context,
-    name: Annotated[str, typer.Option(help="What others see you called.", prompt="Your name")],
+    name: Annotated[
+        str | None, typer.Option(help="What others see you called; else it is asked for.", show_default=False)
+    ] = None,
     recover: Annotated[
         bool, typer.Option("--recover", help="Make the account of a recovery phrase, which is asked for.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make an account on this computer, and show its recovery phrase."""
+    if name is None:
+        if not secrets.at_terminal():
+            raise errors.NameMissing
+        name = typer.prompt("Your name", err=as_json)
     make(context.obj, name, recover, as_json)
     if not as_json:
         print("Next: `hedgerow invite`, and give the result to a neighbour.")
