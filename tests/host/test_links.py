@@ -83,6 +83,41 @@ def test_a_board_that_is_unplugged_while_its_port_is_opened_is_missing(place, er
         os.close(theirs)
 
 
+def test_a_board_at_a_port_that_was_named_from_its_folder_is_found_from_another_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert links.lasting("serial:mill.tty") == f"serial:{tmp_path}/mill.tty"
+    assert links.lasting("serial:../mill.tty") == f"serial:{tmp_path.parent}/mill.tty"
+    # The port behind a link changes its name: the link stays.
+    (tmp_path / "mill").symlink_to("/dev/null")
+    assert links.lasting("serial:mill") == f"serial:{tmp_path}/mill"
+    for url in ("serial:/dev/ttyUSB0", "serial:socket://x:1", "socket://x:1", "tcp:x:1", "ble:mill"):
+        assert links.lasting(url) == url
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "name", "nt")
+        assert links.lasting("serial:COM3") == "serial:COM3"
+
+
+@pytest.mark.parametrize("way", ["serial:mill.tty", "serial:./mill.tty"])
+def test_a_board_is_remembered_where_it_was_whatever_folder_that_was_named_from(way, tmp_path, monkeypatch):
+    remembered = []
+
+    class Known:
+        def remember_key(self, key, now, url):
+            remembered.append(url)
+
+    async def there():
+        kept.key = bytes(32)
+
+    async def ask():
+        return "asked"
+
+    monkeypatch.chdir(tmp_path)
+    kept = keeper.Keeper(Known(), way, [bytes(32)], lambda: 0, lambda event: None)
+    monkeypatch.setattr(kept, "open", there)
+    assert asyncio.run(kept.linked(ask)) == "asked"
+    assert remembered == [f"serial:{tmp_path}/mill.tty"]
+
+
 def test_bytes_cross_a_serial_port_unharmed_and_its_end_is_told():
     async def go() -> None:
         ours, theirs = pty.openpty()

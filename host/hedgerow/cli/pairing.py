@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from hedgerow import errors
+from hedgerow import errors, links
 from hedgerow.boards import code as codes
 from hedgerow.boards import pairing
 from hedgerow.boards.code import Code
@@ -71,13 +71,13 @@ def pair(
 
     label = label or node.name
     if port is not None:
-        url = f"serial:{port}" if ":" not in port else port
+        url = links.lasting(f"serial:{port}" if ":" not in port else port)
         with waiting("Pairing", as_json):
             found = asyncio.run(pairing.by_cable(node, url, label, now_ms, make))
     else:
         text = secrets.ask("The code") if ble == _ASKED else ble or ""
         code = codes.parse(text)
-        url = board or f"ble:{code.name}"
+        url = links.lasting(board or f"ble:{code.name}")
         with waiting("Pairing", as_json):
             found = asyncio.run(pairing.by_code(node, code, url, label, now_ms, make))
     mesh = _mesh_of(node, found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from hedgerow import links
 from hedgerow.boards.meshes import Mesh
 from hedgerow.boards.paired import Paired
 from hedgerow.boards.settings import FILES, BoardSettings
@@ -285,7 +286,7 @@ class Flashing:
                 mesh,
                 kind,
                 build.number(self._sources),
-                f"serial:{port.device}",
+                links.lasting(f"serial:{port.device}"),
                 there.address,
                 shown,
                 self._now(),

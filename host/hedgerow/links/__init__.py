@@ -36,6 +36,14 @@ def name_of(url: str) -> str | None:
     return rest if kind == "ble" and colon else None
 
 
+def lasting(url: str) -> str:
+    """``url`` as it is right in any folder: with the whole path of a serial port; links in it stay."""
+    kind, _, path = url.partition(":")
+    if kind != "serial" or not path or "://" in path or os.name == "nt":  # Windows names no files
+        return url
+    return f"serial:{os.path.abspath(path)}"
+
+
 def check(url: str) -> None:
     """BadUrl where ``url`` cannot name a way to a board, whatever is plugged in."""
     if name_of(url) is not None:

@@ -167,7 +167,7 @@ class Keeper:
         try:
             await self.open()
             if self.key is not None:
-                self._node.remember_key(self.key, self._now(), self._url)
+                self._node.remember_key(self.key, self._now(), links.lasting(self._url))
             return await ask()
         finally:
             await self.close()
