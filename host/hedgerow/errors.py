@@ -147,7 +147,7 @@ class UnknownContact(UserError):
 
 
 class NameTaken(UserError):
-    """There is a contact named {name} already: choose another name."""
+    """There is a contact or group named {name} already: choose another name."""
 
 
 class BadBoardName(UserError):
@@ -620,6 +620,10 @@ class NoFile(UserError):
 
 class NoSuchKey(UserError):
     """There is no {key} in this store: `hedgerow store list` shows what is."""
+
+
+class NoCondition(UserError):
+    """{given} is no condition: `--where` takes FIELD=VALUE."""
 
 
 class NoDocument(UserError):

@@ -120,6 +120,8 @@ def test_stores_keep_what_scripts_write(ann):
     assert [one["value"] for one in ann.json("store", "feed", BOB, "--store", "level")] == ["first"]
     ann.right("store", "note", BOB, '{"_id": "pump", "state": "broken"}')
     assert ann.json("store", "find", BOB, "--where", "state=broken")[0]["document"]["_id"] == "pump"
+    for condition in ("state", "=broken", ""):
+        assert "takes FIELD=VALUE" in ann.wrong("store", "find", BOB, "--where", condition)
     ann.wrong("store", "note", BOB, "3")
     ann.wrong("store", "put", BOB, "key", "1.5")
 

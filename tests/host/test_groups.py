@@ -299,7 +299,7 @@ def test_a_group_is_no_person_where_a_command_needs_one(village):
     ):
         with pytest.raises(error):
             alice.groups.add(LANE, people, village.now)
-    with pytest.raises(errors.NameTaken):
+    with pytest.raises(errors.NameTaken, match="contact or group"):
         alice.groups.create("bob", [CAROL], village.now)
     with pytest.raises(errors.UnknownMember):
         alice.groups.remove(LANE, "Dora", village.now)

@@ -156,8 +156,13 @@ def test_the_fingerprint_can_be_compared_by_eye(people):
     assert [len(line.split()) for line in lines[:2]] == [6, 6]
     assert bob.json("fingerprint", "Alice")[0]["fingerprint"] == "".join(lines[:2]).replace(" ", "")
     assert alice.json("contacts")[0]["verified"] is False
+    assert "Say so with --same" in shown
+    assert alice.json("fingerprint", "Bob")[0]["verified"] is False
     assert "Bob is verified." in alice.right("fingerprint", "Bob", "--same")
     assert alice.json("contacts")[0]["verified"] is True
+    assert alice.json("fingerprint", "Bob")[0]["verified"] is True
+    later = alice.right("fingerprint", "bob")
+    assert "bob is verified." in later and "--same" not in later
 
 
 def test_a_changed_key_is_seen_everywhere(people):

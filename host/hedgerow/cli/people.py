@@ -9,6 +9,7 @@ from rich.table import Table
 
 from hedgerow.cli.terminal import AsJson, clock, now_ms, open_polled, print_json
 from hedgerow.events import Contact
+from hedgerow.node import Node
 from hedgerow.people import fingerprint as fingerprints
 from hedgerow.people.answering import Waiting
 
@@ -165,7 +166,7 @@ def verify(
         node.close()
         return
     digits = node.people.verifying.begin(contact, again, now_ms())
-    verified = next(one.verified for one in node.contacts() if one.name.casefold() == name.casefold())
+    verified = _verified(node, name)
     node.close()
     if as_json:
         print_json(name=name, verified=verified, digits=digits)
@@ -175,6 +176,10 @@ def verify(
         print(f"{digits[:3]} {digits[3:]}")
         print(f"Call {name}, or meet: {name} must see the same after `hedgerow verify`. Type what you hear:")
         print(f"  hedgerow verify {shlex.quote(name)} --code DIGITS")
+
+
+def _verified(node: Node, name: str) -> bool:
+    return next(one.verified for one in node.contacts() if one.name.casefold() == name.casefold())
 
 
 def fingerprint(
@@ -191,14 +196,15 @@ def fingerprint(
     digits = node.people.verifying.fingerprint(contact)
     if same:  # of the keys that were just looked at
         node.people.verifying.verified(contact, now_ms())
+    verified = _verified(node, name)
     node.close()
     if as_json:
-        print_json(name=name, fingerprint=digits, verified=same or None)
+        print_json(name=name, fingerprint=digits, verified=verified)
     else:
         groups = fingerprints.groups(digits)
         for at in range(0, len(groups), _GROUPS):
             print(" ".join(groups[at : at + _GROUPS]))
-        print(f"{name} is verified." if same else f"Does {name} see the same? Say so with --same.")
+        print(f"{name} is verified." if verified else f"Does {name} see the same? Say so with --same.")
 
 
 def introduce(

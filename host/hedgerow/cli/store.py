@@ -187,9 +187,11 @@ def find(
     as_json: AsJson = False,
 ) -> None:
     """Print documents, all or those with a value in a field."""
+    field, equals, wanted = (where or "").partition("=")
+    if where is not None and not (field and equals):
+        raise errors.NoCondition(given=where or "Nothing")
     node = open_polled(context, as_json)
     documents = Documents(node.chat.shared(name, now_ms()), store)
-    field, _, wanted = (where or "").partition("=")
     found = documents.where(field, _value(wanted)) if where else list(documents.all())
     node.close()
     for document in found:
