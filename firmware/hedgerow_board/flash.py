@@ -1,6 +1,7 @@
 """The shelf's store on littlefs: append-only segments of records with a checksum each.
 
-Record: mark 1, length 2, CRC-32 of its place and content 4, content. A place is segment << 14 | offset.
+Record: mark 1, length 2, CRC-32 of its place and content 4, content. A place is segment << 14 | offset, and
+segments are numbered in a ring, so that no board comes to the end of them.
 Content of the store's own: a note that a record is gone (kind 1, place 4), or a checkpoint of the mesh clock
 (kind 2, minute 4). Power may vanish at any byte: what was flushed stays, and nothing is written behind what
 may be torn. A damaged record costs only itself.
@@ -14,14 +15,15 @@ from hedgerow_board.places import FULL
 _SEGMENT_BITS = 14
 _SEGMENT_BYTES = 1 << _SEGMENT_BITS
 _OFFSET = _SEGMENT_BYTES - 1
+_RING = 1 << 16  # places stay below 2^30: small integers, which take no heap
 _LEAST_SEGMENTS = 4
 _MARK = 0xE7
 _HEAD = 7
 _RECORD_BYTES = 1_100
 _GONE = 1
 _MINUTE = 2
-_NOTE_BYTES = 5
 _SEARCH_BYTES = 256
+_MOVES = 64  # records that are moved at once
 _GIVES_WAY = 3  # segments for one record: where that is not enough, the room is not taken by letters
 
 
@@ -41,6 +43,9 @@ class FlashStore:
         self._newest = 0
         self._size = 0
         self._synced = 0
+        # Whether something is gone that was not flushed: of a file that erred littlefs keeps what was synced,
+        # and says of all that follows that it went well.
+        self._torn = False
         try:
             os.mkdir(folder)
         except OSError:
@@ -55,6 +60,9 @@ class FlashStore:
         segments = sorted(self._live)
         if segments:
             self._newest = segments[-1]
+            if self._newest - segments[0] > _RING // 2:
+                self._newest = max([segment for segment in segments if segment < _RING // 2])
+            segments = self._segments()
         while segments and not self.minute:
             for _, content in self._scan(segments.pop()):
                 if content[0] == _MINUTE:
@@ -64,6 +72,12 @@ class FlashStore:
         """``owner.holds(place)`` tells what still counts, ``owner.moved(old, new)`` hears of new places,
         ``owner.lost(place)`` of what had to give way on a full flash."""
         self._owner = owner
+
+    def _segments(self) -> list:
+        """Those that are there, the oldest first."""
+        segments = sorted(self._live)
+        older = [segment for segment in segments if segment > self._newest]
+        return older + [segment for segment in segments if segment <= self._newest]
 
     def _path(self, segment: int) -> str:
         return self._folder + "/" + str(segment)
@@ -102,14 +116,13 @@ class FlashStore:
         """The record at ``place``; empty where it is damaged."""
         segment = place >> _SEGMENT_BITS
         if segment == self._newest and place & _OFFSET >= self._synced and self._file is not None:
-            self._file.flush()
-            self._synced = self._size
+            self._sync()
         with open(self._path(segment), "rb") as file:
             return self._record(file, place)
 
     def records(self):
         """Yield (place, record) of everything kept, oldest first; None where that record is gone."""
-        for segment in sorted(self._live):
+        for segment in self._segments():
             for place, content in self._scan(segment):
                 if content[0] == _GONE:
                     gone = int.from_bytes(content[1:], "big")
@@ -134,7 +147,7 @@ class FlashStore:
     def _give_way(self) -> bool:
         """On a full flash the oldest letters go, all of a segment; whether there were any. Moving them would
         need the room that is missing."""
-        segment = min(self._live) if self._live else self._newest
+        segment = self._segments()[0] if self._live else self._newest
         if segment == self._newest:
             return False
         for place, content in self._scan(segment):
@@ -148,8 +161,9 @@ class FlashStore:
         if self._file is None or self._size + _HEAD + len(content) > _SEGMENT_BYTES:
             # A new segment after each start: the end of the old one may be torn.
             self._end_segment()
-            self._file = open(self._path(self._newest + 1), "wb")  # noqa: SIM115
-            self._newest += 1
+            segment = self._newest % (_RING - 1) + 1  # no record is at place 0
+            self._file = open(self._path(segment), "wb")  # noqa: SIM115
+            self._newest = segment
             self._live[self._newest] = 0
             self._size = self._synced = 0
         place = self._newest << _SEGMENT_BITS | self._size
@@ -157,6 +171,7 @@ class FlashStore:
             head = bytes((_MARK,)) + len(content).to_bytes(2, "big") + _sum(place, content)
             self._file.write(head + content)
         except OSError:
+            self._torn = self._torn or self._size > self._synced
             self._end_segment()  # what was half written ends it
             raise
         self._size += _HEAD + len(content)
@@ -165,7 +180,11 @@ class FlashStore:
     def _end_segment(self) -> None:
         file, self._file = self._file, None
         if file is not None:
-            file.close()
+            try:
+                file.close()
+            except OSError:
+                self._torn = self._torn or self._size > self._synced
+                raise
 
     def append(self, record: bytes) -> int:
         """Write ``record``; its place. It survives a loss of power after ``flush``."""
@@ -175,7 +194,10 @@ class FlashStore:
 
     def drop(self, place: int, note: bool) -> None:
         """Forget the record at ``place``; without ``note`` it may come back after a restart."""
-        self._live[place >> _SEGMENT_BITS] -= 1
+        segment = place >> _SEGMENT_BITS
+        if segment not in self._live:
+            return  # it gave way
+        self._live[segment] -= 1
         if note:
             try:
                 self._write(bytes((_GONE,)) + place.to_bytes(4, "big"))
@@ -184,38 +206,73 @@ class FlashStore:
 
     def flush(self, minute: int) -> None:
         """Return when what was appended survives a loss of power; ``minute`` is the mesh clock's."""
-        self._write(bytes((_MINUTE,)) + minute.to_bytes(4, "big"))
-        self._sync()
+        try:
+            self._write(bytes((_MINUTE,)) + minute.to_bytes(4, "big"))
+            try:
+                self._sync()
+            except OSError as error:
+                if error.errno == FULL:
+                    self._give_way()  # for what comes next
+                raise
+            if self._torn:
+                raise OSError(FULL)
+        except OSError:
+            self._torn = False
+            raise
         self.minute = max(self.minute, minute)
-        for segment in sorted(self._live):
+        for segment in self._segments():
             # A note that a record is gone must not go before the record, so only the oldest may go.
             if segment == self._newest or (self._live[segment] and len(self._live) <= self._most):
                 break
-            self._compact(segment)
+            try:
+                self._compact(segment)
+            except OSError as error:
+                if error.errno != FULL:
+                    raise
+                self._give_way()  # what was appended is safe
+                break
 
     def _sync(self) -> None:
         try:
             self._file.flush()
-        except OSError as error:
+        except OSError:
+            self._torn = True
             try:
                 self._end_segment()
             except OSError:
-                self._file = None
-            if error.errno == FULL:
-                self._give_way()  # for what comes next
+                pass  # it is given up already
             raise
         self._synced = self._size
 
     def _compact(self, segment: int) -> None:
         """Move what still counts to the newest segment; the power may go at any time."""
         if self._live[segment]:
-            for place, content in self._scan(segment):
+            while self._move(segment):
+                pass
+        os.remove(self._path(segment))
+        del self._live[segment]
+
+    def _move(self, segment: int) -> bool:
+        """Move some records; whether there may be more. What is moved counts where it was until the copies
+        survive a loss of power."""
+        moved = []
+        records = self._scan(segment)
+        try:
+            for place, content in records:
                 if content[0] != _GONE and content[0] != _MINUTE and self._owner.holds(place):
-                    self._owner.moved(place, self.append(content))
+                    moved.append((place, self._add(content)))
+                    if len(moved) == _MOVES:
+                        break
             self._sync()
-        if segment in self._live:  # it may have given way
-            os.remove(self._path(segment))
-            del self._live[segment]
+        except OSError:
+            self._torn = False
+            raise
+        finally:
+            records.close()
+        for old, new in moved:
+            self._owner.moved(old, new)
+            self._live[new >> _SEGMENT_BITS] += 1
+        return len(moved) == _MOVES
 
 
 def _sum(place: int, content: bytes) -> bytes:

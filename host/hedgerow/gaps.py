@@ -186,7 +186,8 @@ class Gaps:
         contact = self._conversation(conversation)
         account = self._account(device)
         if self._is_group(contact):
-            if self._desk.groups.state(contact).members.account_of(self._key(device)) is None:
+            members = self._desk.groups.state(contact).members
+            if account != self._desk.account.account_key and not members.account_of(self._key(device)):
                 raise PeerError("a question about a group by somebody who is not in")
         elif account not in (self._desk.account.account_key, self._account(contact)):
             raise PeerError("a question about a conversation with somebody else")

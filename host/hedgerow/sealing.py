@@ -133,7 +133,8 @@ class Sealer:
         )[0]
         # What is said is numbered without holes, so that all who get it see what is missing.
         sequence = row["sequence"] + 1 if kind in entries.SAID else max(row["sequence"], 1)
-        return entries.Entry(kind, sequence, row["clock"] + 1, row["seen"], written_ms, text)
+        clock = entries.next_clock(row["clock"], sequence)
+        return entries.Entry(kind, sequence, clock, row["seen"], written_ms, text)
 
     def _envelope(
         self, lock: bytes, body: bytes, shared: bool = False, bulk_ttl: int | None = None

@@ -190,7 +190,7 @@ class Peer:
         if not isinstance(self._reconcile, IdList):
             self._reconcile = IdList()
         for identity in self._reconcile.receive(body):
-            if self._tell_held and self._shelf.has(identity):
+            if self._tell_held and self._reconcile.lasts(body) and self._shelf.has(identity):
                 events.append(("held", identity))
             self._unqueue(identity)
             self._ask_once(identity)
@@ -386,11 +386,7 @@ class Peer:
         if not self._open:
             return out
         if self._ack:
-            try:
-                self._shelf.flush(now)
-            except HedgerowError:
-                # What was not written is not here any more, and is declined. All else goes on.
-                self._stored = self.stored_count
+            self._flush(now)
             for at in range(len(self._ack) - ids.SIZE, -1, -ids.SIZE):
                 identity = bytes(self._ack[at : at + ids.SIZE])
                 # What was proved meanwhile is here no more, and the other side need not put it again.
@@ -421,8 +417,10 @@ class Peer:
             if not self._reconcile.received:
                 return out  # what is put or taken meanwhile would change what is compared
         elif not self._reconcile.sent:
+            if not self._reconcile.cursor:
+                self._flush(now)  # a host takes what is offered for acknowledged
             offered, cursor = self._shelf.offer(self._reconcile.cursor, limits.OFFER_IDS, now, self._horizon)
-            out.append(bytes((_OFFER,)) + self._reconcile.part(offered, cursor))
+            out.append(bytes((_OFFER,)) + self._reconcile.part(offered, cursor, self._shelf.durable))
         # Proofs first: what is proved need not be asked for.
         self._put_next(out, now)
         if self._ask and len(self._wanted) < limits.IN_FLIGHT * ids.SIZE:
@@ -436,6 +434,13 @@ class Peer:
             elif not self._wanted:
                 self._later()
         return out
+
+    def _flush(self, now: int) -> None:
+        try:
+            self._shelf.flush(now)
+        except HedgerowError:
+            # What was not written is not here any more, and is declined. All else goes on.
+            self._stored = self.stored_count
 
     def _tell_horizon(self, out: list[bytes], now: int) -> None:
         """Spare them what a full shelf would not keep."""

@@ -8,6 +8,7 @@ from hedgerow_core.errors import PeerError
 from hedgerow_core.sketch import CELL_BYTES, Decoder, Sketch
 
 _LAST = 1
+_FLEETING = 2  # nothing of it survives a loss of power
 _DONE = 0
 _MORE = 1
 _LISTS = 2
@@ -25,15 +26,15 @@ class IdList:
         self.sent = False
         self.received = False
 
-    def part(self, chunk: bytes, cursor: int) -> bytes:
+    def part(self, chunk: bytes, cursor: int, durable: bool = True) -> bytes:
         """A part of our set: the ids from our cursor on, and the next cursor, negative after the last."""
         self.cursor = cursor
         self.sent = cursor < 0
-        return bytes((_LAST if self.sent else 0,)) + chunk
+        return bytes(((_LAST if self.sent else 0) | (0 if durable else _FLEETING),)) + chunk
 
     def receive(self, part: bytes) -> list[bytes]:
         """The ids in one part of theirs. PeerError where it is damaged or past the bound."""
-        if not part or part[0] > _LAST:
+        if not part or part[0] > _LAST | _FLEETING:
             raise PeerError("a damaged offer")
         ids = split_ids(part[1:])
         received = self._received + len(ids)
@@ -44,6 +45,11 @@ class IdList:
             self.received = True
             self._received = 0
         return ids
+
+    @staticmethod
+    def lasts(part: bytes) -> bool:
+        """Whether what a part of theirs names would survive a loss of power there."""
+        return not part[0] & _FLEETING
 
     def restart(self) -> None:
         """We ask for theirs anew: what came of the round before does not count."""

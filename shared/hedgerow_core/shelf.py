@@ -583,7 +583,9 @@ class Shelf:
                 slot = self._index.find(identity)
                 if slot >= 0:
                     self._store.drop(index.place_of(self._take(slot)), False)
-            raise HedgerowError("the shelf cannot be written: " + str(error))
-        finally:
             self._unsafe = []
             self._dirty = False
+            raise HedgerowError("the shelf cannot be written: " + str(error))
+        # Not where the memory ended: the next link to be acknowledged flushes then.
+        self._unsafe = []
+        self._dirty = False

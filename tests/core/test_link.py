@@ -235,6 +235,24 @@ def test_more_letters_than_are_asked_for_at_once_all_arrive():
     assert a.summary() == b.summary()
 
 
+def test_what_a_board_offers_a_host_is_safe_or_is_not_taken_for_acknowledged():
+    for durable in (True, False):
+        host, board = shelf(1), shelf()
+        board.durable = durable
+        board.put(host.get(host.ids()[0], 0), 0)  # it came over a link that ended before the acknowledgement
+        flushed = []
+        board._store.flush = flushed.append
+        ours, theirs = Peer(host, 0, tell_held=True), Peer(board, 0)
+        events = []
+        for now in range(0, 3_000, 500):
+            for message in theirs.outgoing(now):
+                events += ours.receive(message, now)
+            for message in ours.outgoing(now):
+                theirs.receive(message, now)
+        assert flushed
+        assert ("held" in [name for name, _ in events]) is durable
+
+
 def test_damaged_messages_are_refused():
     exchange = Peer(shelf(3), 0)
     exchange.receive(CLOCK, 0)
@@ -242,7 +260,7 @@ def test_damaged_messages_are_refused():
         b"",
         b"\0",
         b"\1",
-        b"\1\2",
+        b"\1\4",
         b"\1\1short",
         b"\2abc",
         b"\3",

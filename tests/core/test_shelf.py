@@ -169,6 +169,25 @@ def test_a_failed_flush_leaves_nothing_that_was_not_promised():
     assert one.count() == 2 and not one.knows(letter(5).id)
 
 
+def test_a_flush_that_the_memory_ended_is_done_by_the_next():
+    one = shelf()
+    one.put(letter(5), 0)
+    flushed = []
+
+    def short(minute):
+        flushed.append(minute)
+        if len(flushed) == 1:
+            raise MemoryError
+
+    one._store.flush = short
+    try:
+        one.flush(0)
+    except MemoryError:
+        one.flush(0)
+        one.flush(0)
+    assert len(flushed) == 2 and one.has(letter(5).id)
+
+
 def test_a_clock_that_jumps_by_years_ends_every_letter_and_none_looks_young_again():
     for jump in (20_160, 32_768, 65_536, 65_536 + 3, 3 * 525_600):
         one = shelf()

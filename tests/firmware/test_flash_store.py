@@ -204,6 +204,62 @@ def test_a_full_flash_is_an_error_and_nothing_old_is_lost(tmp_path):
     assert kept(str(tmp_path)) == [b"\x10kept", b"\x10again"]
 
 
+def test_the_numbers_of_segments_go_round_and_nothing_is_lost(tmp_path, small_segments, monkeypatch):
+    monkeypatch.setattr(flash, "_RING", 40)
+    store = Owner(str(tmp_path), 3_000)
+    living = []
+    for number in range(2_000):
+        living.append(b"\x10" + number.to_bytes(2, "big") * 50)
+        store.append(living[-1])
+        if len(living) > 10:
+            store.drop(living.pop(0))
+        if number % 5 == 0:
+            store.store.flush(number)
+        if number % 97 == 0:
+            store.store.flush(number)
+            store = Owner(str(tmp_path), 3_000)
+            assert sorted(store.kept()) == sorted(living) and store.store.minute == number
+    assert max(int(name) for name in os.listdir(tmp_path)) < 40
+
+
+def test_letters_that_could_not_be_moved_are_found_where_they_were(tmp_path, small_segments, monkeypatch):
+    store = Owner(str(tmp_path), 3_000)
+    failed = []
+
+    def sync(self):
+        if self._moving and not failed:
+            failed.append(self._path(self._newest))
+            size, path = self._synced, failed[0]
+            self._end_segment()
+            os.truncate(path, size)
+            raise OSError(5)
+        real(self)
+
+    def move(self, segment):
+        self._moving = True
+        try:
+            return moves(self, segment)
+        finally:
+            self._moving = False
+
+    real, moves = FlashStore._sync, FlashStore._move
+    monkeypatch.setattr(FlashStore, "_sync", sync)
+    monkeypatch.setattr(FlashStore, "_move", move)
+    monkeypatch.setattr(FlashStore, "_moving", False, raising=False)
+    stays = b"\x10stays" * 10
+    store.append(stays)
+    for number in range(60):
+        record = b"\x10" + number.to_bytes(2, "big") * 50
+        store.append(record)
+        try:
+            store.store.flush(number)
+        except OSError:
+            assert stays in store.kept()
+        store.drop(record)
+    store.store.flush(60)
+    assert failed and store.kept() == [stays] == kept(str(tmp_path))
+
+
 def test_stray_files_are_cleaned_at_boot(tmp_path):
     (tmp_path / "tmp.part").write_bytes(b"half")
     assert kept(str(tmp_path)) == []

@@ -6,6 +6,7 @@ from node_support import MINUTE_MS, Village
 
 from hedgerow import gaps
 from hedgerow.database import Database
+from hedgerow.devices import sync
 from hedgerow.log import entry as entries
 from hedgerow_core.errors import PeerError
 
@@ -122,6 +123,62 @@ def test_own_devices_help_each_other(village):
         settle(village)
     assert "for both" in texts(village, PHONE)
     village.nodes[ALICE] = village.nodes[BOB]
+
+
+@pytest.fixture
+def lane():
+    with Village(ALICE, BOB, CAROL) as found:
+        for other in (BOB, CAROL):
+            found.befriend(ALICE, other)
+        found.nodes[ALICE].groups.create(LANE, [BOB, CAROL], found.now)
+        settle(found)
+        yield found
+
+
+def row(village, who, name):
+    return village.nodes[who].people._database.rows("SELECT id FROM contacts WHERE name = ?", name)[0]["id"]
+
+
+def test_who_was_removed_from_a_group_gets_none_of_its_letters_by_asking(lane, monkeypatch):
+    lane.nodes[ALICE].groups.remove(LANE, CAROL, lane.now)
+    settle(lane)
+    for who in (ALICE, BOB):
+        lane.send(who, LANE, "not for Carol")
+    settle(lane)
+    desk, answers, heard = lane.nodes[CAROL].people, [], gaps.Gaps.heard
+
+    def listen(self, device, data, now):
+        if self._desk is desk:
+            answers.append(data)
+        return heard(self, device, data, now)
+
+    monkeypatch.setattr(gaps.Gaps, "heard", listen)
+    group, alice = row(lane, CAROL, LANE), row(lane, CAROL, ALICE)
+    with desk.changing(lane.now):
+        for who in (ALICE, BOB):
+            tag = sync.tag(lane.nodes[who].people.account.device_key)
+            desk.gaps._tell(alice, [0, desk.gaps.name(group), tag, [1, 200]], lane.now)
+    desk.send_waiting(lane.now)
+    settle(lane)
+    settle(lane)
+    assert not any(b"not for Carol" in answer for answer in answers)
+
+
+def test_no_member_makes_the_letters_of_the_others_unreadable_by_a_great_clock(lane):
+    desk, group = lane.nodes[CAROL].people, row(lane, CAROL, LANE)
+    with desk.changing(lane.now):
+        desk._database.run(
+            "UPDATE contacts SET sequence = ?, clock = ? WHERE id = ?", (1 << 28) - 2, (1 << 29) - 3, group
+        )
+        desk.groups.letters.write(group, entries.TEXT, "hello", b"", lane.now)
+    settle(lane)
+    for text in ("one", "two"):
+        lane.send(ALICE, LANE, text)
+        settle(lane)
+    lane.send(BOB, LANE, "three")
+    settle(lane)
+    for who in (ALICE, BOB):
+        assert set(texts(lane, who, LANE)) == {"hello", "one", "two", "three"}
 
 
 def test_any_member_of_a_group_answers_for_who_is_gone():

@@ -299,7 +299,7 @@ class Blobs:
         ):
             if use["role"] == roles.GROUP:
                 members = self._desk.groups.state(use["contact"]).members
-                hears = members.account_of(bytes(asker["device_key"])) is not None
+                hears = own or bool(members.account_of(bytes(asker["device_key"])))
             else:
                 hears = own or use["account_key"] == asker["account_key"]
             if hears:

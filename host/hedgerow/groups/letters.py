@@ -53,7 +53,7 @@ class Letters:
         timer = row["timer"] if kind in entries.WORDS else 0
         sequence = self._groups.row(group)["sequence"] + 1
         written = entries.Entry(
-            kind, sequence, max(row["clock"], sequence - 1) + 1, 0, now, text, 0, timer, data
+            kind, sequence, entries.next_clock(row["clock"], sequence), 0, now, text, 0, timer, data
         )
         most = _DIGEST_REFERENCES if kind == entries.GROUP else limits.REFERENCES
         envelope = self._seal(group, Letter(written, self._references(group, most)), now)

@@ -70,6 +70,12 @@ class Entry:
         return self.written_ms + self.delay * _MINUTE_MS
 
 
+def next_clock(known: int, sequence: int) -> int:
+    """Lamport's clock of an own entry: above all that is ``known``, but never so far ahead of its
+    ``sequence`` that nobody could read it, whatever somebody else said of theirs."""
+    return min(max(known, sequence - 1) + 1, sequence + _NUMBER_MAX)
+
+
 def encode_number(value: int) -> bytes:
     """LEB128, as it is in entries."""
     out = bytearray()
