@@ -1,13 +1,14 @@
-"""Files of the user's: read where they are files and not too large."""
+"""Files of the user's: read where they are files and not too large, written whole or not at all."""
 
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from hedgerow import errors
+from hedgerow.vault.slots import sync_folder
 
 
 @contextmanager
@@ -29,3 +30,27 @@ def read(path: Path, limit: int) -> tuple[int, bytes]:
         data = b"" if size > limit else stream.read(limit + 1)
     size = max(size, len(data))
     return size, data if size <= limit else b""
+
+
+@contextmanager
+def writing(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """A new file, there when all of it is written, else not at all. FileExists, FileNotWritten."""
+    if os.path.lexists(path):
+        raise errors.FileExists(path=path)
+    part = path.with_name(path.name + ".part")
+    try:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        if os.path.lexists(path):
+            raise errors.FileExists(path=path)
+        os.rename(part, path)
+        sync_folder(path.parent)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink()
+        if isinstance(error, OSError):
+            reason = (error.strerror or str(error)).lower()
+            raise errors.FileNotWritten(path=path, reason=reason) from None
+        raise

@@ -197,7 +197,7 @@ def test_a_backup_is_written_whole_and_over_no_other_file(whole, tmp_path, monke
     path = tmp_path / "alice.backup"
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
-        with pytest.raises(errors.CannotWrite, match="no space left"):
+        with pytest.raises(errors.FileNotWritten, match="no space left"):
             backup.write_file(path, whole)
     assert list(tmp_path.iterdir()) == []
     backup.write_file(path, whole)
@@ -205,6 +205,11 @@ def test_a_backup_is_written_whole_and_over_no_other_file(whole, tmp_path, monke
     with pytest.raises(errors.FileExists):
         backup.write_file(path, b"another")
     assert path.read_bytes() == whole
+
+
+def test_a_backup_into_no_folder_does_not_send_the_user_to_another_home(whole, tmp_path):
+    with pytest.raises(errors.FileNotWritten, match="make room or name another file"):
+        backup.write_file(tmp_path / "none" / "alice.backup", whole)
 
 
 def full(*arguments):

@@ -148,6 +148,16 @@ def test_a_file_is_sent_listed_and_saved(ann, tmp_path):
     ann.wrong("send", BOB, "--file", large, "--yes")
 
 
+def test_what_could_not_be_written_leaves_no_file_behind(ann, tmp_path):
+    path = tmp_path / "log.car"
+    ann.wrong("log", "export", "Nobody", "--format", "car", "--file", path)
+    assert list(tmp_path.iterdir()) == []
+    ann.right("log", "export", BOB, "--format", "car", "--file", path)
+    assert list(tmp_path.iterdir()) == [path]
+    told = ann.wrong("log", "export", BOB, "--format", "car", "--file", tmp_path / "none" / "log.car")
+    assert "make room or name another file" in told
+
+
 def test_what_has_no_end_is_no_file_to_send_or_to_restore(ann, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "endless").symlink_to("/dev/zero")

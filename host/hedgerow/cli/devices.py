@@ -19,6 +19,7 @@ from hedgerow.devices import joining
 from hedgerow.identity.phrase import ENTROPY_BYTES, entropy_of
 from hedgerow.links import lan
 from hedgerow.node import Node
+from hedgerow.whole import writing
 
 _DAY_MS = 24 * 3_600_000
 _HISTORY_DAYS = 30
@@ -132,7 +133,8 @@ def add(
     device = node.add_device(code, now - history * _DAY_MS, now)
     whole = node.bundle_for(device)
     if file is not None:
-        _write(file, whole)
+        with writing(file, 0o600) as stream:
+            stream.write(whole)
     if address is not None:
         node.take_bundle(lan.hand_over(address, whole), now_ms())
         for event in node.poll(now_ms()):
@@ -151,14 +153,6 @@ def add(
     else:
         print(f"{device.label} is your device {device.number}; your contacts will write to it, too.")
     node.close()
-
-
-def _write(path: Path, whole: bytes) -> None:
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-            stream.write(whole)
-    except OSError as error:
-        raise errors.CannotWrite(home=path, reason=(error.strerror or str(error)).lower()) from None
 
 
 @app.command("list", epilog="Example: hedgerow device list --json")

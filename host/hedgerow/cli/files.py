@@ -100,13 +100,8 @@ def fetch(
             print(f"{shown(file.file)} is asked for; {share} are here so far.")
         return
     path = to if to is not None and not to.is_dir() else (to or Path()) / file.file
-    try:
-        with path.open("xb") as stream:
-            stream.write(data)
-    except FileExistsError:
-        raise errors.FileExists(path=path) from None
-    except OSError as error:
-        raise errors.FileNotWritten(path=path, reason=error.strerror) from None
+    with whole.writing(path) as stream:
+        stream.write(data)
     if as_json:
         print_json(number=number, saved=str(path), here=file.size, size=file.size)
     else:

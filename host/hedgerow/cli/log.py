@@ -16,6 +16,7 @@ from hedgerow.chat.view import parsed
 from hedgerow.cli.terminal import AsJson, clock, open_polled, print_json, progress, shown
 from hedgerow.log import Log, interchange
 from hedgerow.log import entry as entries
+from hedgerow.whole import writing
 
 _SHORT = 12  # characters of a CID that tell entries apart; all begin alike
 _LAST = 20
@@ -105,12 +106,8 @@ def export(
     """Write the log of a conversation to a file, unsealed. For OrbitDB you sign for all authors."""
     node = open_polled(context, as_json)
     try:
-        with file.open("xb") as stream, progress("Writing", as_json) as told:
+        with writing(file) as stream, progress("Writing", as_json) as told:
             count = node.chat.export(name, form.value, stream, told)
-    except FileExistsError:
-        raise errors.FileExists(path=file) from None
-    except OSError as error:
-        raise errors.FileNotWritten(path=file, reason=error.strerror) from None
     finally:
         node.close()
     if as_json:

@@ -22,7 +22,7 @@ from hedgerow.ratchet.sessions import Sessions
 from hedgerow.vault import ciphers, datakey, keystore
 from hedgerow.vault.slots import sync_folder
 from hedgerow.vault.vault import LASTING, Vault
-from hedgerow.whole import reading
+from hedgerow.whole import reading, writing
 from hedgerow_core.errors import AuthError, PeerError
 
 MAGIC = b"hedgerow backup\n"
@@ -148,22 +148,9 @@ def open_backup(path: Path, whole: bytes, passphrase: str) -> Contents:
 
 
 def write_file(path: Path, whole: bytes) -> None:
-    """Write a backup whole or not at all. FileExists, or CannotWrite."""
-    if path.exists():
-        raise errors.FileExists(path=path)
-    part = path.with_name(path.name + ".part")
-    try:
-        file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(file, "wb") as stream:
-            stream.write(whole)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.rename(part, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise errors.CannotWrite(home=path, reason=(error.strerror or str(error)).lower()) from None
+    """Write a backup whole or not at all. FileExists, or FileNotWritten."""
+    with writing(path, 0o600) as stream:
+        stream.write(whole)
 
 
 def restore(home: Path, contents: Contents, protect: Protect) -> None:
