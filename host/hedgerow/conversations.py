@@ -127,7 +127,7 @@ class Conversations:
         elif written.kind == entries.TIMER:
             self._set_timer(person, written)
         elif written.kind == entries.REMOVE:
-            self._removed(person, mine, written.data, now)
+            self._removed(person, mine, device, written.data, now)
         elif written.kind == entries.READ and not mine:
             self._was_read(person, written.data, now)
         elif written.kind == entries.READ:
@@ -239,10 +239,13 @@ class Conversations:
         """Erase an entry here only."""
         self._erase(entry, now)
 
-    def _removed(self, person: int, mine: bool, data: bytes, now: int) -> None:
-        """The author of an entry wishes that it be deleted; only one of the same person is."""
+    def _removed(self, person: int, mine: bool, writer: int | None, data: bytes, now: int) -> None:
+        """The author of an entry wishes that it be deleted; only one of the same person is. PeerError where
+        one of a group's other members wishes it."""
         for tag, sequence in _targets(data):
             device = self._device(person, mine, tag)
+            if not mine and self._account(person, device) != self._account(person, writer):
+                raise PeerError("a wish about what somebody else said")
             self._database.run(
                 "INSERT OR IGNORE INTO removals (contact, author, sequence) VALUES (?, ?, ?)",
                 person,
@@ -374,6 +377,9 @@ class Conversations:
             if sync.tag(row["device_key"]) == tag:
                 return int(row["id"])
         raise PeerError("an entry of a device that is not known")
+
+    def _account(self, person: int, device: int | None) -> bytes:
+        return bytes(self._person(person if device is None else device)["account_key"])
 
     def find_author(self, person: int, tag: bytes) -> tuple[bool, int | None]:
         """(whether we wrote it, the further device) of who is named ``tag``. PeerError where nobody is."""

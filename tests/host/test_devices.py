@@ -303,3 +303,21 @@ def test_a_signed_list_says_what_was_signed_and_nothing_after_any_change(count, 
 def test_whatever_an_own_device_sends_is_read_or_refused(data):
     with suppress(PeerError):
         assert sync.decode(data)
+
+
+def test_a_new_device_gets_the_rest_where_a_contact_lost_a_phone_that_wrote():
+    with Village("Alice", "Bob", "Carol") as village:
+        village.befriend("Alice", "Bob")
+        village.befriend("Alice", "Carol")
+        link(village, "Bob", "Bob's phone")
+        village.send("Bob's phone", "Alice", "from the phone")
+        settle(village)
+        village.nodes["Bob"].revoke_device("2", village.now)
+        settle(village)
+        village.send("Carol", "Alice", "from Carol")
+        settle(village)
+        link(village, "Alice", "Alice's tablet")
+        settle(village)
+        tablet = village.nodes["Alice's tablet"]
+        assert {contact.name for contact in tablet.contacts()} == {"Bob", "Carol"}
+        assert [found.text for found in tablet.inbox("Carol")] == ["from Carol"]

@@ -6,12 +6,17 @@ from node_support import DAY_MS, MINUTE_MS, Village
 from people_support import source
 
 from hedgerow import errors
+from hedgerow.devices import sync
 from hedgerow.events import EQUIVOCATED, GROUP_JOINED, GROUP_LEFT, Noticed
-from hedgerow.groups import control, limits, operation
+from hedgerow.groups import control, letter, limits, operation
+from hedgerow.groups.epoch import Epoch, chains
+from hedgerow.groups.membership import Membership
+from hedgerow.identity.account import Card
 from hedgerow.log import entry as entries
 from hedgerow.node import Node
 from hedgerow.vault import backup, keystore
 from hedgerow_core import envelope as envelopes
+from hedgerow_core.clock import EPOCH_MINUTES
 from hedgerow_core.envelope import decode
 
 ALICE, BOB, CAROL, DORA = "Alice", "Bob", "Carol", "Dora"
@@ -28,6 +33,92 @@ def village():
         found.nodes[ALICE].groups.create(LANE, [BOB, CAROL], found.now)
         settle(found)
         yield found
+
+
+class Trap:
+    """A group that Alice makes by hand, to give to Bob with an epoch of before what came last."""
+
+    def __init__(self, village):
+        self.village = village
+        self.desk = village.nodes[ALICE].people
+        self.random = source("trap")
+        self.made, self.operations = Membership(), []
+        columns = "id, account_key, device_key, device_dh, certificate"
+        (self.bob,) = self.desk._database.rows(f"SELECT {columns} FROM contacts WHERE name = ?", BOB)
+        account = self.desk.account
+        self.do(operation.create(account.device_seed, 1, "trap", account.card(ALICE), self.random))
+        self.act(operation.add, Card(BOB, *map(bytes, list(self.bob)[1:])), 1)
+
+    def do(self, made):
+        self.made = self.made.take(made)
+        self.operations.append(made)
+
+    def act(self, make, *what):
+        number = len(self.operations) + 1
+        self.do(make(self.desk.account.device_seed, self.made.group, number, self.made.heads, *what))
+
+    def epoch(self):
+        minute = self.village.now // MINUTE_MS - EPOCH_MINUTES
+        account = self.desk.account
+        return Epoch(self.made.group, minute, self.made.heads, account.device_key, self.random(32))
+
+    def give(self, epoch):
+        with self.desk.changing(self.village.now):
+            for data in control.encode(control.Control(self.made.group, tuple(self.operations), epoch)):
+                self.desk.sealer.post(self.bob["id"], entries.GROUP, data, self.village.now)
+        self.desk.send_waiting(self.village.now)
+        self.village.carry(ALICE, BOB)
+        self.village.poll(BOB)
+
+
+def test_who_is_added_and_removed_in_one_breath_goes_on_with_everybody_else():
+    with Village(ALICE, BOB) as village:
+        village.befriend(ALICE, BOB)
+        trap = Trap(village)
+        epoch, members = trap.epoch(), trap.made.members
+        trap.act(operation.remove, bytes(trap.bob["account_key"]), ((bytes(trap.bob["device_key"]), 0),))
+        trap.give(epoch)
+        account = trap.desk.account
+        said = letter.Letter(entries.Entry(entries.TEXT, 4, 4, 0, village.now, "hi"), ())
+        chain = chains(epoch, members)[account.device_key]
+        _, lock, body, _ = letter.seal(chain, trap.made.group, epoch.id, account.device_seed, said)
+        village.nodes[BOB].shelf.put(trap.desk.sealer._envelope(lock, body, shared=True), village.now)
+        for _ in range(20):
+            village.now += DAY_MS // 4
+            village.poll(BOB)
+        village.send(ALICE, BOB, "and yet")
+        settle(village)
+        assert [found.text for found in village.nodes[BOB].inbox(ALICE)] == ["and yet"]
+        with pytest.raises(errors.GroupLeft):
+            village.nodes[BOB].groups.leave("trap", village.now)
+
+
+def test_a_group_without_a_seat_for_the_other_devices_of_a_member_keeps_nobody_from_reading(monkeypatch):
+    monkeypatch.setattr(limits, "DEVICES", 2)
+    with Village(ALICE, BOB) as village:
+        village.befriend(ALICE, BOB)
+        link(village, BOB, "Bob's phone")
+        trap = Trap(village)
+        trap.give(trap.epoch())
+        village.send(ALICE, BOB, "and yet")
+        settle(village)
+        assert [found.text for found in village.nodes[BOB].inbox(ALICE)] == ["and yet"]
+
+
+def test_no_member_deletes_what_another_said_or_will_say(village):
+    village.send(BOB, LANE, "meet at nine")
+    settle(village)
+    carol, bob = village.nodes[CAROL].people, village.nodes[BOB].people
+    (group,) = carol._database.rows("SELECT id FROM contacts WHERE name = ?", LANE)
+    tag = sync.tag(bob.account.device_key)
+    places = b"".join(tag + entries.encode_number(number) for number in range(1, 51))
+    with carol.changing(village.now):
+        carol.groups.letters.write(group["id"], entries.REMOVE, "", places, village.now)
+    settle(village)
+    village.send(BOB, LANE, "or at ten")
+    settle(village)
+    for who in (ALICE, CAROL):
+        assert [found.text for found in village.nodes[who].inbox(LANE)] == ["meet at nine", "or at ten"]
 
 
 def texts(village, who, name=LANE):

@@ -574,7 +574,9 @@ class Devices:
             elif isinstance(item, sync.Person):
                 self._take_person(item, now)
             else:
-                self._take_said(item, now)
+                # What a device said that was taken out since has no place here: the rest has.
+                with suppress(PeerError):
+                    self._take_said(item, now)
 
     def _take_person(self, item: sync.Person, now: int) -> None:
         desk = self._desk

@@ -6,6 +6,7 @@ without a ratchet. All methods are a part of their caller's transaction; times a
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -201,12 +202,13 @@ class Groups:
         self._do(group, operation.add, card, start)
 
     def add_own(self, group: int) -> bool:
-        """Take our other devices in, where we can certify them; whether there was one."""
+        """Take our other devices in, where we can certify them and there is room; whether there was one."""
         desk = self._desk
         members = self.state(group).members
         if not desk.account.account_seed or desk.account.account_key not in members.accounts:
             return False
         found = [one for one in desk.devices.all() if one.device_key not in members.cards]
+        added = 0
         for one in found:
             (row,) = self._database.rows(
                 "SELECT device_dh FROM contacts WHERE role = ? AND device_key = ?", roles.OWN, one.device_key
@@ -214,8 +216,10 @@ class Groups:
             device_dh = bytes(row["device_dh"])
             certificate = desk.account.certify(one.device_key, device_dh)
             card = Card(desk.name, desk.account.account_key, one.device_key, device_dh, certificate)
-            self._add(group, card)
-        return bool(found)
+            with suppress(errors.GroupFull, errors.NotAdmin):
+                self._add(group, card)
+                added += 1
+        return added > 0
 
     def own_devices_changed(self, now: int) -> None:
         """Our devices are others: the groups hear of that."""
@@ -263,7 +267,9 @@ class Groups:
     def leave(self, group: int, now: int) -> None:
         """Go, with all our devices. LastAdmin where nobody could act for the others."""
         before = self.state(group)
-        account = before.members.accounts[self._desk.account.account_key]
+        account = before.members.accounts.get(self._desk.account.account_key)
+        if account is None:
+            raise errors.GroupLeft(name=self.row(group)["name"])
         others = [one for one in before.members.accounts.values() if one.account != account.account]
         if others and account.admin and not any(one.admin for one in others):
             raise errors.LastAdmin

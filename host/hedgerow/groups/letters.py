@@ -4,6 +4,7 @@ All methods are a part of their caller's transaction; times are unix time in ms.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hedgerow import errors
@@ -394,7 +395,8 @@ class Letters:
             if any(
                 self._reached(group, device) > self._said(group, device) for device in self._others(group)
             ):
-                self.write(group, entries.GROUP, "", b"", now)
+                with suppress(errors.GroupLeft):  # we are out, and have heard of no epoch since
+                    self.write(group, entries.GROUP, "", b"", now)
         for group in (*self._old(now), *self._lost()):
             self._groups.epochs.begin_anew(group, now)
         for row in self._database.rows(
