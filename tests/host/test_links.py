@@ -84,12 +84,17 @@ def test_a_board_that_is_unplugged_while_its_port_is_opened_is_missing(place, er
 
 
 def test_a_board_at_a_port_that_was_named_from_its_folder_is_found_from_another_one(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert links.lasting("serial:mill.tty") == f"serial:{tmp_path}/mill.tty"
-    assert links.lasting("serial:../mill.tty") == f"serial:{tmp_path.parent}/mill.tty"
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for port in (folder / "mill.tty", tmp_path / "mill.tty"):
+        port.touch()
+    assert links.lasting("serial:mill.tty") == f"serial:{folder}/mill.tty"
+    assert links.lasting("serial:../mill.tty") == f"serial:{tmp_path}/mill.tty"
+    assert links.lasting("serial:nothing.tty") == "serial:nothing.tty"
     # The port behind a link changes its name: the link stays.
-    (tmp_path / "mill").symlink_to("/dev/null")
-    assert links.lasting("serial:mill") == f"serial:{tmp_path}/mill"
+    (folder / "mill").symlink_to("/dev/null")
+    assert links.lasting("serial:mill") == f"serial:{folder}/mill"
     for url in ("serial:/dev/ttyUSB0", "serial:socket://x:1", "socket://x:1", "tcp:x:1", "ble:mill"):
         assert links.lasting(url) == url
     with monkeypatch.context() as windows:
@@ -112,6 +117,7 @@ def test_a_board_is_remembered_where_it_was_whatever_folder_that_was_named_from(
         return "asked"
 
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "mill.tty").touch()
     kept = keeper.Keeper(Known(), way, [bytes(32)], lambda: 0, lambda event: None)
     monkeypatch.setattr(kept, "open", there)
     assert asyncio.run(kept.linked(ask)) == "asked"

@@ -37,11 +37,12 @@ def name_of(url: str) -> str | None:
 
 
 def lasting(url: str) -> str:
-    """``url`` as it is right in any folder: with the whole path of a serial port; links in it stay."""
+    """``url`` as it is right in any folder: with the whole path of a serial port that is there; links in it
+    stay."""
     kind, _, path = url.partition(":")
     if kind != "serial" or not path or "://" in path or os.name == "nt":  # Windows names no files
         return url
-    return f"serial:{os.path.abspath(path)}"
+    return f"serial:{os.path.abspath(path)}" if os.path.exists(path) else url
 
 
 def check(url: str) -> None:
