@@ -37,9 +37,9 @@ def writing(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
     """A new file, there when all of it is written, else not at all. FileExists, FileNotWritten."""
     if os.path.lexists(path):
         raise errors.FileExists(path=path)
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".hedgerow-{os.urandom(4).hex()}.part")  # no file of anybody else's
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as stream:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -143,18 +143,24 @@ def small_segments(monkeypatch):
     monkeypatch.setattr(flash, "_SEGMENT_BYTES", 1_000)
 
 
+def churn(store, living, number):
+    """A letter more and, of more than ten, the oldest one less; every fifth time all of it is flushed."""
+    living.append(b"\x10" + number.to_bytes(2, "big") * 50)
+    store.append(living[-1])
+    if len(living) > 10:
+        store.drop(living.pop(0))
+    if number % 5 == 0:
+        store.store.flush(number)
+
+
 def test_the_flash_does_not_fill_up_while_old_letters_go(tmp_path, small_segments):
     store = Owner(str(tmp_path), 3_000)
     stays = b"\x10the one that stays" * 5
     store.append(stays)
     living = []
     for number in range(500):
-        living.append(b"\x10" + number.to_bytes(2, "big") * 50)
-        store.append(living[-1])
-        if len(living) > 10:
-            store.drop(living.pop(0))
+        churn(store, living, number)
         if number % 5 == 0:
-            store.store.flush(number)
             assert len(os.listdir(tmp_path)) <= 8
             assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 8_000
     store.store.flush(500)
@@ -209,12 +215,7 @@ def test_the_numbers_of_segments_go_round_and_nothing_is_lost(tmp_path, small_se
     store = Owner(str(tmp_path), 3_000)
     living = []
     for number in range(2_000):
-        living.append(b"\x10" + number.to_bytes(2, "big") * 50)
-        store.append(living[-1])
-        if len(living) > 10:
-            store.drop(living.pop(0))
-        if number % 5 == 0:
-            store.store.flush(number)
+        churn(store, living, number)
         if number % 97 == 0:
             store.store.flush(number)
             store = Owner(str(tmp_path), 3_000)

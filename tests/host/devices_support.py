@@ -15,6 +15,15 @@ def link(village, first, further, history_ms=0):
     settle(village)
 
 
+def gather(village, name):
+    """The first of them knows the others, who do not know each other, and begins a group with all."""
+    first, *others = village.nodes
+    for other in others:
+        village.befriend(first, other)
+    village.nodes[first].groups.create(name, others, village.now)
+    settle(village)
+
+
 def settle(village):
     """Time for every answer to an answer."""
     for _ in range(3):

@@ -4,7 +4,7 @@ import json
 import random
 
 import pytest
-from devices_support import settle
+from devices_support import gather, settle
 from hypothesis import given
 from hypothesis import strategies as st
 from node_support import Village
@@ -51,10 +51,7 @@ def test_everybody_who_has_the_same_has_the_same_log(words, seed):
 @pytest.fixture
 def village():
     with Village(ALICE, BOB, CAROL) as found:
-        for other in (BOB, CAROL):
-            found.befriend(ALICE, other)
-        found.nodes[ALICE].groups.create(LANE, [BOB, CAROL], found.now)
-        settle(found)
+        gather(found, LANE)
         yield found
 
 

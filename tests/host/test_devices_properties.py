@@ -4,7 +4,7 @@ from contextlib import suppress
 from unittest.mock import patch
 
 import pytest
-from devices_support import link, settle
+from devices_support import gather, link, settle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from node_support import DAY_MS, MINUTE_MS, Village
@@ -158,10 +158,7 @@ def _heals(village, devices):
 
 def test_a_removed_member_with_all_it_has_opens_nothing_that_was_said_afterwards():
     with Village(ALICE, BOB, CAROL) as village:
-        for other in (BOB, CAROL):
-            village.befriend(ALICE, other)
-        village.nodes[ALICE].groups.create(LANE, [BOB, CAROL], village.now)
-        settle(village)
+        gather(village, LANE)
         village.send(BOB, LANE, "before")
         settle(village)
         village.nodes[ALICE].groups.remove(LANE, CAROL, village.now)

@@ -1,7 +1,7 @@
 """What is missing is noticed at once, shown, asked for, and comes; nothing waits for it."""
 
 import pytest
-from devices_support import link, settle
+from devices_support import gather, link, settle
 from node_support import MINUTE_MS, Village
 
 from hedgerow import gaps
@@ -128,10 +128,7 @@ def test_own_devices_help_each_other(village):
 @pytest.fixture
 def lane():
     with Village(ALICE, BOB, CAROL) as found:
-        for other in (BOB, CAROL):
-            found.befriend(ALICE, other)
-        found.nodes[ALICE].groups.create(LANE, [BOB, CAROL], found.now)
-        settle(found)
+        gather(found, LANE)
         yield found
 
 
@@ -181,35 +178,28 @@ def test_no_member_makes_the_letters_of_the_others_unreadable_by_a_great_clock(l
         assert set(texts(lane, who, LANE)) == {"hello", "one", "two", "three"}
 
 
-def test_any_member_of_a_group_answers_for_who_is_gone():
-    with Village(ALICE, BOB, CAROL) as village:
-        for other in (BOB, CAROL):
-            village.befriend(ALICE, other)
-        village.nodes[ALICE].groups.create(LANE, [BOB, CAROL], village.now)
-        settle(village)
-        village.nodes[ALICE].send(LANE, "one", village.now)
-        settle(village)
-        village.nodes[ALICE].send(LANE, "two", village.now)
-        village.carry(ALICE, BOB)
-        village.poll(BOB)
-        lose(village, ALICE)
-        village.nodes[ALICE].send(LANE, "three", village.now)
-        for other in (BOB, CAROL):
-            village.carry(ALICE, other)
-            village.poll(other)
-        assert texts(village, BOB, LANE) == ["one", "two", "three"]
-        assert texts(village, CAROL, LANE) == ["one", "three"] and missing(village, CAROL, LANE) == [
-            (ALICE, 1)
-        ]
-        # Alice is never seen again.
-        for _ in range(4):
-            later(village, CAROL)
-            village.now += 3 * gaps.AGAIN_MS
-            for giver, taker in ((CAROL, BOB), (BOB, CAROL)) * 3:
-                village.carry(giver, taker)
-                village.poll(taker)
-        assert texts(village, CAROL, LANE) == ["one", "two", "three"]
-        assert missing(village, CAROL, LANE) == []
+def test_any_member_of_a_group_answers_for_who_is_gone(lane):
+    lane.nodes[ALICE].send(LANE, "one", lane.now)
+    settle(lane)
+    lane.nodes[ALICE].send(LANE, "two", lane.now)
+    lane.carry(ALICE, BOB)
+    lane.poll(BOB)
+    lose(lane, ALICE)
+    lane.nodes[ALICE].send(LANE, "three", lane.now)
+    for other in (BOB, CAROL):
+        lane.carry(ALICE, other)
+        lane.poll(other)
+    assert texts(lane, BOB, LANE) == ["one", "two", "three"]
+    assert texts(lane, CAROL, LANE) == ["one", "three"] and missing(lane, CAROL, LANE) == [(ALICE, 1)]
+    # Alice is never seen again.
+    for _ in range(4):
+        later(lane, CAROL)
+        lane.now += 3 * gaps.AGAIN_MS
+        for giver, taker in ((CAROL, BOB), (BOB, CAROL)) * 3:
+            lane.carry(giver, taker)
+            lane.poll(taker)
+    assert texts(lane, CAROL, LANE) == ["one", "two", "three"]
+    assert missing(lane, CAROL, LANE) == []
 
 
 @pytest.mark.parametrize(

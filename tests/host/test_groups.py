@@ -1,7 +1,7 @@
 """Groups as people have them: all read what one says, until they go or are put out."""
 
 import pytest
-from devices_support import link, settle
+from devices_support import gather, link, settle
 from node_support import DAY_MS, MINUTE_MS, Village
 from people_support import source
 
@@ -28,10 +28,7 @@ LANE = "The lane"
 def village():
     """Alice knows Bob and Carol, who do not know each other; she begins a group with both."""
     with Village(ALICE, BOB, CAROL) as found:
-        found.befriend(ALICE, BOB)
-        found.befriend(ALICE, CAROL)
-        found.nodes[ALICE].groups.create(LANE, [BOB, CAROL], found.now)
-        settle(found)
+        gather(found, LANE)
         yield found
 
 

@@ -5,7 +5,8 @@ import json
 import re
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,9 +23,6 @@ _PART = re.compile(r"part (\d+)$")
 # Answers of our scripts, which hold keys, whole or in part.
 _ANSWER = re.compile(r"[{}]|[0-9a-fA-F]{16}")
 _FULL = re.compile(r"ENOSPC|Errno 28|no space", re.IGNORECASE)
-
-# What an answer that is not what our scripts print raises where it is read.
-_WRONG = (KeyError, TypeError, ValueError, OverflowError)
 
 # Folders of the firmware. What else lies in them, and where earlier versions had theirs, goes.
 SLOTS = ("/a", "/b")
@@ -131,12 +129,10 @@ class Found:
 def look(port: Port) -> Found:
     """What is on the board. CopyFailed."""
     found = _asked(port, _script(_LOOK))
-    try:
+    with _understood():
         first, second = (bytes.fromhex(text) for text in found["settings"])
         version = ".".join(str(int(part)) for part in found["version"])
         return Found(version, (first, second), int(found["shelf"]))
-    except _WRONG:
-        raise _wrong_answer() from None
 
 
 def fill(port: Port, files: Mapping[str, Path], progress: Callable[[float], None]) -> tuple[bool, int]:
@@ -152,10 +148,8 @@ def fill(port: Port, files: Mapping[str, Path], progress: Callable[[float], None
     gone = ["/main.py", *_OLD, *(slot for slot in SLOTS if slot not in folders)]
     tidy = _script(_TIDY, KEEP=[*files, *folders], GONE=gone, FOLDERS=folders)
     there = _asked(port, tidy, _script(_SUMS, PATHS=sorted(files)))
-    try:
+    with _understood():
         sums, free, started = dict(there["sums"]), int(there["free"]), bool(there["started"])
-    except _WRONG:
-        raise _wrong_answer() from None
     missing = {name: path for name, path in files.items() if sums.get(name) != _sum_of(path)}
     sizes = [path.stat().st_size for path in missing.values()]
     needed = (sum(size // _BLOCK_BYTES + 1 for size in sizes) + _SPARE_BLOCKS) * _BLOCK_BYTES
@@ -212,10 +206,8 @@ def _compared(
 ) -> None:
     commands = [*commands, "exec", _script(_SUMS, PATHS=sorted(files))]
     there = _answer(_run(port, commands, limits.COPY_S, hear))
-    try:
+    with _understood():
         sums = dict(there["sums"])
-    except _WRONG:
-        raise _wrong_answer() from None
     for name, path in files.items():
         if sums.get(name) != _sum_of(path):
             raise errors.FileDiffers(path=name)
@@ -244,19 +236,22 @@ def _script(script: str, **values: object) -> str:
 def _answer(lines: list[str]) -> dict[str, Any]:
     """What our scripts answered, all together."""
     found: dict[str, Any] = {}
-    try:
+    with _understood():
         for line in lines:
             if line.startswith("{"):
                 found.update(json.loads(line))
-    except (ValueError, RecursionError):
-        raise _wrong_answer() from None
     if not found:
         raise errors.CopyFailed(reason="the board gave no answer")
     return found
 
 
-def _wrong_answer() -> errors.CopyFailed:
-    return errors.CopyFailed(reason="the board gave a wrong answer")
+@contextmanager
+def _understood() -> Iterator[None]:
+    """CopyFailed where an answer is not what our scripts print."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        raise errors.CopyFailed(reason="the board gave a wrong answer") from None
 
 
 def _run(

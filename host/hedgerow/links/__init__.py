@@ -47,15 +47,24 @@ def lasting(url: str) -> str:
 
 def check(url: str) -> None:
     """BadUrl where ``url`` cannot name a way to a board, whatever is plugged in."""
-    if name_of(url) is not None:
-        return
+    if name_of(url) is None:
+        kind, address = _parsed(url)
+        if kind == "tcp":
+            from hedgerow.links import tcp
+
+            tcp.split(url, address)
+
+
+def _parsed(url: str) -> tuple[str, str]:
+    """("tcp", HOST:PORT), or ("serial", what pyserial opens). BadUrl."""
     kind, _, rest = url.partition(":")
     if kind == "tcp" and rest:
-        from hedgerow.links import tcp
-
-        tcp.split(url, rest.removeprefix("//"))
-    elif not (kind in ("serial", "socket") and rest) and not Path(url).is_absolute():
-        raise errors.BadUrl(url=url)
+        return kind, rest.removeprefix("//")
+    if kind == "serial" and rest:
+        return kind, rest
+    if (kind == "socket" and rest) or Path(url).is_absolute():
+        return "serial", url
+    raise errors.BadUrl(url=url)
 
 
 async def ways(
@@ -82,18 +91,14 @@ async def open(url: str) -> Port:
 
     BadUrl, PortMissing, PortForbidden or PortBusy where that cannot be done.
     """
-    kind, _, rest = url.partition(":")
-    if kind == "tcp" and rest:
+    kind, address = _parsed(url)
+    if kind == "tcp":
         from hedgerow.links import tcp
 
-        return await tcp.connect(url, rest.removeprefix("//"))
-    if kind == "serial" and rest:
-        from hedgerow.links import serial
+        return await tcp.connect(url, address)
+    from hedgerow.links import serial
 
-        return await serial.connect(url, rest)
-    if (kind == "socket" and rest) or Path(url).is_absolute():
-        return await open("serial:" + url)
-    raise errors.BadUrl(url=url)
+    return await serial.connect(url, address)
 
 
 def group_of(path: str) -> str:
